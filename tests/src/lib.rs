@@ -1,0 +1,1 @@
+//! Tests across functions; see the files beside this one.
