@@ -3,5 +3,35 @@
 //! No async, no I/O, no clock and no wire format: state, command and time come in, the next state and what follows
 //! from it go out. Nothing here derives `Serialize`.
 
-/// A point in time, UTC, to the nanosecond; stores keep microseconds.
+pub mod change;
+pub mod currency;
+pub mod event;
+pub mod history;
+pub mod ids;
+pub mod ledger;
+pub mod money;
+pub mod operation;
+pub mod payment;
+pub mod provider;
+pub mod refund;
+pub mod refusal;
+mod transitions;
+
+pub use change::Change;
+pub use currency::{Currency, UnknownCurrency};
+pub use event::{Event, EventKind};
+pub use history::{Transition, What};
+pub use ids::{
+    BootId, ChangeId, EventId, IdError, KeyHash, MerchantId, PaymentId, ProviderRequestId, RefundId,
+};
+pub use ledger::{Account, Posting, PostingSet, Side};
+pub use money::{Money, MoneyError};
+pub use operation::{Lease, Operation, OperationKind, OperationState, PayerTurn};
+pub use payment::{CaptureMethod, Details, NewPayment, Payment, PaymentStatus};
+pub use provider::{Answer, Failure, ProviderName, RefundState, RefundView, TransactionState, TransactionView};
+pub use refund::{Refund, RefundStatus};
+pub use refusal::Refusal;
+pub use transitions::{Attempt, Observation};
+
+/// A point in time, UTC. Whatever is kept is cut to microseconds, which is what both stores hold.
 pub use jiff::Timestamp;

@@ -3,3 +3,4 @@
 //! Must not know: HTTP routes, SQL, a provider's wire format, a clock or a task runtime.
 
 pub mod ports;
+pub mod records;

@@ -1,11 +1,21 @@
 //! What the use-cases need from outside. Adapters implement these; the simulation replaces every one of them.
 
 pub mod entropy;
+pub mod event_format;
+pub mod fail_points;
 pub mod http_client;
+pub mod merchants;
+pub mod provider;
 pub mod spawn;
+pub mod store;
 pub mod time;
 
 pub use entropy::Entropy;
+pub use event_format::EventFormat;
+pub use fail_points::{FailPoint, FailPoints};
 pub use http_client::{HttpClient, HttpError};
+pub use merchants::Merchants;
+pub use provider::{EventReader, Provider};
 pub use spawn::Spawn;
+pub use store::{Store, StoreError, Timelines};
 pub use time::Time;

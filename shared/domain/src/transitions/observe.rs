@@ -1,0 +1,164 @@
+//! What follows from seeing the transaction at the provider: from a look-up, an answer, or an event, which can be
+//! late, repeated or out of order and never moves a payment backwards (rule 17).
+
+use super::Attempt;
+use crate::{
+    Change, Failure, Money, Operation, OperationKind, Payment, PaymentStatus, Timestamp, TransactionState,
+    TransactionView,
+};
+
+/// What a view of the transaction means for the payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// The payment follows.
+    Change(Box<Change>),
+    /// The payment knows, or the view is older than what it knows.
+    Nothing {
+        /// The provider's present word contradicts ours and nothing can follow by itself: to be counted and looked at.
+        contradiction: bool,
+    },
+    /// The view contradicts what is known and may be old: ask the provider how it stands now.
+    AskProvider,
+}
+
+const NOTHING: Observation = Observation::Nothing { contradiction: false };
+
+impl Payment {
+    /// What follows from `view`. `fresh`: the provider was asked just now; otherwise it is a hint that may be old.
+    /// `next` is used if it leads to another call.
+    pub fn observed(&self, view: &TransactionView, fresh: bool, next: Attempt, now: Timestamp) -> Observation {
+        let other_attempt =
+            self.provider_transaction_id.as_ref().is_some_and(|known| *known != view.transaction_id);
+        if other_attempt {
+            return self.other_transaction_observed(view, fresh, next, now);
+        }
+        match (&self.open, self.status) {
+            (Some(open), _) => self.open_observed(open, view, fresh, next, now),
+            (None, PaymentStatus::Authorized) => self.authorized_observed(view, fresh, now),
+            (None, PaymentStatus::Failed | PaymentStatus::Voided) => self.over_observed(view, fresh, next, now),
+            (None, _) => match view.state {
+                TransactionState::Voided | TransactionState::Declined(_) => contradiction_if(fresh),
+                _ => NOTHING,
+            },
+        }
+    }
+
+    fn open_observed(
+        &self,
+        open: &Operation,
+        view: &TransactionView,
+        fresh: bool,
+        next: Attempt,
+        now: Timestamp,
+    ) -> Observation {
+        match open.kind {
+            OperationKind::Authorize => self.authorization_observed(open, view, fresh, next, now),
+            OperationKind::Capture => match &view.state {
+                TransactionState::Captured { amount, .. } => change(self.captured(*amount, now)),
+                TransactionState::Voided if fresh => {
+                    let failure = Failure::new("authorization_gone", "The provider no longer holds the money");
+                    change(self.capture_refused(&failure, true, next, now))
+                }
+                TransactionState::Voided | TransactionState::Declined(_) => contradiction_if(fresh),
+                _ => NOTHING,
+            },
+            OperationKind::Void => match &view.state {
+                TransactionState::Voided => change(self.voided(now)),
+                TransactionState::Captured { amount, .. } if fresh => change(self.captured(*amount, now)),
+                TransactionState::Captured { .. } | TransactionState::Declined(_) => contradiction_if(fresh),
+                _ => NOTHING,
+            },
+            OperationKind::Reversal => match &view.state {
+                TransactionState::Voided => change(self.reversed(now)),
+                TransactionState::Captured { amount, refunded } if amount == refunded => change(self.reversed(now)),
+                _ => NOTHING,
+            },
+            OperationKind::Refund => NOTHING,
+        }
+    }
+
+    fn authorization_observed(
+        &self,
+        open: &Operation,
+        view: &TransactionView,
+        fresh: bool,
+        next: Attempt,
+        now: Timestamp,
+    ) -> Observation {
+        match &view.state {
+            TransactionState::Authorized { expires_at } => {
+                change(self.authorized(&view.transaction_id, *expires_at, None, next, now))
+            }
+            TransactionState::Captured { amount, .. } => {
+                change(self.authorized(&view.transaction_id, None, Some(*amount), next, now))
+            }
+            TransactionState::AwaitingPayer { url, until } => match &open.payer {
+                Some(turn) if turn.url == *url => NOTHING,
+                _ => change(self.payer_must_act(&view.transaction_id, url, *until, now)),
+            },
+            TransactionState::Processing => NOTHING,
+            // A no can be old: the payer may have succeeded since.
+            TransactionState::Declined(_) | TransactionState::Voided if !fresh => Observation::AskProvider,
+            TransactionState::Declined(failure) => change(self.authorization_failed(Some(&view.transaction_id), failure, now)),
+            TransactionState::Voided => {
+                let failure = Failure::new("canceled_at_provider", "The payment was cancelled at the provider");
+                change(self.authorization_failed(Some(&view.transaction_id), &failure, now))
+            }
+        }
+    }
+
+    /// Held, and nothing asked: somebody at the provider captured or released it, or it expired there.
+    fn authorized_observed(&self, view: &TransactionView, fresh: bool, now: Timestamp) -> Observation {
+        match &view.state {
+            TransactionState::Captured { amount, .. } => change(self.captured(*amount, now)),
+            TransactionState::Voided if fresh => change(self.voided(now)),
+            TransactionState::Voided | TransactionState::Declined(_) => contradiction_if(fresh),
+            _ => NOTHING,
+        }
+    }
+
+    /// The payment is over: a success is late, and undone (rule 8).
+    fn over_observed(&self, view: &TransactionView, fresh: bool, next: Attempt, now: Timestamp) -> Observation {
+        let taken = match &view.state {
+            TransactionState::Authorized { .. } => None,
+            TransactionState::Captured { amount, refunded } if amount != refunded => Some(still_taken(*amount, *refunded)),
+            _ => return NOTHING,
+        };
+        if !fresh {
+            return Observation::AskProvider;
+        }
+        change(self.late_success(&view.transaction_id, taken, next, now))
+    }
+
+    /// A transaction that is not the one that counts: a success of it is one too many (rule 8).
+    fn other_transaction_observed(
+        &self,
+        view: &TransactionView,
+        fresh: bool,
+        next: Attempt,
+        now: Timestamp,
+    ) -> Observation {
+        match &self.open {
+            Some(open) if open.kind == OperationKind::Reversal
+                && open.transaction_id.as_ref() == Some(&view.transaction_id) =>
+            {
+                self.open_observed(open, view, fresh, next, now)
+            }
+            // One operation at a time: it is seen again once this one is closed.
+            Some(_) => NOTHING,
+            None => self.over_observed(view, fresh, next, now),
+        }
+    }
+}
+
+fn change(change: Change) -> Observation {
+    Observation::Change(Box::new(change))
+}
+
+fn still_taken(amount: Money, refunded: Money) -> Money {
+    amount.minus(refunded).unwrap_or(amount)
+}
+
+fn contradiction_if(fresh: bool) -> Observation {
+    if fresh { Observation::Nothing { contradiction: true } } else { Observation::AskProvider }
+}

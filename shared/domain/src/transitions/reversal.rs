@@ -1,0 +1,57 @@
+//! Late successes: a payment that was over turns out to have succeeded at the provider. It is undone there (rule 8).
+
+use super::Attempt;
+use crate::{
+    Account, Change, Failure, Money, OperationKind, OperationState, Payment, Timestamp, What, change::Draft,
+};
+
+impl Payment {
+    /// A success after `FAILED` or `VOIDED`: opens the operation that undoes it. `taken` is what the provider took.
+    pub(super) fn late_success(
+        &self,
+        transaction_id: &str,
+        taken: Option<Money>,
+        next: Attempt,
+        now: Timestamp,
+    ) -> Change {
+        let amount = taken.unwrap_or(self.amount);
+        let mut reversal = self.next_operation(OperationKind::Reversal, amount, next, now);
+        reversal.transaction_id = Some(transaction_id.to_owned());
+        let mut draft = Draft::of(self, What::LateSuccess, reversal.number, now);
+        let payment = draft.payment();
+        payment.operations = reversal.number;
+        payment.provider_transaction_id.get_or_insert_with(|| transaction_id.to_owned());
+        if let Some(taken) = taken {
+            // What the ledger owes back until the reversal is done; `progress` remembers that it was booked.
+            reversal.progress = Some(BOOKED.to_owned());
+            draft.postings().transfer(Account::Receivable(self.provider), Account::Suspense, taken);
+        }
+        draft.open(reversal);
+        draft.done()
+    }
+
+    /// The late success is undone at the provider.
+    pub(super) fn reversed(&self, now: Timestamp) -> Change {
+        let mut draft = Draft::of(self, What::Reversed, self.open_number(), now);
+        if let Some(open) = self.open.as_ref().filter(|open| open.progress.as_deref() == Some(BOOKED)) {
+            draft.postings().transfer(Account::Suspense, Account::Receivable(self.provider), open.amount);
+        }
+        draft.close(OperationState::Succeeded, None);
+        draft.done()
+    }
+
+    /// The provider refused: the operation stays open, so that it is tried again and alerts after an hour.
+    pub(super) fn reversal_refused(&self, failure: &Failure, now: Timestamp) -> Change {
+        let mut draft = Draft::of(self, What::ReversalRefused, self.open_number(), now);
+        draft.detail(&failure.code);
+        if let Some(mut open) = draft.payment().open.take() {
+            open.lease = None;
+            open.failure = Some(failure.clone());
+            draft.open(open);
+        }
+        draft.done()
+    }
+}
+
+/// The mark on a reversal whose amount stands in suspense.
+const BOOKED: &str = "booked";

@@ -1,0 +1,77 @@
+//! The places between commit, call, commit and answer at which a crash hurts most. Production passes through them;
+//! tests and drills crash the process there.
+
+use std::{fmt, str::FromStr};
+
+/// A place where the process may be made to die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailPoint {
+    /// Before the intent is committed.
+    BeforeIntent,
+    /// The intent is committed; nothing was sent.
+    AfterIntent,
+    /// The provider has answered; nothing of it is committed.
+    AfterCall,
+    /// The outcome is committed; the merchant has no answer.
+    AfterOutcome,
+    /// A provider's event was verified; nothing of it is committed.
+    BeforeEvent,
+    /// What a provider's event led to is committed; the provider has no answer.
+    AfterEvent,
+}
+
+impl FailPoint {
+    /// Every point.
+    pub const ALL: [Self; 6] = [
+        Self::BeforeIntent,
+        Self::AfterIntent,
+        Self::AfterCall,
+        Self::AfterOutcome,
+        Self::BeforeEvent,
+        Self::AfterEvent,
+    ];
+
+    /// The name by which the sandbox arms it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BeforeIntent => "before_intent",
+            Self::AfterIntent => "after_intent",
+            Self::AfterCall => "after_call",
+            Self::AfterOutcome => "after_outcome",
+            Self::BeforeEvent => "before_event",
+            Self::AfterEvent => "after_event",
+        }
+    }
+}
+
+impl fmt::Display for FailPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Text that names no fail point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a fail point")]
+pub struct UnknownFailPoint;
+
+impl FromStr for FailPoint {
+    type Err = UnknownFailPoint;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFailPoint> {
+        Self::ALL.into_iter().find(|point| point.as_str() == text).ok_or(UnknownFailPoint)
+    }
+}
+
+/// What happens at the fail points.
+pub trait FailPoints: Send + Sync + 'static {
+    /// The work has come to `point`. Returns, or ends the process.
+    fn pass(&self, point: FailPoint);
+}
+
+/// Production: every point is passed.
+pub struct NoFailPoints;
+
+impl FailPoints for NoFailPoints {
+    fn pass(&self, _: FailPoint) {}
+}

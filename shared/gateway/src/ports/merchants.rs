@@ -1,0 +1,70 @@
+//! Who may call, and what belongs to a merchant.
+
+use async_trait::async_trait;
+use tollgate_domain::{KeyHash, MerchantId, Timestamp};
+
+use super::StoreError;
+
+/// A merchant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merchant {
+    /// Its id.
+    pub id: MerchantId,
+    /// What people call it.
+    pub name: String,
+    /// Requests a minute; `None` is the default of the rate limiter.
+    pub requests_per_minute: Option<u32>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An API key: only its SHA-256 is ever stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApiKey {
+    /// SHA-256 of the whole key.
+    pub digest: KeyHash,
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is refused.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Where a merchant's webhooks go, with the secrets that sign them: encrypted by the caller with `SECRETS_KEY`; the
+/// store never sees them in clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookEndpoint {
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// Where to.
+    pub url: String,
+    /// The signing secret, sealed.
+    pub sealed_secret: Vec<u8>,
+    /// The one before, which signs along until the time given.
+    pub sealed_previous: Option<(Vec<u8>, Timestamp)>,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Merchants, their keys and endpoints. Few rows, read through a short cache.
+#[async_trait]
+pub trait Merchants: Send + Sync + 'static {
+    /// The key with this digest and its merchant; revoked keys included, the caller decides.
+    async fn by_key(&self, digest: KeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError>;
+
+    /// A merchant.
+    async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError>;
+
+    /// Makes a merchant, or changes it.
+    async fn put_merchant(&self, merchant: &Merchant) -> Result<(), StoreError>;
+
+    /// Makes a key, or changes it (revokes it).
+    async fn put_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
+
+    /// A merchant's endpoint.
+    async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError>;
+
+    /// Makes or changes a merchant's endpoint.
+    async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<(), StoreError>;
+}

@@ -1,0 +1,125 @@
+//! A provider: carries operations out step by step, shows transactions, and sends events.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderMap;
+use tollgate_domain::{
+    Answer, CaptureMethod, Money, Operation, Payment, PaymentId, ProviderName, Timestamp, TransactionView,
+};
+
+/// One call to be made: the operation as committed, the payment that it belongs to, and where the payer comes back to.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The payment, as committed.
+    pub payment: &'a Payment,
+    /// Its operation, as committed: `progress` says which step is next.
+    pub operation: &'a Operation,
+    /// Our own address that the provider sends the payer back to.
+    pub return_url: &'a str,
+    /// When the whole call must have ended, connecting and reading included.
+    pub timeout: Duration,
+}
+
+/// What came of a call, with what the audit trail keeps of it: allow-listed fields, never a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply<T> {
+    /// What it means.
+    pub answer: T,
+    /// The HTTP status, if an answer came.
+    pub http_status: Option<u16>,
+    /// The provider's own id of the call, for its support desk.
+    pub reference: Option<String>,
+    /// The provider's error code.
+    pub provider_code: Option<String>,
+}
+
+/// What a look-up found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookUp {
+    /// The provider shows it.
+    Found(Answer),
+    /// The provider has no such request. It counts only as rule 2 says.
+    NotFound,
+    /// The provider could not be asked.
+    Failed {
+        /// For the log.
+        reason: String,
+    },
+}
+
+/// What a provider cannot take, refused before the intent (rule 24).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsupported {
+    /// The currency.
+    Currency,
+    /// The amount, in this currency.
+    Amount,
+}
+
+/// Carries operations out.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// Which one.
+    fn name(&self) -> ProviderName;
+
+    /// Whether it takes this amount.
+    fn accepts(&self, amount: Money, capture: CaptureMethod) -> Result<(), Unsupported>;
+
+    /// Whether it captures less than was authorized.
+    fn captures_partially(&self) -> bool;
+
+    /// For how long after the operation was opened the same request may be sent again with its id, with a margin:
+    /// past it, only look-ups (rule 11).
+    fn resend_window(&self) -> Duration;
+
+    /// Sends the operation's next step. Every call of one operation carries the same id.
+    async fn send(&self, call: Call<'_>) -> Reply<Answer>;
+
+    /// Asks how the operation's transaction stands now, changing nothing.
+    async fn look_up(&self, call: Call<'_>) -> Reply<LookUp>;
+}
+
+/// A provider's event, verified and read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderEvent {
+    /// The provider's id of the event.
+    pub event_id: String,
+    /// The provider's type, as it came.
+    pub event_type: String,
+    /// What it says.
+    pub news: News,
+}
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Of a type that we do not use.
+    NotUsed,
+    /// A transaction, as it stood when the event was made.
+    Transaction {
+        /// Our payment, from the provider's metadata (rule 17); `None` if it carries none of ours.
+        payment: Option<PaymentId>,
+        /// How it stood.
+        view: TransactionView,
+    },
+}
+
+/// Why an event is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventRejected {
+    /// Not signed by the provider, or too old, or from the future.
+    #[error("the signature does not hold: {0}")]
+    Signature(&'static str),
+    /// Signed, but not readable as an event.
+    #[error("the event cannot be read: {0}")]
+    Malformed(String),
+}
+
+/// Reads a provider's events.
+#[async_trait]
+pub trait EventReader: Send + Sync + 'static {
+    /// Verifies the signature over the raw `body` and reads it.
+    async fn read(&self, headers: &HeaderMap, body: &Bytes, now: Timestamp) -> Result<ProviderEvent, EventRejected>;
+}
