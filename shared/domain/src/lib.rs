@@ -21,9 +21,7 @@ pub use change::Change;
 pub use currency::{Currency, UnknownCurrency};
 pub use event::{Event, EventKind};
 pub use history::{Transition, What};
-pub use ids::{
-    BootId, ChangeId, EventId, IdError, KeyHash, MerchantId, PaymentId, ProviderRequestId, RefundId,
-};
+pub use ids::{BootId, ChangeId, EventId, IdError, KeyHash, MerchantId, PaymentId, ProviderRequestId, RefundId};
 pub use ledger::{Account, Posting, PostingSet, Side};
 pub use money::{Money, MoneyError};
 pub use operation::{Lease, Operation, OperationKind, OperationState, PayerTurn};

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{
-    Failure, MerchantId, Money, Operation, PaymentId, ProviderName, ProviderRequestId, Timestamp,
-};
+use crate::{Failure, MerchantId, Money, Operation, PaymentId, ProviderName, ProviderRequestId, Timestamp};
 
 /// How long an authorization lasts where the provider gives no date of its own.
 pub const AUTHORIZATION_LASTS: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -32,15 +30,8 @@ pub enum PaymentStatus {
 
 impl PaymentStatus {
     /// Every status.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Authorized,
-        Self::Captured,
-        Self::Settled,
-        Self::Refunded,
-        Self::Failed,
-        Self::Voided,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Authorized, Self::Captured, Self::Settled, Self::Refunded, Self::Failed, Self::Voided];
 
     /// The name in bodies.
     pub const fn as_str(self) -> &'static str {

@@ -26,10 +26,7 @@ impl RefundStatus {
 
     /// Whether `self` may become `next`: `PENDING` becomes either, `COMPLETED` may still come back, `FAILED` is final.
     pub const fn may_become(self, next: Self) -> bool {
-        matches!(
-            (self, next),
-            (Self::Pending, Self::Completed | Self::Failed) | (Self::Completed, Self::Failed)
-        )
+        matches!((self, next), (Self::Pending, Self::Completed | Self::Failed) | (Self::Completed, Self::Failed))
     }
 }
 

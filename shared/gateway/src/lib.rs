@@ -2,5 +2,35 @@
 //!
 //! Must not know: HTTP routes, SQL, a provider's wire format, a clock or a task runtime.
 
+pub mod authenticate;
+mod bounded;
+mod capture_payment;
+mod carry_out;
+mod change_payment;
+mod create_payment;
+mod done;
+mod error;
+mod fresh;
+mod gateway;
+mod idempotency;
+mod ingest_event;
+mod payer_return;
 pub mod ports;
+mod provider_calls;
 pub mod records;
+mod resolve_operation;
+mod return_link;
+pub mod secrets;
+mod show_payments;
+mod void_payment;
+
+pub use authenticate::Authenticator;
+pub use change_payment::Target;
+pub use create_payment::CreatePayment;
+pub use done::Done;
+pub use error::Error;
+pub use gateway::{Context, Gateway, Ports, Settings};
+pub use idempotency::Route;
+pub use ingest_event::Ingested;
+pub use resolve_operation::Resolution;
+pub use return_link::ReturnLinks;

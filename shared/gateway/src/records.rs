@@ -270,7 +270,13 @@ pub enum TimelineRow {
 
 impl ChangeSet {
     /// A set that commits `change`, with nothing beside it yet.
-    pub fn of(change_id: ChangeId, change: Change, cause: Cause, correlation_id: &str, events: Vec<EventRecord>) -> Self {
+    pub fn of(
+        change_id: ChangeId,
+        change: Change,
+        cause: Cause,
+        correlation_id: &str,
+        events: Vec<EventRecord>,
+    ) -> Self {
         let released_keys = change
             .operations
             .iter()

@@ -2,11 +2,10 @@
 
 use super::Attempt;
 use crate::{
-    Account, Change, EventKind, Failure, Money, OperationKind, OperationState, Payment, PaymentStatus, PayerTurn,
-    Timestamp, What,
+    Account, CaptureMethod, Change, EventKind, Failure, Money, OperationKind, OperationState, PayerTurn, Payment,
+    PaymentStatus, Timestamp, What,
     change::Draft,
     payment::{APPROVAL_LASTS, AUTHORIZATION_LASTS},
-    CaptureMethod,
 };
 
 impl Payment {

@@ -13,6 +13,8 @@ mod void;
 mod properties;
 #[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+mod scenarios;
 
 pub use observe::Observation;
 

@@ -27,8 +27,10 @@ impl Payment {
     /// What follows from `view`. `fresh`: the provider was asked just now; otherwise it is a hint that may be old.
     /// `next` is used if it leads to another call.
     pub fn observed(&self, view: &TransactionView, fresh: bool, next: Attempt, now: Timestamp) -> Observation {
-        let other_attempt =
-            self.provider_transaction_id.as_ref().is_some_and(|known| *known != view.transaction_id);
+        let other_attempt = self.provider_transaction_id.as_ref().is_some_and(|known| *known != view.transaction_id);
+        if !self.is_shown_by(view) {
+            return contradiction_if(fresh);
+        }
         if other_attempt {
             return self.other_transaction_observed(view, fresh, next, now);
         }
@@ -41,6 +43,18 @@ impl Payment {
                 _ => NOTHING,
             },
         }
+    }
+
+    /// Whether the view can be of this payment at all: the amounts must be its own.
+    fn is_shown_by(&self, view: &TransactionView) -> bool {
+        let within = |amount: Money| amount.exceeds(self.amount) == Ok(false);
+        view.amount == self.amount
+            && match &view.state {
+                TransactionState::Captured { amount, refunded } => {
+                    within(*amount) && refunded.exceeds(*amount) == Ok(false)
+                }
+                _ => true,
+            }
     }
 
     fn open_observed(
@@ -99,7 +113,9 @@ impl Payment {
             TransactionState::Processing => NOTHING,
             // A no can be old: the payer may have succeeded since.
             TransactionState::Declined(_) | TransactionState::Voided if !fresh => Observation::AskProvider,
-            TransactionState::Declined(failure) => change(self.authorization_failed(Some(&view.transaction_id), failure, now)),
+            TransactionState::Declined(failure) => {
+                change(self.authorization_failed(Some(&view.transaction_id), failure, now))
+            }
             TransactionState::Voided => {
                 let failure = Failure::new("canceled_at_provider", "The payment was cancelled at the provider");
                 change(self.authorization_failed(Some(&view.transaction_id), &failure, now))
@@ -121,7 +137,9 @@ impl Payment {
     fn over_observed(&self, view: &TransactionView, fresh: bool, next: Attempt, now: Timestamp) -> Observation {
         let taken = match &view.state {
             TransactionState::Authorized { .. } => None,
-            TransactionState::Captured { amount, refunded } if amount != refunded => Some(still_taken(*amount, *refunded)),
+            TransactionState::Captured { amount, refunded } if amount != refunded => {
+                Some(still_taken(*amount, *refunded))
+            }
             _ => return NOTHING,
         };
         if !fresh {
@@ -139,8 +157,9 @@ impl Payment {
         now: Timestamp,
     ) -> Observation {
         match &self.open {
-            Some(open) if open.kind == OperationKind::Reversal
-                && open.transaction_id.as_ref() == Some(&view.transaction_id) =>
+            Some(open)
+                if open.kind == OperationKind::Reversal
+                    && open.transaction_id.as_ref() == Some(&view.transaction_id) =>
             {
                 self.open_observed(open, view, fresh, next, now)
             }

@@ -43,11 +43,7 @@ impl Payment {
         payment.refunded = payment.refunded.plus(refund.amount).unwrap_or(payment.refunded);
         let whole = payment.refunded == payment.captured;
         refund.status = RefundStatus::Completed;
-        draft.postings().transfer(
-            Account::Refunding(self.merchant),
-            Account::Receivable(self.provider),
-            refund.amount,
-        );
+        draft.postings().transfer(Account::Refunding(self.merchant), Account::Receivable(self.provider), refund.amount);
         let refund = draft.write_refund(refund, now);
         draft.tell_refund(EventKind::RefundCompleted, &refund);
         if whole {

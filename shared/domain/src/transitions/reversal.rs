@@ -1,9 +1,7 @@
 //! Late successes: a payment that was over turns out to have succeeded at the provider. It is undone there (rule 8).
 
 use super::Attempt;
-use crate::{
-    Account, Change, Failure, Money, OperationKind, OperationState, Payment, Timestamp, What, change::Draft,
-};
+use crate::{Account, Change, Failure, Money, OperationKind, OperationState, Payment, Timestamp, What, change::Draft};
 
 impl Payment {
     /// A success after `FAILED` or `VOIDED`: opens the operation that undoes it. `taken` is what the provider took.

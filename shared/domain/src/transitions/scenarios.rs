@@ -1,0 +1,208 @@
+//! The rules that decide whether money is lost, each as the interleaving that it closes.
+
+use std::time::Duration;
+
+use super::samples::{NOW, attempt, authorized, capturing, held, jpy, key, opened, shows, taken, view};
+use crate::{
+    Answer, CaptureMethod, EventKind, Failure, Observation, OperationKind, OperationState, Payment, PaymentStatus,
+    Refusal, TransactionState, What,
+};
+
+fn kinds(change: &crate::Change) -> Vec<EventKind> {
+    change.events.iter().map(|event| event.kind).collect()
+}
+
+fn answered(payment: &Payment, answer: &Answer) -> crate::Change {
+    payment.answered(payment.open.as_ref().unwrap().number, answer, attempt(9, NOW), NOW).unwrap()
+}
+
+fn refused(gone: bool) -> Answer {
+    Answer::Refused { failure: Failure::new("provider_refused", "No"), authorization_gone: gone }
+}
+
+#[test]
+fn while_an_operation_is_open_every_other_is_refused() {
+    let payment = capturing(1000);
+    let in_progress = Err(Refusal::OperationInProgress);
+    assert_eq!(payment.request_capture(None, attempt(3, NOW), key(3), NOW), in_progress);
+    assert_eq!(payment.request_void(attempt(3, NOW), key(3), NOW), in_progress);
+}
+
+#[test]
+fn a_capture_answers_what_the_provider_took_and_releases_the_rest() {
+    let change = shows(&capturing(400), taken(400));
+    assert_eq!((change.payment.status, change.payment.captured), (PaymentStatus::Captured, jpy(400)));
+    assert_eq!(kinds(&change), [EventKind::PaymentCaptured]);
+}
+
+#[test]
+fn a_refused_capture_leaves_the_payment_authorized_and_open_to_another() {
+    let change = answered(&capturing(1000), &refused(false));
+    assert_eq!((change.payment.status, change.what), (PaymentStatus::Authorized, What::CaptureRefused));
+    assert_eq!(kinds(&change), [EventKind::PaymentCaptureFailed]);
+    assert!(change.payment.request_capture(None, attempt(3, NOW), key(3), NOW).is_ok());
+}
+
+#[test]
+fn a_capture_refused_because_the_hold_is_gone_voids_the_payment() {
+    let change = answered(&capturing(1000), &refused(true));
+    assert_eq!(change.payment.status, PaymentStatus::Voided);
+    assert_eq!(kinds(&change), [EventKind::PaymentCaptureFailed, EventKind::PaymentVoided]);
+}
+
+#[test]
+fn a_capture_whose_answer_was_lost_stays_open_and_nobody_may_send_it_until_it_is_taken_over() {
+    let change = answered(&capturing(1000), &Answer::Unknown { reason: "timeout".to_owned() });
+    let open = change.payment.open.as_ref().unwrap();
+    assert_eq!((change.payment.status, open.lease), (PaymentStatus::Authorized, None));
+    let taken_over = change.payment.take_over(attempt(4, NOW).lease, NOW).unwrap();
+    assert_eq!(taken_over.payment.open.unwrap().request_id, open.request_id, "it carries the same id");
+}
+
+#[test]
+fn automatic_capture_in_one_call_is_two_transitions_in_one_commit() {
+    let change = shows(&opened(CaptureMethod::Automatic), taken(1000));
+    let statuses: Vec<_> = change.transitions.iter().map(|transition| transition.to).collect();
+    assert_eq!(statuses, [PaymentStatus::Authorized, PaymentStatus::Captured]);
+    assert_eq!(kinds(&change), [EventKind::PaymentAuthorized, EventKind::PaymentCaptured]);
+    let told: Vec<_> = change.events.iter().map(|event| event.payment.status).collect();
+    assert_eq!(told, statuses, "each event shows the payment as of its own transition");
+}
+
+#[test]
+fn automatic_capture_at_a_provider_that_only_holds_is_opened_with_the_authorization() {
+    let change = shows(&opened(CaptureMethod::Automatic), held());
+    let open = change.payment.open.as_ref().unwrap();
+    assert_eq!((open.kind, open.amount), (OperationKind::Capture, jpy(1000)));
+    assert_eq!(open.transaction_id.as_deref(), Some("pi_1"));
+
+    let refused = answered(&change.payment, &refused(false));
+    let open = refused.payment.open.as_ref().unwrap();
+    assert_eq!(open.kind, OperationKind::Void, "a refused automatic capture is followed by a void");
+}
+
+#[test]
+fn a_void_of_an_unknown_authorization_is_remembered_and_carried_out_after_it() {
+    let asked = opened(CaptureMethod::Manual).request_void(attempt(2, NOW), key(2), NOW).unwrap();
+    assert_eq!(asked.payment.status, PaymentStatus::Pending);
+    assert_eq!(asked.operation().unwrap().state, OperationState::Waiting);
+
+    let known = shows(&asked.payment, held());
+    let open = known.payment.open.as_ref().unwrap();
+    assert_eq!((open.kind, open.key), (OperationKind::Void, Some(key(2))));
+    assert_eq!(shows(&known.payment, TransactionState::Voided).payment.status, PaymentStatus::Voided);
+}
+
+#[test]
+fn a_remembered_void_is_dropped_with_a_declined_payment() {
+    let asked = opened(CaptureMethod::Manual).request_void(attempt(2, NOW), key(2), NOW).unwrap();
+    let declined = answered(&asked.payment, &refused(false));
+    let void = declined.operations.iter().find(|operation| operation.kind == OperationKind::Void).unwrap();
+    assert_eq!((declined.payment.status, void.state), (PaymentStatus::Failed, OperationState::Dropped));
+}
+
+#[test]
+fn no_such_request_counts_only_after_a_take_over_five_minutes_past_the_last_call() {
+    let payment = answered(&opened(CaptureMethod::Manual), &Answer::Unknown { reason: "timeout".to_owned() }).payment;
+    let last_call = payment.open.as_ref().unwrap().last_call_until.unwrap();
+    let early = last_call + Duration::from_secs(299);
+    assert_eq!(payment.take_over_to_ask(early), None);
+    assert_eq!(payment.never_arrived(early), None);
+
+    let safe = last_call + Duration::from_secs(300);
+    let failed = payment.take_over_to_ask(safe).unwrap().payment.never_arrived(safe).unwrap();
+    assert_eq!(failed.payment.status, PaymentStatus::Failed);
+    assert_eq!(failed.payment.failure.as_ref().unwrap().code, "not_processed");
+}
+
+#[test]
+fn a_resend_moves_the_time_after_which_no_such_request_counts() {
+    let payment = opened(CaptureMethod::Manual);
+    let later = NOW + Duration::from_secs(600);
+    let resent = payment.take_over(attempt(2, later).lease, later).unwrap().payment;
+    assert_eq!(resent.take_over_to_ask(later + Duration::from_secs(300)), None);
+}
+
+#[test]
+fn an_answer_that_comes_after_an_event_was_faster_decides_nothing() {
+    let event = opened(CaptureMethod::Manual).observed(&view(held()), false, attempt(2, NOW), NOW);
+    let Observation::Change(change) = event else { panic!("the event is adopted") };
+    assert_eq!(change.payment.answered(1, &Answer::Shows(view(held())), attempt(3, NOW), NOW), None);
+}
+
+#[test]
+fn events_never_move_a_payment_backwards() {
+    let captured = shows(&capturing(1000), taken(1000)).payment;
+    for old in [held(), TransactionState::Processing] {
+        let seen = captured.observed(&view(old), false, attempt(2, NOW), NOW);
+        assert_eq!(seen, Observation::Nothing { contradiction: false });
+    }
+}
+
+#[test]
+fn a_decline_from_an_event_may_be_old_and_is_asked_about() {
+    let declined = TransactionState::Declined(Failure::new("card_declined", "Declined"));
+    let seen = opened(CaptureMethod::Manual).observed(&view(declined), false, attempt(2, NOW), NOW);
+    assert_eq!(seen, Observation::AskProvider);
+}
+
+#[test]
+fn a_success_after_failed_is_reversed_and_stands_in_suspense_until_then() {
+    let failed = answered(&opened(CaptureMethod::Manual), &refused(false)).payment;
+    assert_eq!(failed.observed(&view(taken(1000)), false, attempt(2, NOW), NOW), Observation::AskProvider);
+
+    let Observation::Change(late) = failed.observed(&view(taken(1000)), true, attempt(2, NOW), NOW) else {
+        panic!("a late success is undone")
+    };
+    assert_eq!(late.payment.open.as_ref().unwrap().kind, OperationKind::Reversal);
+    assert_eq!(late.postings.lines().len(), 2);
+
+    let refused = answered(&late.payment, &refused(false));
+    assert!(refused.payment.open.is_some(), "a refused reversal stays open: it is retried and alerts");
+
+    let undone = TransactionState::Captured { amount: jpy(1000), refunded: jpy(1000) };
+    let reversed = shows(&refused.payment, undone);
+    assert_eq!((reversed.payment.status, reversed.what), (PaymentStatus::Failed, What::Reversed));
+    assert_eq!(reversed.postings.lines().len(), 2);
+}
+
+#[test]
+fn a_success_of_a_transaction_that_does_not_count_is_reversed() {
+    let mut other = view(held());
+    "pi_2".clone_into(&mut other.transaction_id);
+    let voided = {
+        let asked = authorized().request_void(attempt(2, NOW), key(2), NOW).unwrap();
+        shows(&asked.payment, TransactionState::Voided).payment
+    };
+    let Observation::Change(late) = voided.observed(&other, true, attempt(3, NOW), NOW) else {
+        panic!("one success too many is undone")
+    };
+    assert_eq!(late.payment.open.unwrap().transaction_id.as_deref(), Some("pi_2"));
+}
+
+#[test]
+fn a_view_with_another_amount_is_not_adopted() {
+    let mut other = view(held());
+    other.amount = jpy(1);
+    let payment = opened(CaptureMethod::Manual);
+    assert_eq!(payment.observed(&other, true, attempt(2, NOW), NOW), Observation::Nothing { contradiction: true });
+}
+
+#[test]
+fn an_authorization_past_its_end_is_not_captured() {
+    let payment = authorized();
+    let end = payment.expires_at.unwrap();
+    assert_eq!(payment.request_capture(None, attempt(2, end), key(2), end), Err(Refusal::StateConflict));
+}
+
+#[test]
+fn a_new_page_for_the_payer_does_not_give_more_time() {
+    let page = |url: &str| TransactionState::AwaitingPayer { url: url.to_owned(), until: None };
+    let first = shows(&opened(CaptureMethod::Manual), page("https://a")).payment;
+    let until = first.open.as_ref().unwrap().payer.as_ref().unwrap().until;
+    let later = NOW + Duration::from_secs(60);
+    let Observation::Change(second) = first.observed(&view(page("https://b")), true, attempt(2, later), later) else {
+        panic!("the new page is adopted")
+    };
+    assert_eq!(second.payment.open.unwrap().payer.unwrap().until, until);
+}

@@ -1,0 +1,70 @@
+//! Waiting with a bound: every call to the store or a provider ends in time.
+
+use std::{future::Future, pin::pin, time::Duration};
+
+use futures::future::{Either, select};
+use tollgate_domain::{BootId, KeyHash, Operation, Payment, PaymentId};
+
+use crate::{
+    Error, Gateway,
+    ports::{StoreError, Time},
+    records::{ChangeSet, Committed, IdempotencyRecord},
+};
+
+/// First wait before a commit whose answer was lost is sent again; doubled each time.
+const RESEND_AFTER: Duration = Duration::from_millis(50);
+
+/// The work's result, or `None` after `limit` of real time.
+pub(crate) async fn within<T>(time: &dyn Time, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(work), time.sleep(limit)).await {
+        Either::Left((result, _)) => Some(result),
+        Either::Right(_) => None,
+    }
+}
+
+impl Gateway {
+    /// Commits `set`, sending the very same set again while the answer is lost, for the interactive store time
+    /// (rule 14). An error leaves open whether it happened.
+    pub(crate) async fn commit(&self, set: &ChangeSet) -> Result<Committed, Error> {
+        let started = self.ports.time.monotonic();
+        let mut wait = RESEND_AFTER;
+        loop {
+            let left = self.settings.store_timeout.saturating_sub(self.ports.time.monotonic() - started);
+            match self.within_store_time(left, self.ports.store.commit(set)).await {
+                Err(StoreError::Unavailable(reason)) if left > wait => {
+                    tracing::warn!(reason, "a commit was not confirmed; it is sent again");
+                    self.ports.time.sleep(wait).await;
+                    wait *= 2;
+                }
+                Err(error) => return Err(error.into()),
+                Ok(committed) => return Ok(committed),
+            }
+        }
+    }
+
+    pub(crate) async fn load(&self, id: PaymentId) -> Result<Option<Payment>, Error> {
+        Ok(self.within_store_time(self.settings.store_timeout, self.ports.store.payment(id)).await?)
+    }
+
+    pub(crate) async fn load_operation(&self, id: PaymentId, number: u32) -> Result<Option<Operation>, Error> {
+        Ok(self.within_store_time(self.settings.store_timeout, self.ports.store.operation(id, number)).await?)
+    }
+
+    pub(crate) async fn load_key(&self, key: KeyHash) -> Result<Option<IdempotencyRecord>, Error> {
+        Ok(self.within_store_time(self.settings.store_timeout, self.ports.store.idempotency(key)).await?)
+    }
+
+    pub(crate) async fn owner_is_gone(&self, owner: BootId) -> Result<bool, Error> {
+        Ok(self.within_store_time(self.settings.store_timeout, self.ports.store.owner_is_gone(owner)).await?)
+    }
+
+    pub(crate) async fn within_store_time<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        within(self.ports.time.as_ref(), limit, work)
+            .await
+            .unwrap_or_else(|| Err(StoreError::Unavailable("no answer in time".to_owned())))
+    }
+}

@@ -1,0 +1,127 @@
+//! Carrying an open operation out: call, commit the outcome, and go on with what follows from it (another step, the
+//! capture of an automatic payment, a remembered void) until nothing is left that this process may send.
+
+use std::time::Duration;
+
+use tollgate_domain::{Answer, Operation, Payment};
+
+use crate::{
+    Context, Error, Gateway,
+    done::NotReached,
+    idempotency::RACES,
+    ports::{FailPoint, provider::LookUp},
+    records::{Cause, Committed, Guard, ProviderCall},
+};
+
+/// More steps than any operation and what follows from it have: a bound against a provider that never ends.
+const STEPS: usize = 8;
+
+/// An operation after this process did what it could.
+pub(crate) struct Carried {
+    pub(crate) payment: Payment,
+    pub(crate) operation: Operation,
+    /// The operation is still open because the provider was not reached.
+    pub(crate) not_reached: Option<NotReached>,
+}
+
+impl Gateway {
+    /// Carries out the operation that `payment` has open and this process holds the lease of. `payment` is as
+    /// committed: nothing is sent that is not written.
+    pub(crate) async fn carry_out(&self, mut payment: Payment, context: &Context) -> Result<Carried, Error> {
+        let asked = payment.open.clone().ok_or(Error::Internal)?;
+        let mut result = None;
+        for _ in 0..STEPS {
+            let Some((open, time_left)) = self.may_send(&payment) else { break };
+            let (answer, row) = self.send(&payment, &open, time_left, context).await?;
+            self.ports.fail_points.pass(FailPoint::AfterCall);
+            let not_reached = match &answer {
+                Answer::NotReached { retry_after, .. } => Some(NotReached { retry_after: *retry_after }),
+                _ => None,
+            };
+            let (next, operation) =
+                self.settle(payment, open.number, answer, row, Cause::ProviderAnswer, context).await?;
+            self.ports.fail_points.pass(FailPoint::AfterOutcome);
+            payment = next;
+            if operation.number == asked.number {
+                result = Some((operation, not_reached));
+            }
+        }
+        let (operation, not_reached) = result.unwrap_or((asked, None));
+        Ok(Carried { payment, operation, not_reached })
+    }
+
+    /// Starts to carry out what `payment` has open and this process holds the lease of, without waiting for it.
+    pub(crate) fn carry_out_later(&self, payment: Payment, context: &Context) {
+        if self.may_send(&payment).is_none() {
+            return;
+        }
+        let (gateway, context) = (self.clone(), context.clone());
+        self.ports.spawn.spawn(Box::pin(async move {
+            if let Err(error) = gateway.carry_out(payment, &context).await {
+                tracing::warn!(%error, "an operation was left open; a job or a retry takes it up");
+            }
+        }));
+    }
+
+    /// The operation that this process may send now, and for how long (rule 2).
+    fn may_send(&self, payment: &Payment) -> Option<(Operation, Duration)> {
+        let open = payment.open.as_ref().filter(|open| open.payer.is_none())?;
+        let lease = open.lease.filter(|lease| lease.owner == self.settings.boot)?;
+        let left = Duration::try_from(lease.call_until.duration_since(self.now())).ok()?;
+        (!left.is_zero()).then(|| (open.clone(), left.min(self.settings.provider_timeout)))
+    }
+
+    /// Asks the provider how the open `operation` stands, and commits what it says. Changes nothing there.
+    pub(crate) async fn ask(
+        &self,
+        payment: Payment,
+        operation: &Operation,
+        context: &Context,
+    ) -> Result<(Payment, Operation), Error> {
+        match self.look_up(&payment, operation, context).await? {
+            (LookUp::Found(answer), row) => {
+                self.settle(payment, operation.number, answer, row, Cause::LookUp, context).await
+            }
+            (LookUp::NotFound | LookUp::Failed { .. }, row) => {
+                self.commit_row(row).await?;
+                Ok((payment, operation.clone()))
+            }
+        }
+    }
+
+    /// Commits what `answer` means for operation `number`, with the audit row of the call. Where somebody else changed
+    /// the payment meanwhile, it is loaded and decided again; where the operation is closed by then (an event was
+    /// faster), only the audit row is written. Returns payment and operation as they then are.
+    pub(crate) async fn settle(
+        &self,
+        mut payment: Payment,
+        number: u32,
+        mut answer: Answer,
+        row: ProviderCall,
+        cause: Cause,
+        context: &Context,
+    ) -> Result<(Payment, Operation), Error> {
+        for _ in 0..RACES {
+            let Some(change) = payment.answered(number, &answer, self.attempt(), self.now()) else {
+                self.commit_row(row).await?;
+                let operation = self.operation_of(&payment, number).await?;
+                return Ok((payment, operation));
+            };
+            let (next, operation) = (change.payment.clone(), change.operations.clone());
+            let mut set = self.change_set(Some(&payment), change, cause.clone(), context);
+            set.calls.push(row.clone());
+            match self.commit(&set).await? {
+                Committed::Done => {
+                    let operation = operation.into_iter().find(|operation| operation.number == number);
+                    return Ok((next, operation.ok_or(Error::Internal)?));
+                }
+                Committed::Conflict(Guard::Reference) => {
+                    tracing::error!(payment = %payment.id, "the provider answered with another payment's transaction");
+                    answer = Answer::Unknown { reason: "the answer names another payment's transaction".to_owned() };
+                }
+                Committed::Conflict(_) => payment = self.load(payment.id).await?.ok_or(Error::Internal)?,
+            }
+        }
+        Err(Error::Internal)
+    }
+}

@@ -1,0 +1,136 @@
+//! `POST /v1/payments`: two commits, one provider call, no read (rule 16).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tollgate_domain::{CaptureMethod, Details, MerchantId, Money, NewPayment, Payment, PaymentId, ProviderName};
+
+use crate::{
+    Context, Done, Error, Gateway, Route,
+    idempotency::Key,
+    ports::{FailPoint, Provider},
+    records::{Cause, Committed, Guard, IdempotencyRecord},
+};
+
+/// A payment to be made: parsed and authenticated; past this point nothing is validated again but by the rules.
+#[derive(Debug, Clone)]
+pub struct CreatePayment {
+    /// Whose.
+    pub merchant: MerchantId,
+    /// The merchant's key.
+    pub idempotency_key: String,
+    /// How much; not zero.
+    pub amount: Money,
+    /// The payer's token at each provider that may be used.
+    pub payment_method: BTreeMap<ProviderName, String>,
+    /// The provider to use, where the merchant has chosen.
+    pub provider: Option<ProviderName>,
+    /// When the money is taken.
+    pub capture_method: CaptureMethod,
+    /// The merchant's words.
+    pub details: Details,
+}
+
+impl CreatePayment {
+    /// Defaults are left out, so that stating one is the same request.
+    fn key(&self) -> Key {
+        let (amount, currency) = (self.amount.minor().to_string(), self.amount.currency());
+        let mut parts = vec![("amount", amount.as_str()), ("currency", currency.code())];
+        let tokens: Vec<_> =
+            self.payment_method.iter().map(|(name, token)| (format!("payment_method/{name}"), token)).collect();
+        parts.extend(tokens.iter().map(|(name, token)| (name.as_str(), token.as_str())));
+        parts.extend(self.provider.map(|provider| ("provider", provider.as_str())));
+        if self.capture_method != CaptureMethod::default() {
+            parts.push(("capture_method", self.capture_method.as_str()));
+        }
+        let details = &self.details;
+        for (name, value) in [
+            ("merchant_reference", &details.merchant_reference),
+            ("description", &details.description),
+            ("return_url", &details.return_url),
+        ] {
+            parts.extend(value.as_deref().map(|value| (name, value)));
+        }
+        let metadata: Vec<_> =
+            details.metadata.iter().map(|(name, value)| (format!("metadata/{name}"), value)).collect();
+        parts.extend(metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        Key::new(self.merchant, Route::Create, &self.idempotency_key, "/v1/payments", &parts)
+    }
+}
+
+impl Gateway {
+    /// Makes a payment, or gives the one that this key made.
+    pub async fn create_payment(&self, command: CreatePayment, context: Context) -> Result<Done, Error> {
+        let gateway = self.clone();
+        self.run(async move { gateway.create(command, &context).await }).await
+    }
+
+    async fn create(&self, command: CreatePayment, context: &Context) -> Result<Done, Error> {
+        let key = command.key();
+        let provider = match self.route(&command) {
+            Ok(provider) => provider,
+            // What is refused before the intent may have been made before the provider was turned off.
+            Err(error) => return self.replay_or(key, error, context).await,
+        };
+        let payment_method = command.payment_method.get(&provider.name()).cloned().ok_or(Error::Internal)?;
+        let new = NewPayment {
+            id: self.payment_id(),
+            merchant: command.merchant,
+            amount: command.amount,
+            provider: provider.name(),
+            payment_method,
+            capture_method: command.capture_method,
+            details: command.details,
+        };
+        let change = Payment::open(new, self.attempt(), key.hash, self.now());
+        let payment = change.payment.clone();
+        let mut set = self.change_set(None, change, Cause::Merchant, context);
+        set.new_key = Some(key.record(payment.id, 1, self.now()));
+        self.ports.fail_points.pass(FailPoint::BeforeIntent);
+        match self.commit(&set).await? {
+            Committed::Done => {
+                self.ports.fail_points.pass(FailPoint::AfterIntent);
+                let carried = self.carry_out(payment, context).await?;
+                Done::of(carried.payment, &carried.operation, carried.not_reached)
+            }
+            Committed::Conflict(Guard::IdempotencyKey) => {
+                let record = self.load_key(key.hash).await?.ok_or(Error::Internal)?;
+                self.replay(key, record, context).await
+            }
+            Committed::Conflict(_) => Err(Error::Internal),
+        }
+    }
+
+    /// Picks the provider among those that the merchant has a token for and that take this amount.
+    fn route(&self, command: &CreatePayment) -> Result<&Arc<dyn Provider>, Error> {
+        let wanted = |name: ProviderName| command.provider.is_none_or(|provider| provider == name);
+        let mut refused = None;
+        for name in command.payment_method.keys().copied().filter(|name| wanted(*name)) {
+            let Some(provider) = self.provider(name) else { continue };
+            match provider.accepts(command.amount, command.capture_method) {
+                Ok(()) => return Ok(provider),
+                Err(unsupported) => refused = Some(Error::Unsupported(unsupported)),
+            }
+        }
+        Err(refused.unwrap_or(Error::ProviderUnavailable { retry_after: None }))
+    }
+
+    /// The answer of the request that used this key before, or `error` if there was none: a refusal that wrote
+    /// nothing never hides what an earlier request did.
+    pub(crate) async fn replay_or(&self, key: Key, error: Error, context: &Context) -> Result<Done, Error> {
+        match self.load_key(key.hash).await? {
+            Some(record) => self.replay(key, record, context).await,
+            None => Err(error),
+        }
+    }
+}
+
+impl Key {
+    pub(crate) fn record(
+        &self,
+        payment: PaymentId,
+        operation: u32,
+        created_at: tollgate_domain::Timestamp,
+    ) -> IdempotencyRecord {
+        IdempotencyRecord { key: self.hash, fingerprint: self.fingerprint, payment, operation, created_at }
+    }
+}

@@ -1,0 +1,43 @@
+//! What a use-case on a payment ends with.
+
+use std::time::Duration;
+
+use tollgate_domain::{Operation, OperationKind, OperationState, Payment};
+
+use crate::Error;
+
+/// The payment as it now is, and how sure that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The payment.
+    pub payment: Payment,
+    /// `false`: the outcome of what was asked is not known yet, or the payer must act.
+    pub known: bool,
+    /// The key had been used for this request before.
+    pub replayed: bool,
+}
+
+impl Done {
+    /// What the merchant gets once `operation` is as it is. `not_reached`: the provider was not reached just now.
+    pub(crate) fn of(payment: Payment, operation: &Operation, not_reached: Option<NotReached>) -> Result<Self, Error> {
+        match (operation.state, not_reached) {
+            // A declined payment is a result; a refused capture or void is not (rule 6).
+            (OperationState::Refused, _) if operation.kind != OperationKind::Authorize => {
+                Err(operation.failure.clone().map_or(Error::Internal, Error::ProviderRefused))
+            }
+            (OperationState::Open, Some(NotReached { retry_after })) => Err(Error::ProviderUnavailable { retry_after }),
+            (state, _) => Ok(Self { payment, known: state.is_closed(), replayed: false }),
+        }
+    }
+
+    pub(crate) fn replayed(self) -> Self {
+        Self { replayed: true, ..self }
+    }
+}
+
+/// The provider was not reached: nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotReached {
+    /// How long it asks to wait.
+    pub(crate) retry_after: Option<Duration>,
+}

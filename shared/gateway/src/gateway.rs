@@ -1,0 +1,158 @@
+//! The gateway: the ports and settings that every use-case works with.
+
+use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
+
+use futures::channel::oneshot;
+use tollgate_domain::{BootId, Change, Payment, ProviderName, Timestamp};
+use tracing::Instrument;
+
+use crate::{
+    Error,
+    ports::{Entropy, EventFormat, FailPoints, Provider, Spawn, Store, Time, Timelines},
+    records::{Cause, ChangeSet, EventRecord, ProviderReference},
+    return_link::ReturnLinks,
+};
+
+/// Everything that the use-cases need from outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Commits and reads.
+    pub store: Arc<dyn Store>,
+    /// Lists and timelines.
+    pub timelines: Arc<dyn Timelines>,
+    /// The providers that are on.
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// Renders events to merchants.
+    pub events: Arc<dyn EventFormat>,
+    /// The clock.
+    pub time: Arc<dyn Time>,
+    /// Starts tasks.
+    pub spawn: Arc<dyn Spawn>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where tests crash it.
+    pub fail_points: Arc<dyn FailPoints>,
+}
+
+/// The numbers that the use-cases keep to.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// This start of this process.
+    pub boot: BootId,
+    /// One call to a provider, whole (contract: 10 s).
+    pub provider_timeout: Duration,
+    /// One store operation, interactive (contract: 5 s).
+    pub store_timeout: Duration,
+    /// How long one holds the right to send: a provider call and what comes around it. Nothing is sent after it.
+    pub lease: Duration,
+    /// Makes and checks the links that payers come back by.
+    pub return_links: ReturnLinks,
+}
+
+impl Settings {
+    /// The contract's numbers.
+    pub fn new(boot: BootId, return_links: ReturnLinks) -> Self {
+        Self {
+            boot,
+            provider_timeout: Duration::from_secs(10),
+            store_timeout: Duration::from_secs(5),
+            lease: Duration::from_secs(20),
+            return_links,
+        }
+    }
+}
+
+/// The use-cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+/// What a [`Gateway`] shares between its clones.
+pub struct Inner {
+    pub(crate) ports: Ports,
+    pub(crate) settings: Settings,
+}
+
+impl Deref for Gateway {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// What a request brings along for the records.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// On every log line, history row and audit row that the request leads to.
+    pub correlation_id: String,
+}
+
+impl Gateway {
+    /// A gateway on these ports.
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        Self(Arc::new(Inner { ports, settings }))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.ports.time.now()
+    }
+
+    /// The provider, if it is on.
+    pub(crate) fn provider(&self, name: ProviderName) -> Option<&Arc<dyn Provider>> {
+        self.ports.providers.iter().find(|provider| provider.name() == name)
+    }
+
+    /// Runs `work` to its end even if the caller goes away: a merchant who hangs up must not cut a payment off between
+    /// the provider's answer and its commit.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (sender, receiver) = oneshot::channel();
+        let task = async move {
+            // A receiver that is gone has no use for the result; the work is done all the same.
+            let _ = sender.send(work.await);
+        };
+        self.ports.spawn.spawn(Box::pin(task.in_current_span()));
+        receiver.await.unwrap_or(Err(Error::Internal))
+    }
+
+    /// The change set that commits `change` of `before`.
+    pub(crate) fn change_set(
+        &self,
+        before: Option<&Payment>,
+        change: Change,
+        cause: Cause,
+        context: &Context,
+    ) -> ChangeSet {
+        let payment = &change.payment;
+        let events = change
+            .events
+            .iter()
+            .map(|event| {
+                let id = self.event_id();
+                EventRecord {
+                    id,
+                    payment: payment.id,
+                    merchant: payment.merchant,
+                    sequence: event.sequence,
+                    kind: event.kind,
+                    body: self.ports.events.body(id, event),
+                    at: event.at,
+                }
+            })
+            .collect();
+        let known_before = before.and_then(|before| before.provider_transaction_id.as_deref());
+        let reference =
+            payment.provider_transaction_id.as_deref().filter(|reference| known_before != Some(reference)).map(
+                |reference| ProviderReference {
+                    provider: payment.provider,
+                    reference: reference.to_owned(),
+                    payment: payment.id,
+                },
+            );
+        let mut set = ChangeSet::of(self.change_id(), change, cause, &context.correlation_id, events);
+        set.reference = reference;
+        set
+    }
+}

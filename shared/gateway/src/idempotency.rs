@@ -1,0 +1,160 @@
+//! Idempotency keys: their scope, what a request is recognised by, and what a repeated one gets (rules 11 and 12).
+
+use sha2::{Digest, Sha256};
+use tollgate_domain::{KeyHash, MerchantId, Operation, OperationState, Payment};
+
+use crate::{
+    Context, Done, Error, Gateway,
+    records::{Cause, Committed, Guard, IdempotencyRecord},
+};
+
+/// Changes when the way of hashing does, so that a key used before a release is not taken for another request.
+const VERSION: &str = "v1";
+/// How often a lost race is tried again before the answer is that another operation is in progress.
+pub(crate) const RACES: usize = 16;
+
+/// The routes that keys are scoped to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// `POST /v1/payments`
+    Create,
+    /// `POST /v1/payments/{id}/capture`
+    Capture,
+    /// `POST /v1/payments/{id}/void`
+    Void,
+}
+
+impl Route {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Capture => "capture",
+            Self::Void => "void",
+        }
+    }
+}
+
+/// A key in its scope, with what the request is recognised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) hash: KeyHash,
+    pub(crate) fingerprint: KeyHash,
+}
+
+impl Key {
+    /// `path` is the concrete path; `parts` the parsed body with defaults left out, as name and value.
+    pub(crate) fn new(merchant: MerchantId, route: Route, key: &str, path: &str, parts: &[(&str, &str)]) -> Self {
+        let merchant = merchant.to_string();
+        let hash = digest([VERSION, &merchant, route.as_str(), key].into_iter());
+        let body = parts.iter().flat_map(|(name, value)| [*name, *value]);
+        let fingerprint = digest([VERSION, path].into_iter().chain(body));
+        Self { hash, fingerprint }
+    }
+}
+
+/// Every part with its length before it: no two lists of parts give the same bytes.
+fn digest<'a>(parts: impl Iterator<Item = &'a str>) -> KeyHash {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    KeyHash(hasher.finalize().into())
+}
+
+impl Gateway {
+    /// What a request with a key that was used before gets: the resource as it is now, the refusal again, or the
+    /// interrupted work taken up where it was cut off.
+    pub(crate) async fn replay(&self, key: Key, record: IdempotencyRecord, context: &Context) -> Result<Done, Error> {
+        if record.fingerprint != key.fingerprint {
+            return Err(Error::KeyReused);
+        }
+        for _ in 0..RACES {
+            let payment = self.load(record.payment).await?.ok_or(Error::Internal)?;
+            let operation = self.operation_of(&payment, record.operation).await?;
+            if operation.state != OperationState::Open || operation.payer.is_some() {
+                return Done::of(payment, &operation, None).map(Done::replayed);
+            }
+            if let Some(lease) = operation.lease
+                && self.now() < lease.call_until
+                && !self.owner_is_gone(lease.owner).await?
+            {
+                return Err(Error::KeyInUse);
+            }
+            let taken = payment.take_over(self.lease(), self.now()).ok_or(Error::Internal)?;
+            let taken_payment = taken.payment.clone();
+            let set = self.change_set(Some(&payment), taken, Cause::Merchant, context);
+            match self.commit(&set).await? {
+                Committed::Done => return self.resume(taken_payment, operation, context).await.map(Done::replayed),
+                Committed::Conflict(Guard::Version) => {}
+                Committed::Conflict(_) => return Err(Error::Internal),
+            }
+        }
+        Err(Error::KeyInUse)
+    }
+
+    /// Takes up an operation that this process has just taken over: sends it again with its id while the provider
+    /// still knows that id, and asks where that leaves it unknown.
+    pub(crate) async fn resume(
+        &self,
+        payment: Payment,
+        operation: Operation,
+        context: &Context,
+    ) -> Result<Done, Error> {
+        let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
+        if self.now() >= operation.opened_at + provider.resend_window() {
+            let (payment, operation) = self.ask(payment, &operation, context).await?;
+            return Done::of(payment, &operation, None);
+        }
+        let carried = self.carry_out(payment, context).await?;
+        if carried.operation.state == OperationState::Open
+            && carried.operation.payer.is_none()
+            && carried.not_reached.is_none()
+        {
+            let (payment, operation) = self.ask(carried.payment, &carried.operation, context).await?;
+            return Done::of(payment, &operation, None);
+        }
+        Done::of(carried.payment, &carried.operation, carried.not_reached)
+    }
+
+    /// The operation as it now is: on the payment's row while it is open, else its own row.
+    pub(crate) async fn operation_of(&self, payment: &Payment, number: u32) -> Result<Operation, Error> {
+        let on_row = [&payment.open, &payment.remembered_void];
+        if let Some(operation) = on_row.into_iter().flatten().find(|operation| operation.number == number) {
+            return Ok(operation.clone());
+        }
+        self.load_operation(payment.id, number).await?.ok_or(Error::Internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(route: Route, key: &str, path: &str, parts: &[(&str, &str)]) -> Key {
+        Key::new(MerchantId::from_random([1; 16]), route, key, path, parts)
+    }
+
+    #[test]
+    fn a_key_is_scoped_to_merchant_and_route() {
+        let one = key(Route::Create, "k", "/v1/payments", &[]);
+        assert_eq!(one, key(Route::Create, "k", "/v1/payments", &[]));
+        assert_ne!(one.hash, key(Route::Capture, "k", "/v1/payments", &[]).hash);
+        assert_ne!(one.hash, Key::new(MerchantId::from_random([2; 16]), Route::Create, "k", "/v1/payments", &[]).hash);
+    }
+
+    #[test]
+    fn another_path_or_body_is_another_request_under_the_same_key() {
+        let one = key(Route::Capture, "k", "/v1/payments/a/capture", &[("amount", "1")]);
+        for other in [
+            key(Route::Capture, "k", "/v1/payments/b/capture", &[("amount", "1")]),
+            key(Route::Capture, "k", "/v1/payments/a/capture", &[("amount", "2")]),
+            key(Route::Capture, "k", "/v1/payments/a/capture", &[]),
+            // Parts cannot be shifted into one another.
+            key(Route::Capture, "k", "/v1/payments/a/capture", &[("amount1", "")]),
+        ] {
+            assert_eq!(one.hash, other.hash);
+            assert_ne!(one.fingerprint, other.fingerprint);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A provider's event: a hint that can be late, repeated, out of order, or earlier than our own commit (rule 17).
+
+use tollgate_domain::{Observation, Payment, PaymentId, ProviderName, TransactionView};
+
+use crate::{
+    Context, Error, Gateway,
+    idempotency::RACES,
+    ports::{
+        FailPoint,
+        provider::{LookUp, News, ProviderEvent},
+    },
+    records::{Cause, ChangeSet, Committed, Guard, ProviderCall, ReceivedEvent},
+};
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ingested {
+    /// Its effect (or that it had none) is committed.
+    Processed,
+    /// It had been taken before.
+    Duplicate,
+    /// Of a type that we do not use.
+    Ignored,
+    /// No payment matches: not remembered as received, so that a later delivery is looked at again.
+    Unmatched,
+}
+
+impl Ingested {
+    /// The name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Processed => "processed",
+            Self::Duplicate => "duplicate",
+            Self::Ignored => "ignored",
+            Self::Unmatched => "unmatched",
+        }
+    }
+}
+
+impl Gateway {
+    /// Takes a verified event. An error means that it was not taken: the provider must send it again.
+    pub async fn ingest_event(
+        &self,
+        provider: ProviderName,
+        event: ProviderEvent,
+        context: Context,
+    ) -> Result<Ingested, Error> {
+        let gateway = self.clone();
+        self.run(async move { gateway.ingest(provider, event, &context).await }).await
+    }
+
+    async fn ingest(&self, provider: ProviderName, event: ProviderEvent, context: &Context) -> Result<Ingested, Error> {
+        let News::Transaction { payment, view } = &event.news else { return Ok(Ingested::Ignored) };
+        let Some(id) = *payment else { return Ok(Ingested::Unmatched) };
+        self.ports.fail_points.pass(FailPoint::BeforeEvent);
+        for _ in 0..RACES {
+            let Some(payment) = self.load(id).await?.filter(|found| found.provider == provider) else {
+                return Ok(Ingested::Unmatched);
+            };
+            let (observation, asked) = self.observe(&payment, view, context).await?;
+            let (set, next) = self.event_set(provider, &event, &payment, observation, asked, context);
+            match self.commit(&set).await? {
+                Committed::Done => {
+                    self.ports.fail_points.pass(FailPoint::AfterEvent);
+                    if let Some(next) = next {
+                        self.carry_out_later(next, context);
+                    }
+                    return Ok(Ingested::Processed);
+                }
+                Committed::Conflict(Guard::ReceivedEvent) => return Ok(Ingested::Duplicate),
+                Committed::Conflict(Guard::Reference) => {
+                    tracing::error!(payment = %id, "an event names this payment, and another payment's transaction");
+                    return Ok(Ingested::Unmatched);
+                }
+                Committed::Conflict(_) => {}
+            }
+        }
+        Err(Error::Internal)
+    }
+
+    /// What the event's view means; where it contradicts what we know it may be old, and the provider is asked.
+    async fn observe(
+        &self,
+        payment: &Payment,
+        view: &TransactionView,
+        context: &Context,
+    ) -> Result<(Observation, Option<ProviderCall>), Error> {
+        let hint = payment.observed(view, false, self.attempt(), self.now());
+        if hint != Observation::AskProvider {
+            return Ok((hint, None));
+        }
+        let (answer, row) = self.look_up_transaction(payment, &view.transaction_id, context).await?;
+        let observation = match answer {
+            LookUp::Found(tollgate_domain::Answer::Shows(view)) => {
+                payment.observed(&view, true, self.attempt(), self.now())
+            }
+            LookUp::Found(_) | LookUp::NotFound => Observation::Nothing { contradiction: true },
+            LookUp::Failed { .. } => return Err(Error::ProviderUnavailable { retry_after: None }),
+        };
+        if matches!(observation, Observation::Nothing { contradiction: true }) {
+            metrics::counter!("reconciliation_discrepancies", "kind" => "event_contradicts").increment(1);
+            tracing::warn!(payment = %payment.id, "the provider's word contradicts ours; a person should look");
+        }
+        Ok((observation, Some(row)))
+    }
+
+    /// Asks how one transaction stands, whatever operation is open.
+    async fn look_up_transaction(
+        &self,
+        payment: &Payment,
+        transaction_id: &str,
+        context: &Context,
+    ) -> Result<(LookUp, ProviderCall), Error> {
+        let mut operation = match &payment.open {
+            Some(open) => open.clone(),
+            None => self.operation_of(payment, payment.operations).await?,
+        };
+        operation.transaction_id = Some(transaction_id.to_owned());
+        self.look_up(payment, &operation, context).await
+    }
+
+    fn event_set(
+        &self,
+        provider: ProviderName,
+        event: &ProviderEvent,
+        payment: &Payment,
+        observation: Observation,
+        asked: Option<ProviderCall>,
+        context: &Context,
+    ) -> (ChangeSet, Option<Payment>) {
+        let (mut set, next) = match observation {
+            Observation::Change(change) => {
+                let next = change.payment.clone();
+                let cause = Cause::ProviderEvent(event.event_id.clone());
+                (self.change_set(Some(payment), *change, cause, context), Some(next))
+            }
+            Observation::Nothing { .. } | Observation::AskProvider => (ChangeSet::beside(self.change_id()), None),
+        };
+        set.received = Some(self.received(provider, event, payment.id, next.as_ref().unwrap_or(payment), context));
+        if let Some(received) = &mut set.received {
+            received.effect = next.is_some();
+        }
+        set.calls.extend(asked);
+        (set, next)
+    }
+
+    fn received(
+        &self,
+        provider: ProviderName,
+        event: &ProviderEvent,
+        payment: PaymentId,
+        after: &Payment,
+        context: &Context,
+    ) -> ReceivedEvent {
+        ReceivedEvent {
+            provider,
+            event_id: event.event_id.clone(),
+            event_type: event.event_type.clone(),
+            payment,
+            version: after.version,
+            effect: false,
+            at: self.now(),
+            correlation_id: context.correlation_id.clone(),
+        }
+    }
+}

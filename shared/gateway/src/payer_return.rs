@@ -1,0 +1,61 @@
+//! `GET /return/{opaque}`: the payer comes back from 3-D Secure, an approval or a consent. What the provider then shows
+//! is adopted; the provider's event and polling do the same, and the version decides who (rule 7).
+
+use tollgate_domain::{Answer, Change, Observation, Payment, PaymentStatus};
+
+use crate::{
+    Context, Error, Gateway,
+    idempotency::RACES,
+    ports::provider::LookUp,
+    records::{Cause, Committed},
+};
+
+impl Gateway {
+    /// Takes the payer's return. Returns the payment as it then is: its `return_url` is where the payer goes on.
+    pub async fn payer_returned(&self, opaque: &str, context: Context) -> Result<Payment, Error> {
+        let id = self.settings.return_links.read(opaque).ok_or(Error::NotFound)?;
+        let gateway = self.clone();
+        self.run(async move {
+            for _ in 0..RACES {
+                let payment = gateway.load(id).await?.ok_or(Error::NotFound)?;
+                if let Some(after) = gateway.take_return(payment, &context).await? {
+                    return Ok(after);
+                }
+            }
+            Err(Error::Internal)
+        })
+        .await
+    }
+
+    /// `None`: somebody else changed the payment meanwhile.
+    async fn take_return(&self, payment: Payment, context: &Context) -> Result<Option<Payment>, Error> {
+        let Some(open) = payment.open.clone().filter(|_| payment.status == PaymentStatus::Pending) else {
+            return Ok(Some(payment));
+        };
+        if open.payer.is_none() {
+            return Ok(Some(payment));
+        }
+        let (answer, row) = self.look_up(&payment, &open, context).await?;
+        let Some(change) = self.after_return(&payment, answer) else { return Ok(Some(payment)) };
+        let next = change.payment.clone();
+        let mut set = self.change_set(Some(&payment), change, Cause::Payer, context);
+        set.calls.push(row);
+        match self.commit(&set).await? {
+            Committed::Done => {
+                self.carry_out_later(next.clone(), context);
+                Ok(Some(next))
+            }
+            Committed::Conflict(_) => Ok(None),
+        }
+    }
+
+    fn after_return(&self, payment: &Payment, answer: LookUp) -> Option<Change> {
+        if let LookUp::Found(Answer::Shows(view)) = answer
+            && let Observation::Change(change) = payment.observed(&view, true, self.attempt(), self.now())
+        {
+            return Some(*change);
+        }
+        // Nothing new, or the provider could not be asked: the payer came back all the same, and the event will tell.
+        payment.payer_returned(self.now())
+    }
+}

@@ -1,0 +1,123 @@
+//! Calls to a provider, each bounded in time and each with its audit row (finding C5).
+
+use std::{future::Future, time::Duration};
+
+use tollgate_domain::{Answer, Operation, Payment, Timestamp, TransactionState};
+
+use crate::{
+    Context, Error, Gateway,
+    bounded::within,
+    ports::provider::{Call, LookUp, Reply},
+    records::{ChangeSet, ProviderCall},
+};
+
+/// What the audit trail and the log say of a call that was cut off.
+const NO_ANSWER_IN_TIME: &str = "no answer in time";
+
+impl Gateway {
+    /// Sends the operation's next step.
+    pub(crate) async fn send(
+        &self,
+        payment: &Payment,
+        operation: &Operation,
+        timeout: Duration,
+        context: &Context,
+    ) -> Result<(Answer, ProviderCall), Error> {
+        let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
+        let return_url = self.settings.return_links.url(payment.id);
+        let call = Call { payment, operation, return_url: &return_url, timeout };
+        let cut_off = Answer::Unknown { reason: NO_ANSWER_IN_TIME.to_owned() };
+        let (reply, timing) = self.timed(timeout, provider.send(call), cut_off).await;
+        let row = self.call_row(&call, operation.kind.as_str(), answer_outcome(&reply.answer), &reply, timing, context);
+        Ok((reply.answer, row))
+    }
+
+    /// Asks how the operation's transaction stands.
+    pub(crate) async fn look_up(
+        &self,
+        payment: &Payment,
+        operation: &Operation,
+        context: &Context,
+    ) -> Result<(LookUp, ProviderCall), Error> {
+        let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
+        let return_url = self.settings.return_links.url(payment.id);
+        let timeout = self.settings.provider_timeout;
+        let call = Call { payment, operation, return_url: &return_url, timeout };
+        let cut_off = LookUp::Failed { reason: NO_ANSWER_IN_TIME.to_owned() };
+        let (reply, timing) = self.timed(timeout, provider.look_up(call), cut_off).await;
+        let row = self.call_row(&call, "look_up", look_up_outcome(&reply.answer), &reply, timing, context);
+        Ok((reply.answer, row))
+    }
+
+    async fn timed<T>(
+        &self,
+        timeout: Duration,
+        call: impl Future<Output = Reply<T>>,
+        cut_off: T,
+    ) -> (Reply<T>, (Timestamp, Duration)) {
+        let (at, started) = (self.now(), self.ports.time.monotonic());
+        let reply = within(self.ports.time.as_ref(), timeout, call).await.unwrap_or(Reply {
+            answer: cut_off,
+            http_status: None,
+            reference: None,
+            provider_code: None,
+        });
+        (reply, (at, self.ports.time.monotonic() - started))
+    }
+
+    fn call_row<T>(
+        &self,
+        call: &Call<'_>,
+        name: &str,
+        outcome: &str,
+        reply: &Reply<T>,
+        (at, duration): (Timestamp, Duration),
+        context: &Context,
+    ) -> ProviderCall {
+        ProviderCall {
+            id: self.change_id(),
+            payment: call.payment.id,
+            operation: call.operation.number,
+            version: call.payment.version,
+            provider: call.operation.provider,
+            call: name.to_owned(),
+            outcome: outcome.to_owned(),
+            http_status: reply.http_status,
+            reference: reply.reference.clone(),
+            provider_code: reply.provider_code.clone(),
+            duration,
+            at,
+            correlation_id: context.correlation_id.clone(),
+        }
+    }
+
+    /// Commits an audit row by itself.
+    pub(crate) async fn commit_row(&self, row: ProviderCall) -> Result<(), Error> {
+        let mut set = ChangeSet::beside(self.change_id());
+        set.calls.push(row);
+        self.commit(&set).await.map(|_| ())
+    }
+}
+
+/// What the audit trail calls an answer.
+fn answer_outcome(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Shows(view) => match &view.state {
+            TransactionState::AwaitingPayer { .. } | TransactionState::Processing => "pending",
+            TransactionState::Declined(_) => "declined",
+            _ => "succeeded",
+        },
+        Answer::ShowsRefund(_) | Answer::Advanced { .. } => "succeeded",
+        Answer::Refused { .. } => "refused",
+        Answer::Unknown { .. } => "unknown",
+        Answer::NotReached { .. } => "not_reached",
+    }
+}
+
+fn look_up_outcome(answer: &LookUp) -> &'static str {
+    match answer {
+        LookUp::Found(answer) => answer_outcome(answer),
+        LookUp::NotFound => "not_found",
+        LookUp::Failed { .. } => "unknown",
+    }
+}

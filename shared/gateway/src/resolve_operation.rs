@@ -1,0 +1,114 @@
+//! Resolving an operation whose outcome is unknown, without the merchant: jobs ask, and send again only what cannot
+//! charge anybody (rules 2 and 3).
+
+use tollgate_domain::{OperationKind, Payment, PaymentId};
+
+use crate::{
+    Context, Error, Gateway,
+    ports::provider::LookUp,
+    records::{Cause, Committed},
+};
+
+/// What resolving came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// Nothing was open.
+    NothingOpen,
+    /// A call is or may be on its way.
+    InFlight,
+    /// The payer still has to act.
+    AwaitingPayer,
+    /// The outcome is now known.
+    Resolved(Box<Payment>),
+    /// It is still not known.
+    StillUnknown,
+    /// Somebody else changed the payment meanwhile.
+    Raced,
+}
+
+impl Gateway {
+    /// Asks the provider for the outcome of what `id` has open, for the job of this name.
+    pub async fn resolve_operation(&self, id: PaymentId, job: &str, context: Context) -> Result<Resolution, Error> {
+        let (gateway, job) = (self.clone(), job.to_owned());
+        self.run(async move { gateway.resolve(id, &job, &context).await }).await
+    }
+
+    async fn resolve(&self, id: PaymentId, job: &str, context: &Context) -> Result<Resolution, Error> {
+        let payment = self.load(id).await?.ok_or(Error::NotFound)?;
+        let Some(open) = payment.open.clone() else { return Ok(Resolution::NothingOpen) };
+        if open.payer.is_some() {
+            return Ok(Resolution::AwaitingPayer);
+        }
+        if let Some(lease) = open.lease
+            && self.now() < lease.call_until
+            && !self.owner_is_gone(lease.owner).await?
+        {
+            return Ok(Resolution::InFlight);
+        }
+        if open.kind == OperationKind::Authorize {
+            return self.resolve_authorization(payment, job, context).await;
+        }
+        // Nobody is charged twice by these: they carry the operation's id, and move money back or what was held.
+        let cause = Cause::Job(job.to_owned());
+        let taken = payment.take_over(self.lease(), self.now()).ok_or(Error::Internal)?;
+        let next = taken.payment.clone();
+        match self.commit(&self.change_set(Some(&payment), taken, cause, context)).await? {
+            Committed::Done => {}
+            Committed::Conflict(_) => return Ok(Resolution::Raced),
+        }
+        // A refusal is an outcome: what the merchant's own request would make an error of it is none here.
+        match self.resume(next, open.clone(), context).await {
+            Ok(_) | Err(Error::ProviderRefused(_)) => {}
+            Err(Error::ProviderUnavailable { .. }) => return Ok(Resolution::StillUnknown),
+            Err(error) => return Err(error),
+        }
+        let payment = self.load(id).await?.ok_or(Error::Internal)?;
+        let still_open = payment.open.as_ref().is_some_and(|now| now.number == open.number);
+        Ok(if still_open { Resolution::StillUnknown } else { Resolution::Resolved(Box::new(payment)) })
+    }
+
+    /// By reading only. "No such request" counts after a commit that takes the operation over, five minutes past the
+    /// last call that could have been sent.
+    async fn resolve_authorization(&self, payment: Payment, job: &str, context: &Context) -> Result<Resolution, Error> {
+        let cause = Cause::Job(job.to_owned());
+        let mut current = payment;
+        let nobody_may_send = if let Some(taken) = current.take_over_to_ask(self.now()) {
+            let next = taken.payment.clone();
+            let set = self.change_set(Some(&current), taken, cause.clone(), context);
+            if self.commit(&set).await? != Committed::Done {
+                return Ok(Resolution::Raced);
+            }
+            current = next;
+            true
+        } else {
+            false
+        };
+        let open = current.open.clone().ok_or(Error::Internal)?;
+        let (answer, row) = self.look_up(&current, &open, context).await?;
+        match answer {
+            LookUp::Found(answer) => {
+                let (payment, operation) =
+                    self.settle(current, open.number, answer, row, Cause::LookUp, context).await?;
+                if !operation.state.is_closed() {
+                    return Ok(Resolution::StillUnknown);
+                }
+                self.carry_out_later(payment.clone(), context);
+                Ok(Resolution::Resolved(Box::new(payment)))
+            }
+            LookUp::NotFound if nobody_may_send => {
+                let Some(change) = current.never_arrived(self.now()) else { return Ok(Resolution::StillUnknown) };
+                let next = change.payment.clone();
+                let mut set = self.change_set(Some(&current), change, cause, context);
+                set.calls.push(row);
+                Ok(match self.commit(&set).await? {
+                    Committed::Done => Resolution::Resolved(Box::new(next)),
+                    Committed::Conflict(_) => Resolution::Raced,
+                })
+            }
+            LookUp::NotFound | LookUp::Failed { .. } => {
+                self.commit_row(row).await?;
+                Ok(Resolution::StillUnknown)
+            }
+        }
+    }
+}
