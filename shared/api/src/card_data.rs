@@ -106,9 +106,9 @@ pub fn is_in(text: &str) -> bool {
 /// a card number, as happens once in some ten thousand.
 fn find_uuid(text: &[u8]) -> Option<usize> {
     let joined = |at: Option<&u8>| at.is_some_and(u8::is_ascii_alphanumeric);
-    text.windows(UUID_LENGTH).enumerate().position(|(at, window)| {
-        is_uuid(window) && !joined(text[..at].last()) && !joined(text.get(at + UUID_LENGTH))
-    })
+    text.windows(UUID_LENGTH)
+        .enumerate()
+        .position(|(at, window)| is_uuid(window) && !joined(text[..at].last()) && !joined(text.get(at + UUID_LENGTH)))
 }
 
 fn is_uuid(text: &[u8]) -> bool {

@@ -57,3 +57,44 @@ fn printable_ascii(bytes: &[u8]) -> Option<&str> {
 fn invalid(what: &str) -> Problem {
     Problem::new(ProblemCode::InvalidRequest, format!("The Idempotency-Key header {what}."))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn key(values: &[&[u8]]) -> Result<IdempotencyKey, Problem> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HEADER, HeaderValue::from_bytes(value).unwrap());
+        }
+        IdempotencyKey::from_headers(&headers)
+    }
+
+    #[test]
+    fn any_printable_ascii_is_a_key() {
+        let longest = "k".repeat(255);
+        for text in ["1", "550e8400-e29b-41d4-a716-446655440000", "order 17 / try #2 ~", &longest] {
+            assert_eq!(key(&[text.as_bytes()]).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_missing_key_has_a_code_of_its_own() {
+        assert_eq!(key(&[]).unwrap_err().code, ProblemCode::IdempotencyKeyMissing);
+    }
+
+    #[test]
+    fn a_key_that_is_not_well_formed_or_comes_twice_is_refused() {
+        let too_long = "k".repeat(256);
+        for values in [&[b"".as_slice()][..], &[too_long.as_bytes()], &["é".as_bytes()], &[b"a\tb"], &[b"a", b"a"]] {
+            assert_eq!(key(values).unwrap_err().code, ProblemCode::InvalidRequest, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_card_number_is_no_key() {
+        assert_eq!(key(&[b"4242424242424242"]).unwrap_err().code, ProblemCode::CardDataNotAccepted);
+    }
+}

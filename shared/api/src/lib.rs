@@ -1,10 +1,17 @@
-//! What merchants see: problems, strict request bodies, and the checks every request passes before anything else.
+//! What merchants see: wire types, problems, strict request bodies, and the checks every request passes before anything
+//! else.
 //!
-//! Must not know: use-cases, stores, providers, or how a server is run.
+//! Must not know: stores, providers, or how a server is run.
 
 pub mod card_data;
+mod cursor;
+mod errors;
+pub mod events;
 pub mod idempotency_key;
+pub mod payment;
 pub mod problem;
+pub mod requests;
 pub mod strict_json;
+pub mod timeline;
 
 pub use problem::{FieldError, Problem, ProblemCode};

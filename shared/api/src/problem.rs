@@ -256,3 +256,6 @@ pub struct ProblemBody {
     #[schema(required = false)]
     pub errors: Vec<FieldError>,
 }
+
+#[cfg(test)]
+mod tests;

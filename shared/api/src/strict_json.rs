@@ -84,7 +84,10 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(Problem::new(ProblemCode::UnsupportedMediaType, "The body must be JSON, sent as Content-Type: application/json."))
+    Err(Problem::new(
+        ProblemCode::UnsupportedMediaType,
+        "The body must be JSON, sent as Content-Type: application/json.",
+    ))
 }
 
 #[cfg(test)]

@@ -1,1 +1,19 @@
-//! placeholder
+//! What every function runs in: the server on `$PORT`, the layers around its routes, health, metrics, logs and
+//! configuration.
+//!
+//! Must not know: payments, merchants, stores or providers.
+
+pub mod config;
+pub mod function;
+pub mod health;
+pub mod layers;
+pub mod logs;
+pub mod metrics;
+pub mod server;
+pub mod system;
+
+pub use config::{Secret, Variables};
+pub use function::{Function, run};
+pub use layers::{CorrelationId, Edge, layered, layered_routes};
+pub use server::{Server, ServerLimits};
+pub use system::{OsEntropy, System, SystemClock, TaskSpawner};

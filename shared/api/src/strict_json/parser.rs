@@ -10,9 +10,8 @@ use crate::problem::{FieldError, Problem};
 /// Parses one whole JSON document. Duplicate keys and NULs are all reported; anything that breaks the grammar ends the
 /// reading there.
 pub fn parse(body: &[u8]) -> Result<Json, Problem> {
-    let text = std::str::from_utf8(body).map_err(|error| {
-        whole(format!("is not valid UTF-8 at byte {}", error.valid_up_to()))
-    })?;
+    let text = std::str::from_utf8(body)
+        .map_err(|error| whole(format!("is not valid UTF-8 at byte {}", error.valid_up_to())))?;
     let mut parser = Parser { text, position: 0, depth: 0, at: Pointer::root(), errors: Vec::new() };
     let parsed = parser.document();
     match (parsed, parser.errors) {

@@ -191,11 +191,7 @@ impl ObjectReader {
     }
 
     /// Like [`Self::optional_object`], where it must be there.
-    pub fn required_object<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(&mut ObjectReader) -> Checked<T>,
-    ) -> Checked<T> {
+    pub fn required_object<T>(&mut self, name: &str, read: impl FnOnce(&mut ObjectReader) -> Checked<T>) -> Checked<T> {
         let value = self.optional_object(name, read);
         self.required(name, value)
     }

@@ -1,0 +1,72 @@
+//! The one mapper from what use-cases fail with to what merchants see.
+
+use tollgate_domain::Refusal;
+use tollgate_gateway::{Error, ports::provider::Unsupported};
+
+use crate::{Problem, ProblemCode, problem::FieldError};
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        use ProblemCode as Code;
+        match error {
+            Error::Refused(refusal) => refused(refusal),
+            Error::NotFound => Self::new(Code::NotFound, "There is no such payment."),
+            Error::KeyReused => Self::new(
+                Code::IdempotencyKeyReused,
+                "This Idempotency-Key was used for another request. Use a new key for a new request.",
+            ),
+            Error::KeyInUse => Self::new(
+                Code::IdempotencyKeyInUse,
+                "The first request with this Idempotency-Key is still running. Ask again in a moment.",
+            ),
+            Error::ProviderRefused(failure) => {
+                let detail = FieldError { pointer: String::new(), detail: failure.code.clone() };
+                Self::new(Code::ProviderRefused, format!("The provider refused: {}", failure.message))
+                    .with_errors(vec![detail])
+            }
+            Error::ProviderUnavailable { retry_after } => {
+                let problem = Self::new(
+                    Code::ProviderUnavailable,
+                    "The provider cannot be reached. Nothing was charged. Send it again with the same Idempotency-Key.",
+                );
+                match retry_after {
+                    Some(wait) => problem.retry_after(wait),
+                    None => problem,
+                }
+            }
+            Error::Unsupported(Unsupported::Currency) => {
+                Self::new(Code::CurrencyNotSupported, "The provider does not take this currency.")
+            }
+            Error::Unsupported(Unsupported::Amount) => {
+                Self::new(Code::AmountNotSupported, "The provider does not take this amount in this currency.")
+            }
+            Error::PartialCaptureNotSupported => {
+                Self::new(Code::PartialCaptureNotSupported, "The provider captures the whole amount only.")
+            }
+            Error::Store(cause) => Self::new(
+                Code::StoreUnavailable,
+                "The gateway cannot reach its store. Send it again with the same Idempotency-Key.",
+            )
+            .caused_by(cause),
+            Error::Internal => Self::internal(error),
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    use ProblemCode as Code;
+    let (code, detail) = match refusal {
+        Refusal::OperationInProgress => (
+            Code::OperationInProgress,
+            "Another operation on this payment has no outcome yet. Look at the payment, and ask again later.",
+        ),
+        Refusal::StateConflict => (Code::PaymentStateConflict, "The payment's status does not allow this."),
+        Refusal::NotSettled => (Code::PaymentNotSettled, "Only a settled payment can be refunded."),
+        Refusal::ExceedsAuthorized => (Code::AmountExceedsAuthorized, "The amount exceeds what is authorized."),
+        Refusal::RefundExceedsCaptured => {
+            (Code::RefundExceedsCaptured, "The refunds, those under way included, would exceed what was captured.")
+        }
+        Refusal::BadAmount => (Code::InvalidRequest, "The amount must be more than zero."),
+    };
+    Problem::new(code, detail)
+}

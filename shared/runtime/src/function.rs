@@ -1,0 +1,145 @@
+//! A function's `main`: configuration in, server out.
+//!
+//! Must not know: any particular function.
+
+use std::{
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum::Router;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    config::{Mistakes, Variables},
+    health::{Check, Health},
+    layers::{Edge, RequestLimits, layered},
+    logs::{self, Chain, LogOptions},
+    metrics,
+    server::{Server, ServerLimits},
+    system::System,
+};
+
+/// A function as its composition leaves it: routes, readiness checks and bounds.
+pub struct Function {
+    router: Router,
+    checks: Vec<Check>,
+    request_limits: RequestLimits,
+    server_limits: ServerLimits,
+}
+
+impl Function {
+    /// A function that answers these routes; health and metrics are added.
+    pub fn new(router: Router) -> Self {
+        Self {
+            router,
+            checks: Vec::new(),
+            request_limits: RequestLimits::default(),
+            server_limits: ServerLimits::default(),
+        }
+    }
+
+    /// Adds what must hold for the function to be ready.
+    #[must_use]
+    pub fn ready_when(mut self, check: Check) -> Self {
+        self.checks.push(check);
+        self
+    }
+
+    /// Gives a route, named as it was declared, a deadline of its own.
+    #[must_use]
+    pub fn deadline(mut self, route: &'static str, deadline: Duration) -> Self {
+        self.request_limits.deadlines.push((route, deadline));
+        self
+    }
+
+    /// Takes larger or only smaller bodies.
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.request_limits.body_bytes = bytes;
+        self
+    }
+
+    /// Changes the server's bounds.
+    #[must_use]
+    pub fn server_limits(mut self, limits: ServerLimits) -> Self {
+        self.server_limits = limits;
+        self
+    }
+
+    /// Its routes with health and metrics, in their layers.
+    fn into_router(self, name: &'static str, system: &System, project: Option<String>) -> Router {
+        let health = Health::new(name, system, self.checks).router();
+        let router = self.router.merge(health).merge(metrics::router(system));
+        layered(router, Edge::new(name, system).with_limits(self.request_limits).with_project(project))
+    }
+}
+
+/// Runs a function until SIGTERM or SIGINT: reads `PORT`, `RUST_LOG`, `LOG_FORMAT` and `GOOGLE_CLOUD_PROJECT`, lets
+/// `compose` read the rest, and serves on all addresses. Exits with 2 where the configuration is wrong, with one line
+/// per mistake on stderr; with 1 where it cannot start; with 0 after a stop.
+pub async fn run<C>(name: &'static str, compose: C) -> ExitCode
+where
+    C: AsyncFnOnce(&mut Variables, &System) -> anyhow::Result<Function>,
+{
+    let mut vars = Variables::of_process();
+    let log_options = LogOptions::read(&mut vars);
+    logs::install(&log_options.unwrap_or_default());
+    metrics::install();
+    match start(name, &mut vars, compose).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => match error.downcast_ref::<Mistakes>() {
+            Some(mistakes) => {
+                let mut stderr = std::io::stderr().lock();
+                for line in &mistakes.0 {
+                    // There is nowhere else to say it.
+                    _ = writeln!(stderr, "{name}: {line}");
+                }
+                ExitCode::from(2)
+            }
+            None => {
+                tracing::error!(function = name, error = %Chain(&*error), "cannot start");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+async fn start<C>(name: &'static str, vars: &mut Variables, compose: C) -> anyhow::Result<()>
+where
+    C: AsyncFnOnce(&mut Variables, &System) -> anyhow::Result<Function>,
+{
+    let port = vars.var("PORT", "the port to listen on").parse::<u16>().or("8080");
+    let project = vars.var("GOOGLE_CLOUD_PROJECT", "the project that traces belong to").optional();
+    let system = System::real();
+    let composed = compose(vars, &system).await;
+    // Whatever else failed, it may have been for these.
+    vars.finish()?;
+    let (function, port, project) = (composed?, port?, project?);
+
+    let stop = stop_signal().context("cannot listen for signals")?;
+    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    tracing::info!(function = name, version = env!("CARGO_PKG_VERSION"), %address, "serving");
+    let server = Server::new(&system).with_limits(function.server_limits.clone());
+    server.serve(listener, function.into_router(name, &system, project), stop).await;
+    Ok(())
+}
+
+/// Resolves at the first SIGTERM or SIGINT. Listens from the call on, not only when awaited.
+pub fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,188 @@
+//! What is around every route: correlation id, body limit, deadline, panics, log line and metrics.
+//!
+//! Must not know: any particular route.
+
+mod body;
+mod correlation;
+mod panics;
+mod record;
+mod trace;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use tollgate_api::{Problem, ProblemCode};
+use tracing::Instrument;
+
+use crate::{
+    logs::REQUEST_TARGET,
+    metrics::{self, Metrics},
+    system::{System, within},
+};
+
+pub use correlation::CorrelationId;
+pub use trace::TraceContext;
+
+use record::Record;
+
+/// The bounds of requests.
+#[derive(Debug, Clone)]
+pub struct RequestLimits {
+    /// The largest body.
+    pub body_bytes: usize,
+    /// How long a body may take to arrive.
+    pub body_within: Duration,
+    /// How long a request may take as a whole.
+    pub deadline: Duration,
+    /// Routes (as they were declared) with a deadline of their own.
+    pub deadlines: Vec<(&'static str, Duration)>,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 * 1024,
+            body_within: Duration::from_secs(10),
+            deadline: Duration::from_secs(30),
+            deadlines: Vec::new(),
+        }
+    }
+}
+
+impl RequestLimits {
+    fn deadline_of(&self, route: &str) -> Duration {
+        self.deadlines.iter().find(|(known, _)| *known == route).map_or(self.deadline, |(_, deadline)| *deadline)
+    }
+}
+
+/// What the layers around a function's routes need.
+pub struct Edge {
+    function: &'static str,
+    system: System,
+    limits: RequestLimits,
+    metrics: &'static Metrics,
+    project: Option<String>,
+}
+
+impl Edge {
+    /// The edge of `function`, with the default limits.
+    pub fn new(function: &'static str, system: &System) -> Self {
+        let (system, limits) = (system.clone(), RequestLimits::default());
+        Self { function, system, limits, metrics: metrics::install(), project: None }
+    }
+
+    /// Changes the limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: RequestLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Names the Google Cloud project, so that log lines link to their traces.
+    #[must_use]
+    pub fn with_project(mut self, project: Option<String>) -> Self {
+        self.project = project;
+        self
+    }
+}
+
+/// Puts the layers around every route of `router`, and answers unknown paths with a problem.
+pub fn layered(router: Router, edge: Edge) -> Router {
+    layered_routes(router.fallback(not_found), edge)
+}
+
+/// Like [`layered`], but leaves unknown paths alone: for routers that are merged afterwards, each with its own layers.
+/// The merged router is then given to [`layered_fallback`].
+pub fn layered_routes(router: Router, edge: Edge) -> Router {
+    router.method_not_allowed_fallback(method_not_allowed).layer(middleware::from_fn_with_state(Arc::new(edge), around))
+}
+
+/// Answers the unknown paths of an already layered router, within layers of their own.
+pub fn layered_fallback(router: Router, edge: Edge) -> Router {
+    router.merge(layered(Router::new(), edge))
+}
+
+async fn not_found() -> Problem {
+    Problem::new(ProblemCode::NotFound, "There is nothing at this path.")
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::new(
+        ProblemCode::MethodNotAllowed,
+        "The path does not take this method; the Allow header names those it takes.",
+    )
+}
+
+/// Everything that happens around a request, outermost first.
+async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+    let correlation_id = CorrelationId::of(request.headers(), &*edge.system.entropy);
+    let route: Arc<str> = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).into();
+    let trace = TraceContext::of(request.headers());
+    let span = tracing::error_span!(
+        target: REQUEST_TARGET,
+        "request",
+        function = edge.function,
+        correlation_id = correlation_id.as_str(),
+        "logging.googleapis.com/trace" = trace.as_ref().map(|trace| trace.resource(edge.project.as_deref())),
+        "logging.googleapis.com/spanId" = trace.as_ref().map(TraceContext::span_id),
+        "logging.googleapis.com/trace_sampled" = trace.as_ref().map(TraceContext::is_sampled),
+    );
+    let record = Record::start(&edge, request.method(), Arc::clone(&route), span.clone());
+    request.extensions_mut().insert(correlation_id.clone());
+    if let Some(trace) = trace {
+        request.extensions_mut().insert(trace);
+    }
+    let mut response = edge.answer(request, next, &route).instrument(span).await;
+    correlation_id.put_on(&mut response);
+    record.finish(&response);
+    response
+}
+
+impl Edge {
+    async fn answer(&self, request: Request, next: Next, route: &str) -> Response {
+        let deadline = self.limits.deadline_of(route);
+        let work = async {
+            let request = body::read(request, &self.limits, &*self.system.time).await?;
+            panics::caught(next.run(request)).await
+        };
+        match within(&*self.system.time, deadline, work).await {
+            Some(Ok(response)) => as_problem(response),
+            Some(Err(problem)) => problem.into_response(),
+            None => past_deadline(deadline).into_response(),
+        }
+    }
+}
+
+fn past_deadline(deadline: Duration) -> Problem {
+    let detail = format!(
+        "No answer was found within {} s. What the request started goes on; sending it again with the same Idempotency-Key \
+         tells how it ended.",
+        deadline.as_secs()
+    );
+    Problem::new(ProblemCode::Overloaded, detail)
+}
+
+/// Turns a router's or extractor's own plain-text refusal into a problem. Its text is not kept: it may repeat values.
+fn as_problem(response: Response) -> Response {
+    let (code, detail) = match response.status() {
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+            (ProblemCode::InvalidRequest, "The path, query or body is not as this call needs it.")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => (ProblemCode::BodyTooLarge, "The body is too large."),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            (ProblemCode::UnsupportedMediaType, "The body is not of a media type that this call takes.")
+        }
+        _ => return response,
+    };
+    let is_plain_text = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|media_type| media_type.as_bytes().starts_with(b"text/plain"));
+    if is_plain_text { Problem::new(code, detail).into_response() } else { response }
+}

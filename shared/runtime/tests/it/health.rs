@@ -1,0 +1,87 @@
+//! `/health/live` and `/health/ready`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::anyhow;
+use serde_json::json;
+use tollgate_runtime::{
+    System,
+    health::{Check, Health},
+    logs::LogFormat,
+    metrics,
+};
+
+use crate::support::{Captured, Running};
+
+#[tokio::test]
+async fn a_function_without_checks_is_alive_and_ready() {
+    let system = System::real();
+    let server = Running::start(&system, Health::new("health-none", &system, Vec::new()).router()).await;
+    for path in ["/health/live", "/health/ready"] {
+        let answer = server.get(path).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"status": "ok", "checks": {}})), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_failing_check_is_named_without_saying_why() {
+    let (captured, _guard) = Captured::start(LogFormat::Json, "info");
+    metrics::install();
+    let system = System::real();
+    let time = system.time.clone();
+    let checks = vec![
+        Check::new("flags", async || Ok(())),
+        Check::new("store", async || Err(anyhow!("no route to 10.0.0.7").context("cannot open a session"))),
+        Check::new("counters", move || {
+            let time = time.clone();
+            async move {
+                time.sleep(Duration::from_secs(60)).await;
+                Ok(())
+            }
+        })
+        .within(Duration::from_millis(50)),
+    ];
+    let server = Running::start(&system, Health::new("health-failing", &system, checks).router()).await;
+    let answer = server.get("/health/ready").await;
+    assert_eq!(answer.status, 503);
+    let checks = json!({"flags": "ok", "store": "failed", "counters": "timed_out"});
+    assert_eq!(answer.json(), json!({"status": "unavailable", "checks": checks}));
+    assert_eq!(server.get("/health/live").await.status, 200);
+
+    let line = captured.line("health check failed");
+    assert_eq!(line["error"], "cannot open a session: no route to 10.0.0.7");
+    let text = metrics::install().render(&system);
+    for check in ["store", "counters"] {
+        let counted = format!("health_check_failures_total{{function=\"health-failing\",check=\"{check}\"}} 1");
+        assert!(text.contains(&counted), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn however_many_ask_a_check_runs_once_a_second() {
+    let system = System::real();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let check = {
+        let (asked, time) = (Arc::clone(&asked), system.time.clone());
+        Check::new("store", move || {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let time = time.clone();
+            async move {
+                time.sleep(Duration::from_millis(20)).await;
+                Ok(())
+            }
+        })
+    };
+    let server = Running::start(&system, Health::new("health-cached", &system, vec![check]).router()).await;
+    let (first, second) = tokio::join!(server.get("/health/ready"), server.get("/health/ready"));
+    assert_eq!((first.status, second.status, asked.load(Ordering::Relaxed)), (200, 200, 1));
+    system.time.sleep(Duration::from_millis(1100)).await;
+    server.get("/health/ready").await;
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
