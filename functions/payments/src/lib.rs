@@ -1,1 +1,39 @@
-//! placeholder
+//! The merchants' API and the payers' way back: `/v1/*` with `X-API-Key`, and `/return/{opaque}`.
+//!
+//! Must not know: which store, which providers, or what a payment may do; it parses, authenticates, asks the gateway
+//! and renders.
+
+mod caller;
+mod measure;
+pub mod openapi;
+mod payer;
+mod payments;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use tollgate_gateway::{Authenticator, Gateway};
+
+/// What the routes need.
+#[derive(Clone)]
+pub struct Payments {
+    /// The use-cases.
+    pub gateway: Gateway,
+    /// Who calls.
+    pub authenticator: Arc<Authenticator>,
+}
+
+/// The routes.
+pub fn router(payments: Payments) -> Router {
+    Router::new()
+        .route("/v1/payments", post(payments::create).get(payments::list))
+        .route("/v1/payments/{id}", get(payments::show))
+        .route("/v1/payments/{id}/capture", post(payments::capture))
+        .route("/v1/payments/{id}/void", post(payments::void))
+        .route("/v1/payments/{id}/timeline", get(payments::timeline))
+        .route("/return/{opaque}", get(payer::returned))
+        .with_state(payments)
+}

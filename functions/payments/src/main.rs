@@ -1,2 +1,21 @@
-//! placeholder
-fn main() {}
+//! The function `payments`: the merchants' API. Configuration: see the README's table.
+
+use std::process::ExitCode;
+
+use tollgate_assembly::{Configuration, Outside, Parts};
+use tollgate_payments::{Payments, router};
+use tollgate_runtime::{Function, run};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    run("payments", async |vars, system| {
+        let configuration = Configuration::read(vars);
+        vars.finish()?;
+        let configuration = configuration?;
+        let parts = Parts::build(&configuration, system, Outside::real(&configuration)?)?;
+        let ready = parts.store_check();
+        let routes = router(Payments { gateway: parts.gateway, authenticator: parts.authenticator });
+        Ok(Function::new(routes).ready_when(ready))
+    })
+    .await
+}

@@ -11,6 +11,10 @@ use tollgate_domain::{
 /// How long an idempotency record binds after what it guards is resolved (rule 12).
 pub const KEY_BINDS_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// How long a provider's event is remembered as taken, and shown in the timeline: ten times as long as any provider
+/// sends one again.
+pub const EVENTS_KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Everything of one change, committed in one transaction that only inserts and overwrites (rule 13).
 ///
 /// Its guards are the inserts that must not exist yet: the history row `(payment, version)`, the idempotency record,
@@ -168,7 +172,7 @@ pub struct ProviderCall {
     pub payment: PaymentId,
     /// The operation.
     pub operation: u32,
-    /// The payment's version that the call was made from.
+    /// The payment's version that the call was made from. The timeline shows it with what it led to, the next one.
     pub version: u64,
     /// Whom.
     pub provider: ProviderName,
@@ -266,6 +270,19 @@ pub enum TimelineRow {
     Call(ProviderCall),
     /// A provider's event.
     Event(ReceivedEvent),
+}
+
+impl TimelineRow {
+    /// Where the row stands in the timeline, the same for every store. A call stands before the version after the one
+    /// that it was made from. Rows of the same place keep the order of their commits.
+    pub fn position(&self) -> (u64, u8, Timestamp) {
+        match self {
+            Self::Call(call) => (call.version.saturating_add(1), 0, call.at),
+            Self::Event(event) if event.effect => (event.version, 1, event.at),
+            Self::Change(history) => (history.version, 2, history.at),
+            Self::Event(event) => (event.version, 3, event.at),
+        }
+    }
 }
 
 impl ChangeSet {

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 use tollgate_domain::{
-    Answer, CaptureMethod, Money, Operation, Payment, PaymentId, ProviderName, Timestamp, TransactionView,
+    Answer, CaptureMethod, Money, Operation, Payment, PaymentId, ProviderName, RefundId, RefundView,
+    Timestamp, TransactionView,
 };
 
 /// One call to be made: the operation as committed, the payment that it belongs to, and where the payer comes back to.
@@ -103,6 +104,16 @@ pub enum News {
         payment: Option<PaymentId>,
         /// How it stood.
         view: TransactionView,
+    },
+    /// A refund of ours, as it stood when the event was made: the only news of one that fails after it completed
+    /// (rule 23).
+    Refund {
+        /// Our payment, from the provider's metadata.
+        payment: PaymentId,
+        /// Our refund, from there too.
+        refund: RefundId,
+        /// How it stood.
+        view: RefundView,
     },
 }
 

@@ -1,0 +1,205 @@
+//! `/v1/payments`: create, list, show, capture, void, timeline.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use tollgate_api::{
+    Problem, ProblemCode,
+    idempotency_key::IdempotencyKey,
+    payment::{PaymentBody, PaymentList},
+    problem::ProblemBody,
+    requests::{self, CaptureBody, CreatePaymentBody},
+    strict_json,
+    timeline::{TimelineBody, TimelineEntry},
+};
+use tollgate_domain::PaymentId;
+use tollgate_gateway::{CreatePayment, Done, Target};
+
+use crate::{Payments, caller::Caller, measure};
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Create a payment.
+///
+/// `201` also for a decline: `status` is then `FAILED`, with `failure`. `202`: the outcome is not known yet, or the
+/// payer must act (`next_action`). A retry with the same key never charges twice.
+#[utoipa::path(
+    post, path = "/v1/payments", tag = "payments", security(("api_key" = [])),
+    params(("Idempotency-Key" = String, Header, description = "1 to 255 printable ASCII characters, best a UUID")),
+    request_body = CreatePaymentBody,
+    responses(
+        (status = 201, body = PaymentBody, description = "Made; authorized, captured or declined"),
+        (status = 200, body = PaymentBody, description = "Made before with this key (`Idempotent-Replayed: true`)"),
+        (status = 202, body = PaymentBody, description = "Not known yet, or the payer must act"),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 409, body = ProblemBody),
+        (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
+        (status = 503, body = ProblemBody),
+    )
+)]
+pub(crate) async fn create(
+    State(payments): State<Payments>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let result = async {
+        strict_json::require_json(&headers)?;
+        let idempotency_key = IdempotencyKey::from_headers(&headers)?.as_str().to_owned();
+        let request = requests::read_create(&body)?;
+        let command = CreatePayment {
+            merchant: caller.merchant.id,
+            idempotency_key,
+            amount: request.amount,
+            payment_method: request.payment_method,
+            provider: request.provider,
+            capture_method: request.capture_method,
+            details: request.details,
+        };
+        Ok(payments.gateway.create_payment(command, caller.context).await?)
+    }
+    .await;
+    measure::count("create", &result);
+    Ok(answer(&result?, StatusCode::CREATED))
+}
+
+/// List payments, newest first.
+#[utoipa::path(
+    get, path = "/v1/payments", tag = "payments", security(("api_key" = [])),
+    params(
+        ("merchant_reference" = Option<String>, Query, description = "Only those with this reference"),
+        ("status" = Option<String>, Query, description = "Only those with this status"),
+        ("limit" = Option<u32>, Query, description = "1 to 100, 20 if left out"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ),
+    responses((status = 200, body = PaymentList), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody))
+)]
+pub(crate) async fn list(
+    State(payments): State<Payments>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<PaymentList>, Problem> {
+    let query = requests::read_list(query.as_deref().unwrap_or_default(), caller.merchant.id)?;
+    let page = payments.gateway.list_payments(&query).await?;
+    let end = page.payments.last().filter(|_| page.more);
+    Ok(Json(PaymentList {
+        data: page.payments.iter().map(PaymentBody::from).collect(),
+        next_cursor: end.map(|last| requests::next_cursor((last.created_at, last.id))),
+    }))
+}
+
+/// Show a payment.
+#[utoipa::path(
+    get, path = "/v1/payments/{id}", tag = "payments", security(("api_key" = [])),
+    params(("id" = String, Path, description = "`pay_…`")),
+    responses((status = 200, body = PaymentBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+)]
+pub(crate) async fn show(
+    State(payments): State<Payments>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<PaymentBody>, Problem> {
+    let payment = payments.gateway.get_payment(caller.merchant.id, payment_id(&id)?).await?;
+    Ok(Json((&payment).into()))
+}
+
+/// Capture an authorized payment, or a part of it; the rest is released.
+#[utoipa::path(
+    post, path = "/v1/payments/{id}/capture", tag = "payments", security(("api_key" = [])),
+    params(("id" = String, Path, description = "`pay_…`"), ("Idempotency-Key" = String, Header, description = "As for create")),
+    request_body = Option<CaptureBody>,
+    responses(
+        (status = 200, body = PaymentBody), (status = 202, body = PaymentBody, description = "`pending_operation` tells"),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
+    )
+)]
+pub(crate) async fn capture(
+    State(payments): State<Payments>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let result = async {
+        let target = target(&caller, &id, &headers, &body)?;
+        let amount = requests::read_capture(&body)?;
+        Ok(payments.gateway.capture_payment(target, amount, caller.context).await?)
+    }
+    .await;
+    measure::count("capture", &result);
+    Ok(answer(&result?, StatusCode::OK))
+}
+
+/// Void an authorized payment. On a `PENDING` one it is carried out when the payment is known.
+#[utoipa::path(
+    post, path = "/v1/payments/{id}/void", tag = "payments", security(("api_key" = [])),
+    params(("id" = String, Path, description = "`pay_…`"), ("Idempotency-Key" = String, Header, description = "As for create")),
+    responses(
+        (status = 200, body = PaymentBody), (status = 202, body = PaymentBody, description = "`pending_operation` tells"),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
+    )
+)]
+pub(crate) async fn void(
+    State(payments): State<Payments>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let result = async {
+        let target = target(&caller, &id, &headers, &body)?;
+        requests::read_nothing(&body)?;
+        Ok(payments.gateway.void_payment(target, caller.context).await?)
+    }
+    .await;
+    measure::count("void", &result);
+    Ok(answer(&result?, StatusCode::OK))
+}
+
+/// Everything that happened to a payment, in order, with causes.
+#[utoipa::path(
+    get, path = "/v1/payments/{id}/timeline", tag = "payments", security(("api_key" = [])),
+    params(("id" = String, Path, description = "`pay_…`")),
+    responses((status = 200, body = TimelineBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+)]
+pub(crate) async fn timeline(
+    State(payments): State<Payments>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<TimelineBody>, Problem> {
+    let id = payment_id(&id)?;
+    let rows = payments.gateway.timeline(caller.merchant.id, id).await?;
+    Ok(Json(TimelineBody { payment_id: id.to_string(), data: rows.iter().map(TimelineEntry::from).collect() }))
+}
+
+fn answer(done: &Done, made: StatusCode) -> Response {
+    let status = match (done.known, done.replayed) {
+        (false, _) => StatusCode::ACCEPTED,
+        (true, true) => StatusCode::OK,
+        (true, false) => made,
+    };
+    let mut response = (status, Json(PaymentBody::from(&done.payment))).into_response();
+    if done.replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// The payment that a capture or void is about, under which key. A call without a body needs no media type.
+fn target(caller: &Caller, id: &str, headers: &HeaderMap, body: &Bytes) -> Result<Target, Problem> {
+    if !body.is_empty() {
+        strict_json::require_json(headers)?;
+    }
+    let idempotency_key = IdempotencyKey::from_headers(headers)?.as_str().to_owned();
+    Ok(Target { merchant: caller.merchant.id, payment: payment_id(id)?, idempotency_key })
+}
+
+/// What is no id of ours names no payment.
+fn payment_id(text: &str) -> Result<PaymentId, Problem> {
+    text.parse().map_err(|_| Problem::new(ProblemCode::NotFound, "There is no such payment."))
+}

@@ -1,0 +1,140 @@
+//! The environment variables that every function reads, as a table.
+
+use std::{path::PathBuf, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use tollgate_runtime::{
+    Secret, Variables,
+    config::{Mistaken, Read},
+};
+use zeroize::Zeroizing;
+
+/// What a function is told.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The SQLite database.
+    pub store: PathBuf,
+    /// What secrets in the store are sealed with, and return links proven.
+    pub secrets_key: Zeroizing<[u8; 32]>,
+    /// Where payers and providers reach us from outside.
+    pub public_url: String,
+    /// Stripe, if it is on.
+    pub stripe: Option<StripeConfiguration>,
+    /// For connecting to a provider.
+    pub provider_connect_timeout: Duration,
+    /// For a call to a provider as a whole.
+    pub provider_timeout: Duration,
+    /// For a store operation that somebody waits for.
+    pub store_timeout: Duration,
+}
+
+/// Where and as whom Stripe is called.
+#[derive(Debug)]
+pub struct StripeConfiguration {
+    /// `https://api.stripe.com`, or a stand-in.
+    pub api_url: String,
+    /// `sk_…`
+    pub secret_key: Secret,
+    /// `whsec_…`; several, separated by commas, while one is replaced by another.
+    pub webhook_secrets: Vec<Secret>,
+}
+
+impl Configuration {
+    /// Reads the table. Every mistake is noted in `vars`; `finish` reports them all.
+    pub fn read(vars: &mut Variables) -> Read<Self> {
+        let store = vars.var("STORE_URL", "the store: sqlite:PATH").url(&["sqlite"]).required();
+        let secrets_key = vars
+            .var("SECRETS_KEY", "32 bytes in base64: what secrets in the store are encrypted with")
+            .secret()
+            .required();
+        let public_url = vars
+            .var("PUBLIC_URL", "the address that payers and providers reach this gateway at")
+            .url(&["http", "https"])
+            .required();
+        let stripe = read_stripe(vars);
+        let provider_connect_timeout =
+            vars.var("PROVIDER_CONNECT_TIMEOUT_MS", "connecting to a provider").parse::<u64>().or("1000");
+        let provider_timeout = vars.var("PROVIDER_TIMEOUT_MS", "a whole call to a provider").parse::<u64>().or("10000");
+        let store_timeout =
+            vars.var("STORE_TIMEOUT_MS", "a store operation that somebody waits for").parse::<u64>().or("5000");
+        let secrets_key = secrets_key.and_then(|text| read_secrets_key(vars, &text));
+        Ok(Self {
+            store: PathBuf::from(store?.rest()),
+            secrets_key: secrets_key?,
+            public_url: public_url?.as_str().trim_end_matches('/').to_owned(),
+            stripe: stripe?,
+            provider_connect_timeout: Duration::from_millis(provider_connect_timeout?),
+            provider_timeout: Duration::from_millis(provider_timeout?),
+            store_timeout: Duration::from_millis(store_timeout?),
+        })
+    }
+}
+
+/// No key: Stripe is off. A key without what it needs is a mistake, not a surprise at the first webhook.
+fn read_stripe(vars: &mut Variables) -> Read<Option<StripeConfiguration>> {
+    let api_url = vars
+        .var("STRIPE_API_URL", "Stripe's API, or a stand-in for it")
+        .url(&["http", "https"])
+        .or("https://api.stripe.com");
+    let secret_key = vars.var("STRIPE_SECRET_KEY", "Stripe's secret key; without it Stripe is off").secret().optional();
+    let webhook_secret = vars
+        .var("STRIPE_WEBHOOK_SECRET", "what Stripe signs its webhooks with; several, separated by commas")
+        .secret()
+        .optional();
+    let (api_url, Some(secret_key), webhook_secret) = (api_url?, secret_key?, webhook_secret?) else {
+        return Ok(None);
+    };
+    let Some(webhook_secret) = webhook_secret else {
+        return Err(vars.refuse("STRIPE_WEBHOOK_SECRET is not set, and STRIPE_SECRET_KEY is: webhooks could not be verified"));
+    };
+    Ok(Some(StripeConfiguration {
+        api_url: api_url.as_str().to_owned(),
+        secret_key,
+        webhook_secrets: webhook_secret.expose().split(',').map(|secret| Secret::new(secret.trim())).collect(),
+    }))
+}
+
+fn read_secrets_key(vars: &mut Variables, text: &Secret) -> Result<Zeroizing<[u8; 32]>, Mistaken> {
+    let bytes = STANDARD.decode(text.expose().trim()).map(Zeroizing::new).unwrap_or_default();
+    <[u8; 32]>::try_from(bytes.as_slice())
+        .map(Zeroizing::new)
+        .map_err(|_| vars.refuse("SECRETS_KEY is not valid (must be 32 bytes in base64): make one with `openssl rand -base64 32`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    fn read<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Configuration, Vec<String>> {
+        let mut vars = Variables::of(values);
+        let read = Configuration::read(&mut vars);
+        vars.finish().map_err(|mistakes| mistakes.0)?;
+        read.map_err(|_| vec!["a mistake that was not noted".to_owned()])
+    }
+
+    #[test]
+    fn the_least_that_a_function_needs() {
+        let read = read([("STORE_URL", "sqlite:/data/t.db"), ("SECRETS_KEY", KEY), ("PUBLIC_URL", "https://pay.example/")]);
+        let read = read.unwrap();
+        assert_eq!((read.store.to_str(), read.public_url.as_str()), (Some("/data/t.db"), "https://pay.example"));
+        assert!(read.stripe.is_none(), "no key: Stripe is off");
+        assert_eq!(read.provider_timeout, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn every_mistake_is_one_clear_line_and_no_secret_is_repeated() {
+        let mistakes = read([
+            ("STORE_URL", "mysql:x"),
+            ("SECRETS_KEY", "c2hvcnQ="),
+            ("STRIPE_SECRET_KEY", "sk_test_secret"),
+            ("PROVIDER_TIMEOUT_MS", "soon"),
+        ])
+        .unwrap_err();
+        for name in ["STORE_URL", "SECRETS_KEY", "PUBLIC_URL", "STRIPE_WEBHOOK_SECRET", "PROVIDER_TIMEOUT_MS"] {
+            assert_eq!(mistakes.iter().filter(|line| line.starts_with(name)).count(), 1, "{name} in {mistakes:?}");
+        }
+        assert!(!mistakes.join("").contains("sk_test_secret") && !mistakes.join("").contains("c2hvcnQ="));
+    }
+}

@@ -1,0 +1,10 @@
+//! Puts a function together from its configuration: store, providers, gateway. The one shared crate that knows the
+//! adapters, so that a function's `main` reads at a glance and five of them do not say the same five times.
+//!
+//! Must not know: routes.
+
+mod configuration;
+mod parts;
+
+pub use configuration::{Configuration, StripeConfiguration};
+pub use parts::{Outside, Parts};

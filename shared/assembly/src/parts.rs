@@ -1,0 +1,119 @@
+//! The parts of a function, built from its configuration.
+
+use std::{collections::HashMap, sync::Arc};
+
+use anyhow::Context;
+use tollgate_api::events::JsonEvents;
+use tollgate_domain::{BootId, ProviderName};
+use tollgate_gateway::{
+    Authenticator, Gateway, Ports, ReturnLinks, Settings,
+    ports::{EventReader, FailPoints, HttpClient, Provider, Store, fail_points::NoFailPoints},
+    secrets::SecretsKey,
+};
+use tollgate_providers::{HttpSettings, Metered, ReqwestClient, Secret, Stripe, StripeConfig, StripeEvents};
+use tollgate_runtime::{System, health::Check};
+use tollgate_store::{Options, SqliteStore};
+
+use crate::{Configuration, StripeConfiguration};
+
+/// What a sandbox replaces.
+#[derive(Clone)]
+pub struct Outside {
+    /// How providers are called.
+    pub http: Arc<dyn HttpClient>,
+    /// Where a test crashes it.
+    pub fail_points: Arc<dyn FailPoints>,
+    /// Nothing that is written needs to survive.
+    pub ephemeral: bool,
+}
+
+impl Outside {
+    /// Production.
+    pub fn real(configuration: &Configuration) -> anyhow::Result<Self> {
+        let settings =
+            HttpSettings { connect_timeout: configuration.provider_connect_timeout, ..HttpSettings::default() };
+        let http = ReqwestClient::new(settings).context("no HTTP client can be made")?;
+        Ok(Self { http: Arc::new(http), fail_points: Arc::new(NoFailPoints), ephemeral: false })
+    }
+}
+
+/// The parts that functions are made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The use-cases.
+    pub gateway: Gateway,
+    /// Who calls.
+    pub authenticator: Arc<Authenticator>,
+    /// Who reads the events of the providers that are on.
+    pub readers: HashMap<ProviderName, Arc<dyn EventReader>>,
+    /// The store, for what no use-case covers: making merchants, readiness.
+    pub store: Arc<SqliteStore>,
+    /// Seals merchants' secrets.
+    pub secrets_key: SecretsKey,
+}
+
+impl Parts {
+    /// Opens the store and builds what works on it.
+    pub fn build(configuration: &Configuration, system: &System, outside: Outside) -> anyhow::Result<Self> {
+        let mut boot = [0; 16];
+        system.entropy.fill(&mut boot);
+        let boot = BootId::from_random(boot);
+        let options = if outside.ephemeral { Options::new(boot).ephemeral() } else { Options::new(boot) };
+        let store = SqliteStore::open(&configuration.store, options, Arc::clone(&system.time))
+            .with_context(|| format!("the store {} cannot be opened", configuration.store.display()))?;
+        let store = Arc::new(store);
+        let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
+        let mut readers: HashMap<ProviderName, Arc<dyn EventReader>> = HashMap::new();
+        match &configuration.stripe {
+            Some(stripe) => {
+                let (provider, reader) = build_stripe(stripe, system, &outside)?;
+                providers.push(provider);
+                readers.insert(ProviderName::Stripe, reader);
+            }
+            None => tracing::warn!("Stripe is off: STRIPE_SECRET_KEY is not set"),
+        }
+        let ports = Ports {
+            store: store.clone(),
+            timelines: store.clone(),
+            providers,
+            events: Arc::new(JsonEvents),
+            time: Arc::clone(&system.time),
+            spawn: Arc::new(system.tasks.clone()),
+            entropy: Arc::clone(&system.entropy),
+            fail_points: outside.fail_points,
+        };
+        let links = ReturnLinks::new(&configuration.public_url, &configuration.secrets_key);
+        let mut settings = Settings::new(boot, links);
+        settings.provider_timeout = configuration.provider_timeout;
+        settings.store_timeout = configuration.store_timeout;
+        Ok(Self {
+            gateway: Gateway::new(ports, settings),
+            authenticator: Arc::new(Authenticator::new(store.clone(), Arc::clone(&system.time))),
+            readers,
+            store,
+            secrets_key: SecretsKey::new(&configuration.secrets_key),
+        })
+    }
+
+    /// Ready when the store answers.
+    pub fn store_check(&self) -> Check {
+        let store = Arc::clone(&self.store);
+        Check::new("store", move || {
+            let store = Arc::clone(&store);
+            async move { Ok(store.ping().await?) }
+        })
+    }
+}
+
+fn build_stripe(
+    configuration: &StripeConfiguration,
+    system: &System,
+    outside: &Outside,
+) -> anyhow::Result<(Arc<dyn Provider>, Arc<dyn EventReader>)> {
+    let secret = |secret: &tollgate_runtime::Secret| Secret::new(secret.expose());
+    let config =
+        StripeConfig { api_url: configuration.api_url.clone(), secret_key: secret(&configuration.secret_key) };
+    let stripe = Stripe::new(&config, Arc::clone(&outside.http), Arc::clone(&system.time))?;
+    let events = StripeEvents::new(configuration.webhook_secrets.iter().map(secret).collect())?;
+    Ok((Arc::new(Metered::new(stripe, Arc::clone(&system.time))), Arc::new(events)))
+}
