@@ -1,1 +1,17 @@
-//! placeholder
+//! The sandbox: every function in one process on embedded parts, with simulated providers that speak the real wire
+//! formats over HTTP, a console, a demo and drills. For developers and merchants who try Tollgate, and for tests.
+//!
+//! It composes; it holds no rule about money.
+
+pub mod client;
+mod console;
+mod control;
+pub mod demo;
+pub mod drills;
+mod identity;
+mod outside;
+pub mod process;
+pub mod providers;
+mod providers_link;
+pub mod serve;
+mod system;

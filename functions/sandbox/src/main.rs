@@ -1,2 +1,118 @@
-//! placeholder
-fn main() {}
+//! `cargo run`: the sandbox. `serve` is the default; `--help` lists the rest.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tollgate_runtime::{
+    Variables,
+    logs::{self, LogFormat, LogOptions},
+};
+use tollgate_sandbox::{
+    demo, drills,
+    providers::{self, ProvidersOptions},
+    serve::{self, ServeOptions},
+};
+
+/// Tollgate's sandbox: a payment gateway with simulated providers, in one process.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve every function on 127.0.0.1 (the default).
+    Serve(ServeArgs),
+    /// Run the simulated providers alone, so that either side can be killed without the other.
+    Providers(ProvidersArgs),
+    /// Play a payment through its life, and say whether everything was as it should be.
+    Demo,
+    /// List the drills, or play one (or all).
+    Drill {
+        /// `C1`, `C5`, … or `all`.
+        name: Option<String>,
+    },
+}
+
+#[derive(Args)]
+struct ServeArgs {
+    /// The port on 127.0.0.1; 0 takes any free one.
+    #[arg(long, env = "PORT", default_value_t = 8080)]
+    port: u16,
+    /// Where everything is kept.
+    #[arg(long, default_value = ".tollgate", conflicts_with = "ephemeral")]
+    data: PathBuf,
+    /// Keep nothing.
+    #[arg(long)]
+    ephemeral: bool,
+    /// Use simulated providers that run in another process (`providers`).
+    #[arg(long, value_name = "URL")]
+    providers_url: Option<String>,
+    /// Whether time runs by itself, or stands until it is moved.
+    #[arg(long, value_enum, default_value_t = Clock::Real)]
+    clock: Clock,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Clock {
+    Real,
+    Simulated,
+}
+
+#[derive(Args)]
+struct ProvidersArgs {
+    /// The port on 127.0.0.1; 0 takes any free one.
+    #[arg(long)]
+    port: u16,
+    /// Where the providers keep their books.
+    #[arg(long)]
+    data: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut vars = Variables::of_process();
+    let options = LogOptions::read(&mut vars);
+    if vars.finish().is_ok() {
+        let chosen = std::env::var_os("LOG_FORMAT").is_some();
+        let mut options = options.unwrap_or_default();
+        if !chosen {
+            options.format = LogFormat::Text;
+        }
+        if std::env::var_os("RUST_LOG").is_none() {
+            "warn".clone_into(&mut options.filter);
+        }
+        logs::install(&options);
+    }
+    let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => serve::run(args.into()).await,
+        Command::Providers(args) => providers::run(ProvidersOptions { port: args.port, data: args.data }).await,
+        Command::Demo => demo::run().await,
+        Command::Drill { name } => drills::run(name.as_deref()).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write;
+            // There is nowhere else to say it.
+            _ = writeln!(std::io::stderr().lock(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl From<ServeArgs> for ServeOptions {
+    fn from(args: ServeArgs) -> Self {
+        Self {
+            port: args.port,
+            data: (!args.ephemeral).then_some(args.data),
+            providers_url: args.providers_url,
+            simulated_clock: matches!(args.clock, Clock::Simulated),
+        }
+    }
+}

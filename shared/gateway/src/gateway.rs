@@ -93,8 +93,10 @@ impl Gateway {
         Self(Arc::new(Inner { ports, settings }))
     }
 
+    /// The present, cut to what the stores keep: what is answered now reads the same later.
     pub(crate) fn now(&self) -> Timestamp {
-        self.ports.time.now()
+        let now = self.ports.time.now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
     /// The provider, if it is on.

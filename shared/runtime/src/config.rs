@@ -89,6 +89,18 @@ impl Variables {
         Self { values, described: Vec::new(), mistakes: Vec::new() }
     }
 
+    /// Whether a variable has a value.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|value| !value.is_empty())
+    }
+
+    /// Gives a variable that is not set this value: for the sandbox, which knows its own parts.
+    pub fn set_default(&mut self, name: &str, value: &str) {
+        if !self.is_set(name) {
+            self.values.insert(name.to_owned(), value.into());
+        }
+    }
+
     /// Starts to read one variable: an empty one counts as not set.
     pub fn var(&mut self, name: &'static str, meaning: &'static str) -> Variable<'_, String> {
         Variable { vars: self, name, meaning, shown: true, read: Box::new(|text| Ok(text.to_owned())) }

@@ -94,21 +94,22 @@ where
     metrics::install();
     match start(name, &mut vars, compose).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => match error.downcast_ref::<Mistakes>() {
-            Some(mistakes) => {
-                let mut stderr = std::io::stderr().lock();
-                for line in &mistakes.0 {
-                    // There is nowhere else to say it.
-                    _ = writeln!(stderr, "{name}: {line}");
-                }
-                ExitCode::from(2)
-            }
-            None => {
-                tracing::error!(function = name, error = %Chain(&*error), "cannot start");
-                ExitCode::FAILURE
-            }
-        },
+        Err(error) => report(name, &error),
     }
+}
+
+/// Says why the function cannot start, and gives the exit code for it.
+fn report(name: &'static str, error: &anyhow::Error) -> ExitCode {
+    let Some(mistakes) = error.downcast_ref::<Mistakes>() else {
+        tracing::error!(function = name, error = %Chain(&**error), "cannot start");
+        return ExitCode::FAILURE;
+    };
+    let mut stderr = std::io::stderr().lock();
+    for line in &mistakes.0 {
+        // There is nowhere else to say it.
+        _ = writeln!(stderr, "{name}: {line}");
+    }
+    ExitCode::from(2)
 }
 
 async fn start<C>(name: &'static str, vars: &mut Variables, compose: C) -> anyhow::Result<()>

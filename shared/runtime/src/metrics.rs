@@ -29,7 +29,7 @@ static INSTALLED: OnceLock<Metrics> = OnceLock::new();
 /// The process's metrics.
 #[derive(Debug)]
 pub struct Metrics {
-    recorded: PrometheusHandle,
+    handle: PrometheusHandle,
     next_upkeep_ms: AtomicU64,
     busy: task_runtime::Busy,
 }
@@ -40,11 +40,11 @@ pub fn install() -> &'static Metrics {
         let builder = PrometheusBuilder::new();
         // Refused only for an empty list.
         let recorder = builder.set_buckets(&BUCKETS).expect("there are buckets").build_recorder();
-        let recorded = recorder.handle();
+        let handle = recorder.handle();
         // Where somebody else's recorder is in place, that one collects, and this one stays empty.
         _ = metrics::set_global_recorder(recorder);
         describe();
-        Metrics { recorded, next_upkeep_ms: AtomicU64::new(0), busy: task_runtime::Busy::default() }
+        Metrics { handle, next_upkeep_ms: AtomicU64::new(0), busy: task_runtime::Busy::default() }
     })
 }
 
@@ -59,7 +59,7 @@ fn describe() {
 impl Metrics {
     /// Everything, in Prometheus's text format. Reads the process's own numbers first.
     pub fn render(&self, system: &System) -> String {
-        let mut text = self.recorded.render();
+        let mut text = self.handle.render();
         process::write(&mut text);
         task_runtime::write(&mut text, &self.busy, system.time.monotonic());
         text
@@ -73,7 +73,7 @@ impl Metrics {
         let ours =
             now >= due && self.next_upkeep_ms.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if ours {
-            self.recorded.run_upkeep();
+            self.handle.run_upkeep();
         }
     }
 }

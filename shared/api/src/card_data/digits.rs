@@ -19,10 +19,20 @@ pub(super) enum Glyph {
 pub(super) fn glyph(character: char) -> Option<Glyph> {
     Some(match character {
         '0'..='9' => Glyph::Digit(character as u8 - b'0'),
-        // Space; no-break, en to hair, narrow no-break, ideographic.
-        ' ' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Glyph::Separator,
-        // Hyphens and dashes, minus, small and full-width.
-        '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => Glyph::Separator,
+        // Space; no-break, en to hair, narrow no-break, mathematical, ideographic. Hyphens and dashes, minus, small and
+        // full-width.
+        ' '
+        | '\u{a0}'
+        | '\u{2000}'..='\u{200a}'
+        | '\u{202f}'
+        | '\u{205f}'
+        | '\u{3000}'
+        | '-'
+        | '\u{2010}'..='\u{2015}'
+        | '\u{2212}'
+        | '\u{fe58}'
+        | '\u{fe63}'
+        | '\u{ff0d}' => Glyph::Separator,
         // Soft hyphen, zero-width space and joiners, word joiner, byte order mark.
         '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => return None,
         _ if character.is_ascii_alphabetic() => Glyph::Letter,

@@ -95,7 +95,7 @@ impl<'a> Parser<'a> {
                 Entry::Vacant(free) => _ = free.insert(value),
                 Entry::Occupied(taken) => {
                     let pointer = self.at.child(taken.key());
-                    self.report(pointer, "comes more than once; each key may come once");
+                    self.report(&pointer, "comes more than once; each key may come once");
                 }
             }
             self.skip_whitespace();
@@ -193,7 +193,7 @@ impl<'a> Parser<'a> {
             }
         }
         if has_nul {
-            self.report(self.at.clone(), "must not contain the NUL character");
+            self.report(&self.at.clone(), "must not contain the NUL character");
         }
         Ok(value)
     }
@@ -274,7 +274,7 @@ impl<'a> Parser<'a> {
         result
     }
 
-    fn report(&mut self, at: Pointer, detail: &str) {
+    fn report(&mut self, at: &Pointer, detail: &str) {
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(FieldError { pointer: at.as_str().to_owned(), detail: detail.to_owned() });
         }

@@ -31,6 +31,7 @@ impl Pointer {
     }
 
     /// The place of `key` within this one.
+    #[must_use]
     pub fn child(&self, key: &str) -> Self {
         let mut child = self.clone();
         child.push(key);

@@ -1,3 +1,3 @@
-//! The strict reader against serde_json, with documents nobody thought of.
+//! The strict reader against `serde_json`, with documents nobody thought of.
 
 mod agrees_with_serde_json;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::{
     body::{Body, HttpBody},
     extract::Request,
+    http::header,
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -31,7 +32,10 @@ pub(super) async fn read(request: Request, limits: &RequestLimits, time: &dyn Ti
     match within(time, limits.body_within, collect(&mut body, limits.body_bytes)).await {
         Some(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Some(Err(Unread::TooLarge)) => {
-            _ = within(time, DRAINED_WITHIN, drain(&mut body)).await;
+            // A client that asks first has not sent anything; reading would tell it to go ahead.
+            if !parts.headers.contains_key(header::EXPECT) {
+                _ = within(time, DRAINED_WITHIN, drain(&mut body)).await;
+            }
             let detail = format!("The body has more than {} bytes, the most that are taken.", limits.body_bytes);
             Err(Problem::new(ProblemCode::BodyTooLarge, detail))
         }

@@ -26,7 +26,7 @@ impl Entry<'_> {
         write!(
             line,
             "{{\"severity\":\"{}\",\"time\":\"{:.6}\",\"message\":",
-            severity(self.metadata.level()),
+            severity(*self.metadata.level()),
             self.time
         )?;
         line.push_str(self.event.get("message").unwrap_or("\"\""));
@@ -82,8 +82,8 @@ impl Entry<'_> {
     }
 }
 
-fn severity(level: &Level) -> &'static str {
-    match *level {
+fn severity(level: Level) -> &'static str {
+    match level {
         Level::ERROR => "ERROR",
         Level::WARN => "WARNING",
         Level::INFO => "INFO",

@@ -12,10 +12,10 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Appends what can be read; what cannot (another system, a stricter sandbox) is left out.
 pub(super) fn write(text: &mut String) {
     if let Some(stat) = Stat::read() {
-        let cpu = (stat.user_ticks + stat.system_ticks) / TICKS_PER_SECOND;
+        let cpu = (stat.user + stat.system) / TICKS_PER_SECOND;
         write_metric(text, "process_cpu_seconds_total", "counter", "Processor time used.", cpu);
         if let Some(boot) = boot_time() {
-            let start = boot + stat.start_ticks / TICKS_PER_SECOND;
+            let start = boot + stat.started / TICKS_PER_SECOND;
             write_metric(text, "process_start_time_seconds", "gauge", "Start, in seconds since 1970.", start);
         }
     }
@@ -40,10 +40,11 @@ pub(super) fn write(text: &mut String) {
     }
 }
 
+/// Times in ticks.
 struct Stat {
-    user_ticks: f64,
-    system_ticks: f64,
-    start_ticks: f64,
+    user: f64,
+    system: f64,
+    started: f64,
 }
 
 impl Stat {
@@ -54,7 +55,7 @@ impl Stat {
         let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
         // proc(5) counts from 1, and the state that comes first here is field 3.
         let number = |field: usize| fields.get(field - 3)?.parse().ok();
-        Some(Self { user_ticks: number(14)?, system_ticks: number(15)?, start_ticks: number(22)? })
+        Some(Self { user: number(14)?, system: number(15)?, started: number(22)? })
     }
 }
 

@@ -23,7 +23,7 @@ fn free_port() -> u16 {
 }
 
 /// Starts it, and waits for the line that says it serves.
-fn serving(command: &mut Command) -> (Child, impl Iterator<Item = Value>, u16) {
+fn serving(command: &mut Command) -> (Child, impl Iterator<Item = Value> + use<>, u16) {
     let port = free_port();
     let mut child = command.env("PORT", port.to_string()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -30,14 +30,11 @@ fn routes() -> Router {
         .route("/length", post(async |body: Bytes| body.len().to_string()))
         .route("/refused", get(async || Problem::new(ProblemCode::Forbidden, "Not yours.")))
         .route("/number/{number}", get(async |Path(number): Path<u8>| number.to_string()))
-        .route(
-            "/panic",
-            get(async || {
-                if true {
-                    panic!("on purpose")
-                }
-            }),
-        )
+        .route("/panic", get(panics))
+}
+
+async fn panics() -> &'static str {
+    panic!("on purpose")
 }
 
 fn post_of(length: usize) -> String {
@@ -94,6 +91,24 @@ async fn a_larger_body_is_refused_announced_or_not() {
     for request in [post_of(64 * 1024 + 1), chunked_post_of(68 * 1024), chunked_post_of(512 * 1024), post_of(900_000)] {
         let answer = server.send(&request).await;
         assert_eq!((answer.status, &*answer.code()), (413, "body_too_large"));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_first_is_refused_before_it_sends() {
+    let (_, server) = start(routes()).await;
+    let head = "POST /length HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n";
+    assert_eq!(server.send(head).await.code(), "body_too_large");
+}
+
+#[tokio::test]
+async fn a_head_request_gets_no_body() {
+    let (_, server) = start(routes()).await;
+    for (path, status) in [("/id", 200), ("/refused", 403)] {
+        let request = support::get(path, "").replace("GET", "HEAD");
+        let answer = server.send(&request).await;
+        assert_eq!((answer.status, &*answer.body), (status, ""));
+        assert!(answer.header("x-correlation-id").is_some());
     }
 }
 

@@ -1,5 +1,7 @@
 //! The runtime as its callers meet it: over real sockets, and through its log lines and metrics.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
+
 mod support;
 
 mod function;

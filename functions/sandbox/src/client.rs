@@ -1,0 +1,149 @@
+//! A merchant's client of a sandbox, for the demo, the drills and the tests: plain HTTP and JSON, nothing shared with
+//! the gateway's own types.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http::{Method, Request};
+use serde_json::{Value, json};
+use tollgate_gateway::ports::HttpClient;
+use tollgate_providers::{HttpSettings, ReqwestClient};
+
+/// Longer than any answer takes.
+const TIMEOUT: Duration = Duration::from_secs(40);
+
+/// Talks to one sandbox as one merchant.
+#[derive(Clone)]
+pub struct Client {
+    url: String,
+    api_key: String,
+    http: Arc<dyn HttpClient>,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether it says `Idempotent-Replayed: true`.
+    pub replayed: bool,
+    /// Its body; null where it is no JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// A text field of the body, or nothing.
+    pub fn text(&self, field: &str) -> &str {
+        self.body[field].as_str().unwrap_or_default()
+    }
+}
+
+impl Client {
+    /// A client of the sandbox at `url`, with a merchant's key, on connections of its own.
+    pub fn connect(url: &str, api_key: &str) -> anyhow::Result<Self> {
+        let http = Arc::new(ReqwestClient::new(HttpSettings::default())?);
+        Ok(Self { url: url.to_owned(), api_key: api_key.to_owned(), http })
+    }
+
+    /// Another merchant on the same connections.
+    #[must_use]
+    pub fn with_key(&self, api_key: &str) -> Self {
+        Self { api_key: api_key.to_owned(), ..self.clone() }
+    }
+
+    /// Sends any request. An error: no answer came.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Answer> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("x-api-key", &self.api_key)
+            .header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let answer = self.http.send(request.body(Bytes::from(body))?, TIMEOUT).await?;
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            replayed: answer.headers().get("idempotent-replayed").is_some_and(|value| value == "true"),
+            body: serde_json::from_slice(answer.body()).unwrap_or(Value::Null),
+        })
+    }
+
+    /// Makes a payment by card.
+    pub async fn create(&self, key: &str, amount: i64, card: &str) -> anyhow::Result<Answer> {
+        let body = json!({"amount": amount, "currency": "JPY", "payment_method": {"stripe": card}});
+        self.create_as(key, &body).await
+    }
+
+    /// Makes a payment of any body.
+    pub async fn create_as(&self, key: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(Method::POST, "/v1/payments", Some(key), Some(body)).await
+    }
+
+    /// Captures a payment whole, or a part of it.
+    pub async fn capture(&self, id: &str, key: &str, amount: Option<i64>) -> anyhow::Result<Answer> {
+        let body = amount.map(|amount| json!({"amount": amount}));
+        self.send(Method::POST, &format!("/v1/payments/{id}/capture"), Some(key), body.as_ref()).await
+    }
+
+    /// Voids a payment.
+    pub async fn void(&self, id: &str, key: &str) -> anyhow::Result<Answer> {
+        self.send(Method::POST, &format!("/v1/payments/{id}/void"), Some(key), None).await
+    }
+
+    /// Looks at anything.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(Method::GET, path, None, None).await
+    }
+
+    /// A payment as it now is.
+    pub async fn payment(&self, id: &str) -> anyhow::Result<Value> {
+        self.ok(self.get(&format!("/v1/payments/{id}")).await?)
+    }
+
+    /// A payment's timeline, in order.
+    pub async fn timeline(&self, id: &str) -> anyhow::Result<Vec<Value>> {
+        let body = self.ok(self.get(&format!("/v1/payments/{id}/timeline")).await?)?;
+        Ok(body["data"].as_array().context("a timeline has entries")?.clone())
+    }
+
+    /// The provider's own truth.
+    pub async fn transactions(&self, provider: &str) -> anyhow::Result<Vec<Value>> {
+        let body = self.ok(self.get(&format!("/sandbox/providers/{provider}/transactions")).await?)?;
+        Ok(body.as_array().context("transactions are a list")?.clone())
+    }
+
+    /// Arms a fault at a provider.
+    pub async fn fault(&self, provider: &str, fault: &Value) -> anyhow::Result<()> {
+        let path = format!("/sandbox/providers/{provider}/faults");
+        self.ok(self.send(Method::POST, &path, None, Some(fault)).await?).map(drop)
+    }
+
+    /// Makes the sandbox die at a fail point.
+    pub async fn crash_at(&self, point: &str) -> anyhow::Result<()> {
+        let body = json!({"point": point});
+        self.ok(self.send(Method::POST, "/sandbox/fail-points", None, Some(&body)).await?).map(drop)
+    }
+
+    /// Moves a simulated clock.
+    pub async fn advance(&self, seconds: u64) -> anyhow::Result<()> {
+        let body = json!({"advance_seconds": seconds});
+        self.ok(self.send(Method::POST, "/sandbox/clock", None, Some(&body)).await?).map(drop)
+    }
+
+    #[allow(clippy::unused_self, reason = "reads as part of the call")]
+    fn ok(&self, answer: Answer) -> anyhow::Result<Value> {
+        if (200..300).contains(&answer.status) {
+            return Ok(answer.body);
+        }
+        bail!("answered {}: {}", answer.status, answer.body)
+    }
+}

@@ -1,0 +1,134 @@
+//! The sandbox's own calls: `/sandbox/*`. They move the clock, break providers, and show the providers' truth.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{Method, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use tollgate_api::{Problem, ProblemCode, strict_json};
+use tollgate_domain::{ProviderName, Timestamp};
+use tollgate_gateway::ports::{FailPoint, Time};
+use tollgate_simulators::SandboxTime;
+
+use crate::{
+    outside::{Crashes, Outages},
+    providers_link::ProvidersLink,
+};
+
+/// Ten years at once are enough.
+const ADVANCE_AT_MOST: i64 = 10 * 366 * 24 * 3600;
+
+/// What the calls work on.
+#[derive(Clone)]
+pub(crate) struct Control {
+    pub(crate) link: ProvidersLink,
+    pub(crate) crashes: Arc<Crashes>,
+    pub(crate) outages: Arc<Outages>,
+    pub(crate) time: Arc<SandboxTime>,
+    pub(crate) clock_file: PathBuf,
+}
+
+pub(crate) fn router(control: Control) -> Router {
+    Router::new()
+        .route("/sandbox/clock", post(advance))
+        .route("/sandbox/fail-points", post(arm_fail_point))
+        .route("/sandbox/providers/{provider}/faults", post(arm_fault).delete(clear_faults))
+        .route("/sandbox/providers/{provider}/transactions", get(transactions))
+        .with_state(control)
+}
+
+/// Moves the clock from due time to due time. Answers the new time.
+async fn advance(State(control): State<Control>, body: Bytes) -> Result<Json<Value>, Problem> {
+    let mut fields = strict_json::read_object(&body)?;
+    let seconds = fields.required_integer("advance_seconds", 0..=ADVANCE_AT_MOST);
+    fields.finish()?;
+    if !control.time.is_simulated() {
+        let detail = "This sandbox's clock runs by itself. Start it with `serve --clock simulated` to move it.";
+        return Err(Problem::new(ProblemCode::InvalidRequest, detail));
+    }
+    let target = control.time.now() + Duration::from_secs(seconds?.unsigned_abs());
+    control.move_clock(target).await.map_err(Problem::internal)?;
+    Ok(Json(json!({"now": target.to_string()})))
+}
+
+impl Control {
+    async fn move_clock(&self, target: Timestamp) -> anyhow::Result<()> {
+        while let Some(due) = self.link.next_due().await?.filter(|due| *due <= target) {
+            self.step(due).await?;
+        }
+        self.step(target).await
+    }
+
+    async fn step(&self, to: Timestamp) -> anyhow::Result<()> {
+        let now = self.time.set(Some(to));
+        fs::write(&self.clock_file, now.to_string())?;
+        self.link.set_clock(Some(now)).await
+    }
+}
+
+/// Makes the process die at a point: `{"point":"after_call"}`.
+async fn arm_fail_point(State(control): State<Control>, body: Bytes) -> Result<Json<Value>, Problem> {
+    let mut fields = strict_json::read_object(&body)?;
+    let point = fields.required_one_of("point", &FailPoint::ALL.map(|point| (point.as_str(), point)));
+    fields.finish()?;
+    control.crashes.arm(point?);
+    Ok(Json(json!({"armed": point?.as_str()})))
+}
+
+/// Arms a fault at a provider. `unreachable` is played on our side of the line, the others there.
+async fn arm_fault(
+    State(control): State<Control>,
+    Path(provider): Path<String>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    known(&provider)?;
+    let fault: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if fault["kind"] == "unreachable" {
+        let mut fields = strict_json::read_object(&body)?;
+        let kind = fields.required_one_of("kind", &[("unreachable", ())]);
+        let times = fields.optional_integer("times", 1..=i64::from(u32::MAX));
+        let ms = fields.optional_integer("ms", 0..=i64::MAX);
+        fields.finish()?;
+        (kind?, ms?);
+        control.outages.start(&provider, times?.and_then(|times| u32::try_from(times).ok()));
+        return Ok(Json(json!([fault])).into_response());
+    }
+    control.pass_on(Method::POST, &format!("/sandbox/providers/{provider}/faults"), body).await
+}
+
+async fn clear_faults(State(control): State<Control>, Path(provider): Path<String>) -> Result<Response, Problem> {
+    known(&provider)?;
+    control.outages.end(&provider);
+    control.pass_on(Method::DELETE, &format!("/sandbox/providers/{provider}/faults"), Bytes::new()).await
+}
+
+/// The provider's own truth.
+async fn transactions(State(control): State<Control>, Path(provider): Path<String>) -> Result<Response, Problem> {
+    known(&provider)?;
+    control.pass_on(Method::GET, &format!("/sandbox/providers/{provider}/transactions"), Bytes::new()).await
+}
+
+fn known(provider: &str) -> Result<(), Problem> {
+    let known = provider.parse::<ProviderName>().is_ok();
+    if known { Ok(()) } else { Err(Problem::new(ProblemCode::NotFound, "There is no such simulated provider.")) }
+}
+
+impl Control {
+    async fn pass_on(&self, method: Method, path: &str, body: Bytes) -> Result<Response, Problem> {
+        let answer = self.link.call(method, path, body).await.map_err(|error| {
+            Problem::new(ProblemCode::ProviderUnavailable, "The simulated providers do not answer.").caused_by(error)
+        })?;
+        let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+        let mut response = (status, answer.body().clone()).into_response();
+        if let Some(media_type) = answer.headers().get(header::CONTENT_TYPE) {
+            response.headers_mut().insert(header::CONTENT_TYPE, media_type.clone());
+        }
+        Ok(response)
+    }
+}

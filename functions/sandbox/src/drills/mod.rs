@@ -1,0 +1,90 @@
+//! Drills: the failures that the reliability review found, played for real. Each starts processes of its own, breaks
+//! them, and checks that no money was lost or doubled.
+
+mod c1;
+mod c5;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+
+use crate::{
+    client::Client,
+    demo::say,
+    process::{self, Process},
+};
+
+/// Every drill: its finding, and what it shows.
+const DRILLS: [(&str, &str); 2] = [
+    ("C1", "a retried request never charges twice: 100 at once with one key, and again after a restart"),
+    ("C5", "a crash between the provider's charge and our record loses nothing: killed at every step, then retried"),
+];
+
+/// Lists the drills, plays one, or all.
+pub async fn run(name: Option<&str>) -> anyhow::Result<()> {
+    match name {
+        None => DRILLS.iter().try_for_each(|(name, what)| say(&format!("{name}  {what}"))),
+        Some("all") => {
+            for (name, _) in DRILLS {
+                play(name).await?;
+            }
+            Ok(())
+        }
+        Some(name) => play(name).await,
+    }
+}
+
+async fn play(name: &str) -> anyhow::Result<()> {
+    let Some((name, what)) = DRILLS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
+        bail!("there is no drill {name}; `drill` lists them");
+    };
+    say(&format!("{name}: {what}"))?;
+    match *name {
+        "C1" => c1::play().await,
+        _ => c5::play().await,
+    }?;
+    say(&format!("{name}: passed\n"))
+}
+
+/// A sandbox and its providers as processes, with the tools to break them.
+pub(crate) struct Stage {
+    program: PathBuf,
+    folder: TempDir,
+    providers: Process,
+    sandbox: Option<Process>,
+}
+
+impl Stage {
+    /// Starts both.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("the program does not know itself")?;
+        let folder = tempfile::tempdir()?;
+        let providers = Process::providers(&program, &folder.path().join("providers")).await?;
+        let mut stage = Self { program, folder, providers, sandbox: None };
+        stage.restart().await?;
+        Ok(stage)
+    }
+
+    /// Starts the sandbox again on the same data.
+    pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
+        let data = self.folder.path().join("sandbox");
+        self.sandbox = Some(Process::sandbox(&self.program, &data, &self.providers.url, &[]).await?);
+        Ok(())
+    }
+
+    /// Kills the sandbox.
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
+        self.sandbox.take().context("the sandbox runs")?.kill().await
+    }
+
+    /// Waits until the sandbox died at its fail point.
+    pub(crate) async fn died(&mut self) -> anyhow::Result<()> {
+        self.sandbox.take().context("the sandbox runs")?.died().await
+    }
+
+    /// The merchant, on fresh connections: those to a process that was killed are dead.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        process::client_of(&self.folder.path().join("sandbox"))
+    }
+}

@@ -1,0 +1,113 @@
+//! Who the sandbox's merchants are. Keys are shown once in production; a sandbox keeps them in `sandbox.json`, so that a
+//! restart does not change them.
+
+use std::{fs, path::Path};
+
+use anyhow::Context;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use tollgate_assembly::Parts;
+use tollgate_domain::MerchantId;
+use tollgate_gateway::{
+    authenticate::{api_key_digest, new_api_key},
+    ports::{
+        Entropy, Merchants,
+        merchants::{ApiKey, Merchant, WebhookEndpoint},
+    },
+};
+use tollgate_runtime::System;
+
+/// More than anybody meets by hand.
+const NO_LIMIT: u32 = 1_000_000;
+
+/// `sandbox.json`: everything that somebody needs to use the sandbox.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) url: String,
+    pub(crate) api_key: String,
+    pub(crate) webhook_secret: String,
+    pub(crate) console: String,
+    pub(crate) other_api_key: String,
+    pub(crate) limited_api_key: String,
+    /// The merchants behind the keys, in that order.
+    #[serde(default)]
+    merchants: Vec<String>,
+}
+
+impl Identity {
+    /// The one that `folder` remembers, or a new one.
+    pub(crate) fn load_or_make(folder: &Path, entropy: &dyn Entropy) -> Self {
+        let kept = fs::read(folder.join("sandbox.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        kept.unwrap_or_else(|| Self {
+            url: String::new(),
+            api_key: new_api_key(entropy),
+            webhook_secret: format!("whsec_{}", STANDARD.encode(random::<24>(entropy))),
+            console: String::new(),
+            other_api_key: new_api_key(entropy),
+            limited_api_key: new_api_key(entropy),
+            merchants: (0..3).map(|_| MerchantId::from_random(random(entropy)).to_string()).collect(),
+        })
+    }
+
+    /// The merchants, their names and keys.
+    pub(crate) fn merchants(&self) -> anyhow::Result<Vec<(MerchantId, &'static str, &str)>> {
+        let names = ["Sandbox shop", "Other shop", "Limited shop"];
+        let keys = [&self.api_key, &self.other_api_key, &self.limited_api_key];
+        self.merchants
+            .iter()
+            .zip(names)
+            .zip(keys)
+            .map(|((id, name), key)| Ok((id.parse().context("sandbox.json names no merchant")?, name, key.as_str())))
+            .collect()
+    }
+
+    /// Makes sure that the store knows the merchants, their keys, and the first one's webhook secret.
+    pub(crate) async fn seed(&self, parts: &Parts, system: &System, inbox: &str) -> anyhow::Result<()> {
+        let now = system.time.now();
+        let merchants = self.merchants()?;
+        for (index, (id, name, key)) in merchants.iter().enumerate() {
+            let digest = api_key_digest(key);
+            if parts.store.by_key(digest).await?.is_some() {
+                continue;
+            }
+            let requests_per_minute = (index < 2).then_some(NO_LIMIT);
+            let merchant = Merchant { id: *id, name: (*name).to_owned(), requests_per_minute, created_at: now };
+            parts.store.put_merchant(&merchant).await?;
+            let sealed_secret = parts.secrets_key.seal(*id, &self.webhook_secret, system.entropy.as_ref())?;
+            let endpoint = WebhookEndpoint {
+                merchant: *id,
+                url: inbox.to_owned(),
+                sealed_secret,
+                sealed_previous: None,
+                updated_at: now,
+            };
+            parts.store.put_endpoint(&endpoint).await?;
+            let key = ApiKey { digest, merchant: *id, created_at: now, revoked_at: None };
+            parts.store.put_api_key(&key).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes `sandbox.json` in one step: who reads it reads it whole.
+    pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let (file, new) = (folder.join("sandbox.json"), folder.join("sandbox.json.new"));
+        fs::write(&new, serde_json::to_vec_pretty(self)?).and_then(|()| fs::rename(&new, &file))?;
+        Ok(())
+    }
+}
+
+/// A secret kept in a file of its own, made when it is first needed.
+pub(crate) fn kept_secret(file: &Path, entropy: &dyn Entropy) -> anyhow::Result<String> {
+    if let Ok(secret) = fs::read_to_string(file) {
+        return Ok(secret.trim().to_owned());
+    }
+    let secret = STANDARD.encode(random::<32>(entropy));
+    fs::write(file, &secret).with_context(|| format!("{} cannot be written", file.display()))?;
+    Ok(secret)
+}
+
+fn random<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
+    let mut bytes = [0; N];
+    entropy.fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,86 @@
+//! What the sandbox puts between the gateway and the outside: crashes at fail points, and providers that cannot be
+//! reached. Production has neither.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use tollgate_gateway::ports::{FailPoint, FailPoints, HttpClient, HttpError};
+
+/// Ends the process, without any clean-up, at the point that is armed.
+#[derive(Default)]
+pub(crate) struct Crashes(Mutex<Option<FailPoint>>);
+
+impl Crashes {
+    pub(crate) fn arm(&self, point: FailPoint) {
+        *lock(&self.0) = Some(point);
+    }
+}
+
+impl FailPoints for Crashes {
+    fn pass(&self, point: FailPoint) {
+        if *lock(&self.0) == Some(point) {
+            std::process::abort();
+        }
+    }
+}
+
+/// Providers that cannot be reached, by name: how many more calls, or until cleared.
+#[derive(Default)]
+pub(crate) struct Outages(Mutex<HashMap<String, Option<u32>>>);
+
+impl Outages {
+    pub(crate) fn start(&self, provider: &str, times: Option<u32>) {
+        lock(&self.0).insert(provider.to_owned(), times);
+    }
+
+    pub(crate) fn end(&self, provider: &str) {
+        lock(&self.0).remove(provider);
+    }
+
+    /// Whether this call finds the provider unreachable; counts it.
+    fn hits(&self, provider: &str) -> bool {
+        let mut outages = lock(&self.0);
+        match outages.get_mut(provider) {
+            None => false,
+            Some(None) => true,
+            Some(Some(times)) => {
+                *times = times.saturating_sub(1);
+                if *times == 0 {
+                    outages.remove(provider);
+                }
+                true
+            }
+        }
+    }
+}
+
+/// Calls providers, and finds those unreachable that are to be.
+pub(crate) struct PlayedHttp {
+    pub(crate) inner: Arc<dyn HttpClient>,
+    pub(crate) outages: Arc<Outages>,
+    /// Where the simulated providers are: `/stripe` and the others below it.
+    pub(crate) providers_url: String,
+}
+
+#[async_trait]
+impl HttpClient for PlayedHttp {
+    async fn send(&self, request: Request<Bytes>, timeout: Duration) -> Result<Response<Bytes>, HttpError> {
+        let uri = request.uri().to_string();
+        let provider =
+            uri.strip_prefix(&self.providers_url).and_then(|path| path.trim_start_matches('/').split('/').next());
+        if provider.is_some_and(|provider| self.outages.hits(provider)) {
+            return Err(HttpError::NotReached("connection refused (played by the sandbox)".to_owned()));
+        }
+        self.inner.send(request, timeout).await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

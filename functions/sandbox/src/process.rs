@@ -1,0 +1,96 @@
+//! Sandboxes and providers as processes of their own, so that they can be killed: for drills and tests.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+use tollgate_runtime::{SystemClock, system::within};
+
+use crate::client::Client;
+
+/// A process that does not say that it is ready within this is broken.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A process of this program that serves. Dropped, it is killed.
+pub struct Process {
+    child: Child,
+    /// Where it serves.
+    pub url: String,
+}
+
+impl Process {
+    /// The simulated providers alone, on any free port, with their books in `data`.
+    pub async fn providers(program: &Path, data: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(["providers", "--port", "0", "--data"]).arg(data);
+        Self::start(command).await
+    }
+
+    /// A sandbox on any free port, with `data`, on providers elsewhere. `environment` is set for it.
+    pub async fn sandbox(
+        program: &Path,
+        data: &Path,
+        providers_url: &str,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(["serve", "--port", "0", "--clock", "simulated", "--providers-url", providers_url, "--data"]);
+        command.arg(data).envs(environment.iter().copied());
+        Self::start(command).await
+    }
+
+    /// Starts any program of ours that prints `ready URL` when it serves.
+    pub async fn start(mut command: Command) -> anyhow::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("a process cannot be started")?;
+        let stdout = child.stdout.take().context("a process has an output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let ready = async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some(url) = line.strip_prefix("ready ") {
+                    return Ok(url.to_owned());
+                }
+            }
+            bail!("the process ended before it was ready")
+        };
+        let url = within(&SystemClock::start(), READY_WITHIN, ready).await.context("not ready in time")??;
+        Ok(Self { child, url })
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// SIGKILL, and wait until it is gone.
+    pub async fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("a process cannot be killed")
+    }
+
+    /// Waits until it died by itself.
+    pub async fn died(mut self) -> anyhow::Result<()> {
+        let died = within(&SystemClock::start(), READY_WITHIN, self.child.wait()).await;
+        died.context("the process is still alive")?.context("the process cannot be waited for").map(drop)
+    }
+}
+
+/// A client of the sandbox whose data is in `folder`, as its first merchant.
+pub fn client_of(folder: &Path) -> anyhow::Result<Client> {
+    let identity = identity_of(folder)?;
+    let text = |field: &str| identity[field].as_str().unwrap_or_default().to_owned();
+    Client::connect(&text("url"), &text("api_key"))
+}
+
+/// What `sandbox.json` says.
+pub fn identity_of(folder: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read(folder.join("sandbox.json")).context("there is no sandbox.json")?;
+    Ok(serde_json::from_slice(&text)?)
+}

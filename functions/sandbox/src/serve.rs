@@ -1,0 +1,224 @@
+//! `serve`: every function in one process on 127.0.0.1, with the sandbox's own calls and the console beside them.
+
+use std::{
+    fs,
+    io::Write,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use axum::Router;
+use tokio::net::TcpListener;
+use tollgate_assembly::{Configuration, Outside, Parts};
+use tollgate_gateway::ports::Time;
+use tollgate_payments::Payments;
+use tollgate_provider_webhooks::ProviderWebhooks;
+use tollgate_runtime::{
+    Edge, Server, Variables,
+    function::stop_signal,
+    health::Health,
+    layered_routes,
+    layers::{RequestLimits, layered_fallback},
+    metrics,
+};
+use tollgate_simulators::{Settings, Simulators};
+
+use crate::{
+    console, control,
+    control::Control,
+    identity::{Identity, kept_secret},
+    outside::{Crashes, Outages, PlayedHttp},
+    providers_link::ProvidersLink,
+    system::SandboxSystem,
+};
+
+/// What simulated Stripe is called with; it takes any test key.
+const SIMULATED_STRIPE_KEY: &str = "sk_test_sandbox";
+
+/// How the sandbox is served.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// On 127.0.0.1; 0 takes any free one.
+    pub port: u16,
+    /// Where everything is kept; `None`: nowhere.
+    pub data: Option<PathBuf>,
+    /// Simulated providers in another process.
+    pub providers_url: Option<String>,
+    /// Time stands until it is moved.
+    pub simulated_clock: bool,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(options: ServeOptions) -> anyhow::Result<()> {
+    let stop = stop_signal().context("cannot listen for signals")?;
+    let sandbox = Sandbox::start(options).await?;
+    let keys = sandbox.folder.join("sandbox.json");
+    let lines = format!("ready {}\nconsole {}\nkeys {}\n", sandbox.url(), sandbox.identity.console, keys.display());
+    // Who starts it may stop reading after the first line: that is no reason to stop serving.
+    _ = std::io::stdout().write_all(lines.as_bytes());
+    sandbox.serve(stop).await;
+    Ok(())
+}
+
+/// A sandbox that is ready to serve.
+pub struct Sandbox {
+    identity: Identity,
+    folder: PathBuf,
+    listener: TcpListener,
+    router: Router,
+    system: SandboxSystem,
+    /// Deleted when the sandbox ends.
+    _ephemeral: Option<tempfile::TempDir>,
+}
+
+impl Sandbox {
+    /// Opens the data, starts the simulated providers, and puts the functions together.
+    pub async fn start(options: ServeOptions) -> anyhow::Result<Self> {
+        metrics::install();
+        let ephemeral = options.data.is_none().then(tempfile::tempdir).transpose()?;
+        let folder = options.data.or_else(|| ephemeral.as_ref().map(|folder| folder.path().to_owned()));
+        let folder = folder.context("no place for data")?;
+        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
+            .await
+            .with_context(|| format!("cannot listen on 127.0.0.1:{}", options.port))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let system = SandboxSystem::new()?;
+        let providers_url = match options.providers_url {
+            Some(url) => url,
+            None => start_providers(&system, &folder).await?,
+        };
+        let link = ProvidersLink::new(&providers_url, system.http.clone(), system.system.time.clone());
+        let clock_file = folder.join("clock");
+        start_clock(&system, options.simulated_clock, &clock_file)?;
+
+        let mut vars = Variables::of_process();
+        defaults(&mut vars, &folder, &url, &link.url, &system)?;
+        let configuration = Configuration::read(&mut vars);
+        vars.finish()?;
+        let configuration = configuration?;
+        let (crashes, outages) = (Arc::new(Crashes::default()), Arc::new(Outages::default()));
+        let http = PlayedHttp { inner: system.http.clone(), outages: outages.clone(), providers_url: link.url.clone() };
+        let outside = Outside { http: Arc::new(http), fail_points: crashes.clone(), ephemeral: ephemeral.is_some() };
+        let parts = Parts::build(&configuration, &system.system, outside)?;
+
+        let mut identity = Identity::load_or_make(&folder, system.system.entropy.as_ref());
+        identity.url.clone_from(&url);
+        identity.console = format!("{url}/console");
+        identity.seed(&parts, &system.system, &format!("{url}/sandbox/inbox")).await?;
+        tell_providers(&link, &configuration, &system, &url).await?;
+        identity.write(&folder)?;
+
+        let merchants = identity.merchants()?.into_iter().map(|(id, name, _)| (id, name.to_owned())).collect();
+        let control = Control { link, crashes, outages, time: system.time.clone(), clock_file };
+        let console = console::Console { gateway: parts.gateway.clone(), merchants, api_key: identity.api_key.clone() };
+        let router = compose(&parts, &system, control, console);
+        Ok(Self { identity, folder, listener, router, system, _ephemeral: ephemeral })
+    }
+
+    /// Where it serves.
+    pub fn url(&self) -> &str {
+        &self.identity.url
+    }
+
+    /// The first merchant's key.
+    pub fn api_key(&self) -> &str {
+        &self.identity.api_key
+    }
+
+    /// Serves until `stop`.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        Server::new(&self.system.system).serve(self.listener, self.router, stop).await;
+    }
+}
+
+/// Starts the simulated providers in this process, on a port of their own. Answers where.
+async fn start_providers(system: &SandboxSystem, folder: &Path) -> anyhow::Result<String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let settings = Settings { data: Some(folder.join("providers")), public_url: Some(url.clone()) };
+    let simulators =
+        Simulators::open(settings, system.simulator_ports()).context("the providers' books do not open")?;
+    // They end with the process, not before: a payment under way may still need them.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the providers stand for another process: a graceful stop does not wait for them"
+    )]
+    tokio::spawn(async move {
+        if let Err(error) = tollgate_simulators::serve(listener, simulators, std::future::pending()).await {
+            tracing::error!(%error, "the simulated providers ended");
+        }
+    });
+    Ok(url)
+}
+
+/// A simulated clock stands where it stood; a new one stands at the present.
+fn start_clock(system: &SandboxSystem, simulated: bool, file: &Path) -> anyhow::Result<()> {
+    if !simulated {
+        system.time.set(None);
+        return Ok(());
+    }
+    let kept = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
+    let now = system.time.set(Some(kept.unwrap_or_else(|| system.time.now())));
+    fs::write(file, now.to_string()).with_context(|| format!("{} cannot be written", file.display()))
+}
+
+/// The environment's word counts; what it does not say is the sandbox's own.
+fn defaults(
+    vars: &mut Variables,
+    folder: &Path,
+    url: &str,
+    providers_url: &str,
+    system: &SandboxSystem,
+) -> anyhow::Result<()> {
+    let entropy = system.system.entropy.as_ref();
+    vars.set_default("STORE_URL", &format!("sqlite:{}", folder.join("tollgate.sqlite").display()));
+    vars.set_default("SECRETS_KEY", &kept_secret(&folder.join("secrets.key"), entropy)?);
+    vars.set_default("PUBLIC_URL", url);
+    if !vars.is_set("STRIPE_SECRET_KEY") {
+        vars.set_default("STRIPE_API_URL", &format!("{providers_url}/stripe"));
+        vars.set_default("STRIPE_SECRET_KEY", SIMULATED_STRIPE_KEY);
+        let secret = kept_secret(&folder.join("stripe-webhook.key"), entropy)?;
+        vars.set_default("STRIPE_WEBHOOK_SECRET", &format!("whsec_{secret}"));
+    }
+    Ok(())
+}
+
+/// Tells the simulated providers where their webhooks go, and keeps their clock in step.
+async fn tell_providers(
+    link: &ProvidersLink,
+    configuration: &Configuration,
+    system: &SandboxSystem,
+    url: &str,
+) -> anyhow::Result<()> {
+    link.set_clock(system.time.is_simulated().then(|| system.time.now())).await?;
+    let secret = configuration.stripe.as_ref().and_then(|stripe| stripe.webhook_secrets.first());
+    if let Some(secret) = secret {
+        link.send_webhooks_to("stripe", &format!("{url}/webhooks/providers/stripe"), secret.expose()).await?;
+    }
+    Ok(())
+}
+
+fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: console::Console) -> Router {
+    let edge = |function| Edge::new(function, &system.system);
+    let payments = tollgate_payments::router(Payments {
+        gateway: parts.gateway.clone(),
+        authenticator: parts.authenticator.clone(),
+    });
+    let webhooks = tollgate_provider_webhooks::router(ProviderWebhooks {
+        gateway: parts.gateway.clone(),
+        readers: parts.readers.clone(),
+        time: system.system.time.clone(),
+    });
+    let webhook_limits =
+        RequestLimits { body_bytes: tollgate_provider_webhooks::BODY_AT_MOST, ..RequestLimits::default() };
+    let health = Health::new("sandbox", &system.system, vec![parts.store_check()]).router();
+    let own =
+        control::router(control).merge(console::router(console)).merge(health).merge(metrics::router(&system.system));
+    let functions = layered_routes(payments, edge("payments"))
+        .merge(layered_routes(webhooks, edge("provider-webhooks").with_limits(webhook_limits)))
+        .merge(layered_routes(own, edge("sandbox")));
+    layered_fallback(functions, edge("sandbox"))
+}

@@ -1,0 +1,34 @@
+//! The sandbox's time, randomness and tasks: the machine's own, but for a clock that can be moved.
+
+use std::sync::Arc;
+
+use tollgate_providers::{HttpSettings, ReqwestClient};
+use tollgate_runtime::{OsEntropy, System, TaskSpawner};
+use tollgate_simulators::{Ports, SandboxTime};
+
+/// Everything that parts of the sandbox take from outside.
+#[derive(Clone)]
+pub(crate) struct SandboxSystem {
+    pub(crate) time: Arc<SandboxTime>,
+    pub(crate) system: System,
+    /// Calls without any played fault.
+    pub(crate) http: Arc<ReqwestClient>,
+}
+
+impl SandboxSystem {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let time = Arc::new(SandboxTime::real());
+        let system = System { time: time.clone(), entropy: Arc::new(OsEntropy), tasks: TaskSpawner::default() };
+        Ok(Self { time, system, http: Arc::new(ReqwestClient::new(HttpSettings::default())?) })
+    }
+
+    /// The providers' tasks are their own: a stop of the gateway does not wait for them, as if they were elsewhere.
+    pub(crate) fn simulator_ports(&self) -> Ports {
+        Ports {
+            time: Arc::clone(&self.time),
+            entropy: Arc::clone(&self.system.entropy),
+            spawn: Arc::new(TaskSpawner::default()),
+            http: self.http.clone(),
+        }
+    }
+}
