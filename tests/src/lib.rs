@@ -1,1 +1,6 @@
-//! Tests across functions; see the files beside this one.
+//! What tests across functions share: the parts from outside that some of them need, and simulated providers to run
+//! against.
+
+pub mod ports;
+pub mod requirements;
+pub mod simulated;

@@ -75,9 +75,7 @@ async fn take(
     let event = reader.read(headers, body, webhooks.time.now()).await.map_err(|rejected| {
         tracing::warn!(provider = name.as_str(), reason = %rejected, "a webhook was rejected");
         match rejected {
-            EventRejected::Signature(_) => {
-                Problem::new(ProblemCode::Unauthenticated, "The signature does not hold.")
-            }
+            EventRejected::Signature(_) => Problem::new(ProblemCode::Unauthenticated, "The signature does not hold."),
             EventRejected::Malformed(_) => Problem::new(ProblemCode::InvalidRequest, "The body is not an event."),
         }
     })?;

@@ -49,7 +49,9 @@ async fn payments(State(console): State<Console>) -> Result<Html<String>, Proble
         _ = write!(body, "<h2>{}</h2>", escape(name));
         body += "<table><thead><tr><th>Payment</th><th>Status</th><th class=n>Amount</th><th class=n>Captured</th>\
             <th>Provider</th><th>Reference</th><th>Created</th></tr></thead><tbody>";
-        page.payments.iter().for_each(|payment| payment_row(&mut body, payment));
+        for payment in &page.payments {
+            payment_row(&mut body, payment);
+        }
         body += "</tbody></table>";
         if page.more {
             _ = write!(body, "<p>The newest {SHOWN} are shown.</p>");
@@ -119,7 +121,9 @@ fn payment_page(merchant: &str, payment: &Payment, rows: &[TimelineRow]) -> Stri
         _ = write!(body, "<dt>Payer's page</dt><dd><a href=\"{url}\">{url}</a></dd>");
     }
     body += "</dl><h2>Timeline</h2><table><thead><tr><th>At</th><th>What</th><th>Detail</th><th>Cause</th></tr></thead><tbody>";
-    rows.iter().for_each(|row| timeline_row(&mut body, row));
+    for row in rows {
+        timeline_row(&mut body, row);
+    }
     body + "</tbody></table>"
 }
 

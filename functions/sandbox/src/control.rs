@@ -95,7 +95,7 @@ async fn arm_fault(
         let times = fields.optional_integer("times", 1..=i64::from(u32::MAX));
         let ms = fields.optional_integer("ms", 0..=i64::MAX);
         fields.finish()?;
-        (kind?, ms?);
+        kind.and(ms)?;
         control.outages.start(&provider, times?.and_then(|times| u32::try_from(times).ok()));
         return Ok(Json(json!([fault])).into_response());
     }

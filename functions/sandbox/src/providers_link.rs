@@ -43,7 +43,7 @@ impl ProvidersLink {
         let started = self.time.monotonic();
         let response = loop {
             match self.call(method.clone(), path, body.to_string().into()).await {
-                Err(HttpError::NotReached(_)) if self.time.monotonic() - started < PATIENCE => {
+                Err(HttpError::NotReached(_)) if self.time.monotonic().saturating_sub(started) < PATIENCE => {
                     self.time.sleep(PAUSE).await;
                 }
                 answered => break answered.with_context(|| format!("the providers at {} do not answer", self.url))?,

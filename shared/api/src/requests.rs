@@ -163,7 +163,7 @@ fn query_problem(errors: Vec<FieldError>) -> Problem {
 }
 
 fn shown(name: &str) -> String {
-    name.chars().filter(|character| character.is_ascii_graphic()).take(40).collect()
+    name.chars().filter(char::is_ascii_graphic).take(40).collect()
 }
 
 fn payment_method(fields: &mut ObjectReader) -> Checked<BTreeMap<ProviderName, String>> {

@@ -85,7 +85,9 @@ fn read_stripe(vars: &mut Variables) -> Read<Option<StripeConfiguration>> {
         return Ok(None);
     };
     let Some(webhook_secret) = webhook_secret else {
-        return Err(vars.refuse("STRIPE_WEBHOOK_SECRET is not set, and STRIPE_SECRET_KEY is: webhooks could not be verified"));
+        return Err(
+            vars.refuse("STRIPE_WEBHOOK_SECRET is not set, and STRIPE_SECRET_KEY is: webhooks could not be verified")
+        );
     };
     Ok(Some(StripeConfiguration {
         api_url: api_url.as_str().to_owned(),
@@ -96,9 +98,9 @@ fn read_stripe(vars: &mut Variables) -> Read<Option<StripeConfiguration>> {
 
 fn read_secrets_key(vars: &mut Variables, text: &Secret) -> Result<Zeroizing<[u8; 32]>, Mistaken> {
     let bytes = STANDARD.decode(text.expose().trim()).map(Zeroizing::new).unwrap_or_default();
-    <[u8; 32]>::try_from(bytes.as_slice())
-        .map(Zeroizing::new)
-        .map_err(|_| vars.refuse("SECRETS_KEY is not valid (must be 32 bytes in base64): make one with `openssl rand -base64 32`"))
+    <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new).map_err(|_| {
+        vars.refuse("SECRETS_KEY is not valid (must be 32 bytes in base64): make one with `openssl rand -base64 32`")
+    })
 }
 
 #[cfg(test)]
@@ -116,7 +118,8 @@ mod tests {
 
     #[test]
     fn the_least_that_a_function_needs() {
-        let read = read([("STORE_URL", "sqlite:/data/t.db"), ("SECRETS_KEY", KEY), ("PUBLIC_URL", "https://pay.example/")]);
+        let read =
+            read([("STORE_URL", "sqlite:/data/t.db"), ("SECRETS_KEY", KEY), ("PUBLIC_URL", "https://pay.example/")]);
         let read = read.unwrap();
         assert_eq!((read.store.to_str(), read.public_url.as_str()), (Some("/data/t.db"), "https://pay.example"));
         assert!(read.stripe.is_none(), "no key: Stripe is off");

@@ -64,13 +64,12 @@ impl Parts {
         let store = Arc::new(store);
         let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
         let mut readers: HashMap<ProviderName, Arc<dyn EventReader>> = HashMap::new();
-        match &configuration.stripe {
-            Some(stripe) => {
-                let (provider, reader) = build_stripe(stripe, system, &outside)?;
-                providers.push(provider);
-                readers.insert(ProviderName::Stripe, reader);
-            }
-            None => tracing::warn!("Stripe is off: STRIPE_SECRET_KEY is not set"),
+        if let Some(stripe) = &configuration.stripe {
+            let (provider, reader) = build_stripe(stripe, system, &outside)?;
+            providers.push(provider);
+            readers.insert(ProviderName::Stripe, reader);
+        } else {
+            tracing::warn!("Stripe is off: STRIPE_SECRET_KEY is not set");
         }
         let ports = Ports {
             store: store.clone(),
@@ -111,8 +110,7 @@ fn build_stripe(
     outside: &Outside,
 ) -> anyhow::Result<(Arc<dyn Provider>, Arc<dyn EventReader>)> {
     let secret = |secret: &tollgate_runtime::Secret| Secret::new(secret.expose());
-    let config =
-        StripeConfig { api_url: configuration.api_url.clone(), secret_key: secret(&configuration.secret_key) };
+    let config = StripeConfig { api_url: configuration.api_url.clone(), secret_key: secret(&configuration.secret_key) };
     let stripe = Stripe::new(&config, Arc::clone(&outside.http), Arc::clone(&system.time))?;
     let events = StripeEvents::new(configuration.webhook_secrets.iter().map(secret).collect())?;
     Ok((Arc::new(Metered::new(stripe, Arc::clone(&system.time))), Arc::new(events)))

@@ -52,9 +52,8 @@ impl PaymentStatus {
             (self, next),
             (Self::Pending, Self::Authorized | Self::Failed)
                 | (Self::Authorized, Self::Captured | Self::Voided)
-                | (Self::Captured, Self::Settled)
+                | (Self::Captured | Self::Refunded, Self::Settled)
                 | (Self::Settled, Self::Refunded)
-                | (Self::Refunded, Self::Settled)
         )
     }
 }

@@ -29,7 +29,7 @@ impl Gateway {
         let started = self.ports.time.monotonic();
         let mut wait = RESEND_AFTER;
         loop {
-            let left = self.settings.store_timeout.saturating_sub(self.ports.time.monotonic() - started);
+            let left = self.settings.store_timeout.saturating_sub(self.ports.time.monotonic().saturating_sub(started));
             match self.within_store_time(left, self.ports.store.commit(set)).await {
                 Err(StoreError::Unavailable(reason)) if left > wait => {
                     tracing::warn!(reason, "a commit was not confirmed; it is sent again");

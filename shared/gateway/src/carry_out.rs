@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tollgate_domain::{Answer, Operation, Payment};
 
 use crate::{
@@ -27,7 +28,15 @@ pub(crate) struct Carried {
 impl Gateway {
     /// Carries out the operation that `payment` has open and this process holds the lease of. `payment` is as
     /// committed: nothing is sent that is not written.
-    pub(crate) async fn carry_out(&self, mut payment: Payment, context: &Context) -> Result<Carried, Error> {
+    pub(crate) fn carry_out<'a>(
+        &'a self,
+        payment: Payment,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Carried, Error>> {
+        Box::pin(self.carry_out_now(payment, context))
+    }
+
+    async fn carry_out_now(&self, mut payment: Payment, context: &Context) -> Result<Carried, Error> {
         let asked = payment.open.clone().ok_or(Error::Internal)?;
         let mut result = None;
         for _ in 0..STEPS {
@@ -72,7 +81,16 @@ impl Gateway {
     }
 
     /// Asks the provider how the open `operation` stands, and commits what it says. Changes nothing there.
-    pub(crate) async fn ask(
+    pub(crate) fn ask<'a>(
+        &'a self,
+        payment: Payment,
+        operation: &'a Operation,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<(Payment, Operation), Error>> {
+        Box::pin(self.ask_now(payment, operation, context))
+    }
+
+    async fn ask_now(
         &self,
         payment: Payment,
         operation: &Operation,

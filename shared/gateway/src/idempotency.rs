@@ -1,5 +1,6 @@
 //! Idempotency keys: their scope, what a request is recognised by, and what a repeated one gets (rules 11 and 12).
 
+use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use tollgate_domain::{KeyHash, MerchantId, Operation, OperationState, Payment};
 
@@ -65,7 +66,18 @@ fn digest<'a>(parts: impl Iterator<Item = &'a str>) -> KeyHash {
 impl Gateway {
     /// What a request with a key that was used before gets: the resource as it is now, the refusal again, or the
     /// interrupted work taken up where it was cut off.
-    pub(crate) async fn replay(&self, key: Key, record: IdempotencyRecord, context: &Context) -> Result<Done, Error> {
+    ///
+    /// Boxed, as it is the rare path: a first request must not carry its size along.
+    pub(crate) fn replay<'a>(
+        &'a self,
+        key: Key,
+        record: IdempotencyRecord,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Done, Error>> {
+        Box::pin(self.replay_now(key, record, context))
+    }
+
+    async fn replay_now(&self, key: Key, record: IdempotencyRecord, context: &Context) -> Result<Done, Error> {
         if record.fingerprint != key.fingerprint {
             return Err(Error::KeyReused);
         }

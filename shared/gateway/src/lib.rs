@@ -7,6 +7,8 @@ mod bounded;
 mod capture_payment;
 mod carry_out;
 mod change_payment;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod create_payment;
 mod done;
 mod error;

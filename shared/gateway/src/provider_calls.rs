@@ -62,7 +62,7 @@ impl Gateway {
             reference: None,
             provider_code: None,
         });
-        (reply, (at, self.ports.time.monotonic() - started))
+        (reply, (at, self.ports.time.monotonic().saturating_sub(started)))
     }
 
     fn call_row<T>(

@@ -43,8 +43,7 @@ impl ReturnLinks {
     fn opaque(&self, payment: PaymentId) -> String {
         let id = payment.to_string();
         let proof = self.key.clone().chain_update(payment.to_bytes()).finalize().into_bytes();
-        let proof: String = proof[..PROOF_LEN].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}.{proof}", &id[PaymentId::PREFIX.len()..])
+        format!("{}.{}", &id[PaymentId::PREFIX.len()..], hex::encode(&proof[..PROOF_LEN]))
     }
 
     /// The payment that `opaque` names, if we made it.

@@ -2,7 +2,7 @@
 //!
 //! Pure: whoever sends them takes what is due and says how it went.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
@@ -48,6 +48,33 @@ pub(crate) struct Parked {
     pub(crate) next_ms: Option<i64>,
 }
 
+/// The webhooks that a journal leaves undelivered, gathered as it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Undelivered {
+    by_place: BTreeMap<usize, Parked>,
+    places: HashMap<String, usize>,
+}
+
+impl Undelivered {
+    /// A webhook was posted, or tried in vain.
+    pub(crate) fn note(&mut self, parked: Parked) {
+        let next = self.places.len();
+        let place = *self.places.entry(parked.event_id.clone()).or_insert(next);
+        self.by_place.insert(place, parked);
+    }
+
+    /// A webhook needs no more tries.
+    pub(crate) fn settle(&mut self, event_id: &str) {
+        if let Some(place) = self.places.get(event_id) {
+            self.by_place.remove(place);
+        }
+    }
+
+    pub(crate) fn in_order(self) -> impl Iterator<Item = Parked> {
+        self.by_place.into_values()
+    }
+}
+
 #[derive(Debug)]
 struct Letter {
     event: Event,
@@ -82,6 +109,8 @@ pub(crate) struct Outbox {
     again: BTreeSet<(Timestamp, String)>,
     /// Held back until the next webhook of the same payment, by payment.
     held: HashMap<String, String>,
+    /// Of those, the ones that nobody was told of.
+    newly_held: Vec<String>,
     sending: usize,
 }
 
@@ -101,6 +130,7 @@ impl Outbox {
             let entry = Entry::Pending(letter.parked());
             self.letters.insert(id.clone(), letter);
             if fault == Some(FaultKind::ReorderWebhooks) {
+                self.newly_held.push(id.clone());
                 self.held.insert(payment, id);
             } else {
                 self.fresh.push_back(id);
@@ -111,9 +141,9 @@ impl Outbox {
         entry
     }
 
-    /// Events that are held back at this moment.
-    pub(crate) fn held(&self) -> Vec<String> {
-        self.held.values().cloned().collect()
+    /// Events that were held back since the last call.
+    pub(crate) fn take_newly_held(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.newly_held)
     }
 
     /// Lets a held event go, because nothing followed it.
@@ -222,8 +252,10 @@ impl Outbox {
     /// What the journal has to hold for the present state.
     pub(crate) fn snapshot(&self) -> impl Iterator<Item = Entry> + '_ {
         let undelivered = self.fresh.iter().chain(self.again.iter().map(|(_, id)| id));
-        self.endpoint.clone().map(Entry::Endpoint).into_iter().chain(
-            undelivered.filter_map(|id| self.letters.get(id)).map(|letter| Entry::Pending(letter.parked())),
-        )
+        self.endpoint
+            .clone()
+            .map(Entry::Endpoint)
+            .into_iter()
+            .chain(undelivered.filter_map(|id| self.letters.get(id)).map(|letter| Entry::Pending(letter.parked())))
     }
 }

@@ -1,6 +1,6 @@
 //! One simulated provider with what surrounds it: armed faults, undelivered webhooks and a journal. Synchronous.
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -12,7 +12,7 @@ use crate::{
     faults::Faults,
     journal::{Entry, Journal},
     mangle,
-    outbox::{Outbox, Parked},
+    outbox::{Outbox, Undelivered},
     provider::Changes,
 };
 
@@ -61,31 +61,19 @@ impl Simulator {
     pub fn open(provider: impl Provider, folder: &Path) -> Result<Self, JournalError> {
         let mut simulator = Self::ephemeral(provider);
         let path = folder.join(format!("{}.journal", simulator.provider.name()));
-        let mut undelivered: Vec<Parked> = Vec::new();
-        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut undelivered = Undelivered::default();
         Journal::replay(&path, |entry| {
             match entry {
                 Entry::Provider(record) => return simulator.provider.restore(&record),
                 Entry::Endpoint(endpoint) => simulator.outbox.endpoint = Some(endpoint),
-                Entry::Pending(parked) => match places.get(&parked.event_id) {
-                    Some(place) => undelivered[*place] = parked,
-                    None => {
-                        places.insert(parked.event_id.clone(), undelivered.len());
-                        undelivered.push(parked);
-                    }
-                },
-                Entry::Settled(event_id) => {
-                    places.remove(&event_id);
-                }
+                Entry::Pending(parked) => undelivered.note(parked),
+                Entry::Settled(event_id) => undelivered.settle(&event_id),
             }
             Ok(())
         })?;
-        for (place, parked) in undelivered.iter().enumerate() {
-            if places.get(&parked.event_id) != Some(&place) {
-                continue;
-            }
+        for parked in undelivered.in_order() {
             if let Some(event) = simulator.provider.event(&parked.event_id) {
-                simulator.outbox.restore(parked, event);
+                simulator.outbox.restore(&parked, event);
             }
         }
         let entries = simulator.provider.snapshot().map(Entry::Provider).chain(simulator.outbox.snapshot());
@@ -102,7 +90,10 @@ impl Simulator {
     /// Answers `request` at `now`, playing the first armed fault that meets it. When the answer came late
     /// ([`Answer::after`]), tell [`finished`](Self::finished) once it was sent.
     pub fn handle(&mut self, now: Timestamp, request: &Request<Bytes>) -> Answer {
-        let fault = self.faults.for_call(self.provider.kind(request));
+        let fault = match self.faults.armed() {
+            [] => None,
+            _ => self.faults.for_call(self.provider.kind(request)),
+        };
         let kind = fault.as_ref().map(|fault| fault.kind);
         let ms = |default| fault.as_ref().and_then(|fault| fault.ms).map_or(default, Duration::from_millis);
         let mut interference = match kind {
@@ -143,7 +134,9 @@ impl Simulator {
             }
             Some(FaultKind::MalformedJson) => mangle::cut_json(&mut answer.response),
             Some(FaultKind::TruncatedBody) => answer.ending = Ending::Truncated,
-            Some(FaultKind::WrongId) => *answer.response.body_mut() = self.provider.with_wrong_id(answer.response.body()),
+            Some(FaultKind::WrongId) => {
+                *answer.response.body_mut() = self.provider.with_wrong_id(answer.response.body());
+            }
             _ => {}
         }
         answer
@@ -222,9 +215,10 @@ impl Simulator {
         }
     }
 
-    /// The events of webhooks that are held back so that the next one overtakes them.
-    pub fn held_webhooks(&self) -> Vec<String> {
-        self.outbox.held()
+    /// The events whose webhooks were held back since the last call, so that the next one overtakes them. Each has to
+    /// be [released](Self::release_webhook) in a while, for the case that nothing follows.
+    pub fn take_newly_held(&mut self) -> Vec<String> {
+        self.outbox.take_newly_held()
     }
 
     /// Lets a held webhook go, because nothing followed it.

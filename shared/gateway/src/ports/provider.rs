@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 use tollgate_domain::{
-    Answer, CaptureMethod, Money, Operation, Payment, PaymentId, ProviderName, RefundId, RefundView,
-    Timestamp, TransactionView,
+    Answer, CaptureMethod, Money, Operation, Payment, PaymentId, ProviderName, RefundId, RefundView, Timestamp,
+    TransactionView,
 };
 
 /// One call to be made: the operation as committed, the payment that it belongs to, and where the payer comes back to.

@@ -1,0 +1,68 @@
+//! Merchants, their keys and endpoints.
+
+use tollgate_domain::MerchantId;
+
+use super::{Samples, Subject};
+use crate::ports::{
+    Merchants,
+    merchants::{ApiKey, Merchant, WebhookEndpoint},
+};
+
+/// Found by digest alone; a revoked key is still found, and says so.
+pub async fn keys_are_found_by_digest_and_revoked<S: Subject>(subject: &S) {
+    let samples = Samples::new(80);
+    let store = subject.store();
+    let merchant = merchant(samples.merchant);
+    store.put_merchant(&merchant).await.unwrap();
+    let mut key =
+        ApiKey { digest: samples.key(), merchant: merchant.id, created_at: Samples::start(), revoked_at: None };
+    let other = ApiKey { digest: samples.key(), ..key };
+    store.put_api_key(&key).await.unwrap();
+    store.put_api_key(&other).await.unwrap();
+    assert_eq!(store.by_key(key.digest).await.unwrap(), Some((key, merchant.clone())));
+    key.revoked_at = Some(Samples::start());
+    store.put_api_key(&key).await.unwrap();
+    assert_eq!(store.by_key(key.digest).await.unwrap(), Some((key, merchant.clone())));
+    assert_eq!(store.by_key(other.digest).await.unwrap(), Some((other, merchant)), "only that one");
+    assert_eq!(store.by_key(samples.key()).await.unwrap(), None);
+}
+
+/// Under its id, with its keys.
+pub async fn a_merchant_can_be_changed<S: Subject>(subject: &S) {
+    let samples = Samples::new(81);
+    let mut merchant = merchant(samples.merchant);
+    subject.store().put_merchant(&merchant).await.unwrap();
+    let key = ApiKey { digest: samples.key(), merchant: merchant.id, created_at: Samples::start(), revoked_at: None };
+    subject.store().put_api_key(&key).await.unwrap();
+    (merchant.name, merchant.requests_per_minute) = ("靴屋 & Söhne".to_owned(), Some(u32::MAX));
+    subject.store().put_merchant(&merchant).await.unwrap();
+    assert_eq!(subject.store().merchant(merchant.id).await.unwrap(), Some(merchant.clone()));
+    assert_eq!(subject.store().by_key(key.digest).await.unwrap(), Some((key, merchant)));
+}
+
+/// Bytes are bytes.
+pub async fn sealed_secrets_come_back_unchanged<S: Subject>(subject: &S) {
+    let samples = Samples::new(82);
+    let store = subject.store();
+    store.put_merchant(&merchant(samples.merchant)).await.unwrap();
+    let mut endpoint = WebhookEndpoint {
+        merchant: samples.merchant,
+        url: "https://shop.example/hooks".to_owned(),
+        sealed_secret: (0..=255).collect(),
+        sealed_previous: None,
+        updated_at: Samples::start(),
+    };
+    store.put_endpoint(&endpoint).await.unwrap();
+    assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint.clone()));
+    let before = std::mem::replace(&mut endpoint.sealed_secret, vec![0; 64]);
+    endpoint.sealed_previous = Some((before, Samples::start()));
+    store.put_endpoint(&endpoint).await.unwrap();
+    assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint.clone()));
+    endpoint.sealed_previous = None;
+    store.put_endpoint(&endpoint).await.unwrap();
+    assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint));
+}
+
+fn merchant(id: MerchantId) -> Merchant {
+    Merchant { id, name: "Shoes".to_owned(), requests_per_minute: None, created_at: Samples::start() }
+}

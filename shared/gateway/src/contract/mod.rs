@@ -1,0 +1,180 @@
+//! What every store must do, as checks that each store runs against itself.
+//!
+//! A store's tests write `tollgate_gateway::store_contract!(fresh);`, where `fresh` is an async function that gives a
+//! [`Subject`] on an empty store. Every check becomes a test of its own, named by what it checks.
+//!
+//! Must not know: any store.
+
+#![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use tollgate_domain::{PaymentId, Timestamp};
+
+use crate::{
+    ports::{Merchants, Store, Timelines, store::Upkeep},
+    records::{ChangeSet, Committed, Guard},
+};
+
+mod samples;
+mod story;
+
+pub use samples::{Samples, money, yen};
+pub use story::Story;
+
+/// A store under test, and a look at what no port shows (yet).
+#[async_trait]
+pub trait Subject: Send + Sync {
+    /// The store.
+    type Store: Store + Timelines + Upkeep + Merchants;
+
+    /// The store.
+    fn store(&self) -> &Self::Store;
+
+    /// Every row of every table, as text: equal before and after means that nothing was written.
+    async fn contents(&self) -> BTreeMap<String, Vec<String>>;
+
+    /// The events of a payment, by sequence.
+    async fn events(&self, payment: PaymentId) -> Vec<EventRow>;
+
+    /// The ledger lines of a payment, by version and line.
+    async fn postings(&self, payment: PaymentId) -> Vec<PostingRow>;
+
+    /// The refunds of a payment, by id.
+    async fn refunds(&self, payment: PaymentId) -> Vec<RefundRow>;
+}
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its id.
+    pub id: String,
+    /// Its place among the payment's.
+    pub sequence: u32,
+    /// What happened.
+    pub kind: String,
+    /// Whom it tells.
+    pub merchant: String,
+    /// What it says.
+    pub body: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A ledger line as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostingRow {
+    /// The change that made it.
+    pub version: u64,
+    /// The account.
+    pub account: String,
+    /// Debits above zero, credits below.
+    pub signed_minor: i64,
+    /// Of what.
+    pub currency: String,
+}
+
+/// A refund as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundRow {
+    /// Its id.
+    pub id: String,
+    /// How it stands.
+    pub status: String,
+    /// How much.
+    pub minor: i64,
+    /// Of what.
+    pub currency: String,
+    /// The merchant's words.
+    pub reason: Option<String>,
+    /// The provider's id of it.
+    pub reference: Option<String>,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Names every check once: declares its module, exports it, and makes a test of it.
+macro_rules! checks {
+    (($d:tt) $($module:ident { $($name:ident,)+ })+) => {
+        $(
+            mod $module;
+            pub use $module::{$($name,)+};
+        )+
+
+        /// Makes a test of every check, on what the async function `$fresh` gives.
+        #[macro_export]
+        macro_rules! store_contract {
+            ($d fresh:path) => {
+                $($(
+                    #[tokio::test]
+                    async fn $name() {
+                        $crate::contract::$name(&$d fresh().await).await;
+                    }
+                )+)+
+            };
+        }
+    };
+}
+
+checks! { ($)
+    commits {
+        a_change_set_is_read_back_whole,
+        a_version_can_be_made_once,
+        of_a_hundred_writers_of_one_version_one_wins_and_the_others_see_the_conflict,
+        the_same_change_set_twice_is_done_once,
+        a_change_set_sent_again_is_done_even_when_later_versions_exist,
+        a_conflict_changes_nothing_at_all,
+        a_conflicting_set_does_not_disturb_others_committed_at_the_same_time,
+        a_token_is_erased_with_the_closed_operation,
+        an_audit_row_written_twice_is_one,
+        extreme_values_come_back_unchanged,
+    }
+    guards {
+        a_key_binds_one_operation,
+        of_a_hundred_payments_with_one_key_one_is_made,
+        an_event_is_taken_once,
+        an_event_without_effect_sent_again_is_done_once,
+        events_of_two_providers_may_share_an_id,
+        a_reference_belongs_to_one_payment,
+        guards_are_reported_in_order,
+    }
+    reads {
+        what_is_not_there_is_none,
+        a_confirmed_commit_is_seen_by_the_next_read,
+        lists_are_newest_first_and_ids_break_ties,
+        a_list_pages_through_without_gaps_or_repeats_while_payments_are_added,
+        a_list_never_shows_another_merchants_payments,
+        a_list_finds_by_reference_and_by_status,
+        the_timeline_is_in_order_even_with_a_frozen_clock,
+        the_timeline_shows_no_other_payment,
+    }
+    upkeep {
+        released_keys_expire_after_their_time_and_unreleased_ones_never,
+        taken_events_are_forgotten_after_their_time,
+        no_more_is_deleted_than_asked_for,
+        a_key_can_be_used_again_once_it_is_forgotten,
+    }
+    merchants {
+        keys_are_found_by_digest_and_revoked,
+        a_merchant_can_be_changed,
+        sealed_secrets_come_back_unchanged,
+    }
+}
+
+/// Commits `set`, which nothing stands against.
+async fn done(store: &impl Store, set: &ChangeSet) {
+    assert_eq!(store.commit(set).await.unwrap(), Committed::Done);
+}
+
+/// Commits every set of the story `told`.
+async fn tell(store: &impl Store, told: &Story<'_>) {
+    for set in &told.sets {
+        done(store, set).await;
+    }
+}
+
+/// Commits `set`, which `guard` stands against.
+async fn conflict(store: &impl Store, set: &ChangeSet, guard: Guard) {
+    assert_eq!(store.commit(set).await.unwrap(), Committed::Conflict(guard));
+}

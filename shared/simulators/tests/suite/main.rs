@@ -1,0 +1,15 @@
+//! What the simulated Stripe does, in sentences.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
+
+mod account;
+mod books;
+mod expiry;
+mod faults;
+mod idempotency;
+mod lists;
+mod over_http;
+mod payments;
+mod ports;
+mod refunds;
+mod three_d_secure;
+mod webhooks;

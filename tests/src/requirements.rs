@@ -1,0 +1,44 @@
+//! Parts from outside that a test may need: a test whose part is missing says so and is skipped, unless it must not be.
+//!
+//! `TOLLGATE_REQUIRE` lists, with commas, the parts that have to be there: `stripe-python`, `provider-specs`, and others
+//! that tests name. Then a missing one fails the test.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Is the part `name` present? If it is not, says how to get it; the test should then return.
+///
+/// # Panics
+/// When the part is missing and `TOLLGATE_REQUIRE` names it.
+#[allow(clippy::print_stderr, reason = "a skipped test has no other way to say so")]
+pub fn require(name: &str, present: bool, how_to_get: &str) -> bool {
+    if !present {
+        let required = env::var("TOLLGATE_REQUIRE").unwrap_or_default();
+        let is_required = required.split(',').any(|part| part.trim() == name);
+        assert!(!is_required, "`{name}` is required and missing: {how_to_get}");
+        eprintln!("skipped: `{name}` is missing: {how_to_get}");
+    }
+    present
+}
+
+/// A Python that has the official `stripe` client: `TOLLGATE_PYTHON`, or `python3`.
+pub fn stripe_python() -> Option<PathBuf> {
+    let python = PathBuf::from(env::var_os("TOLLGATE_PYTHON").unwrap_or_else(|| "python3".into()));
+    let imported = Command::new(&python).args(["-c", "import stripe; stripe.StripeClient"]).output();
+    let present = imported.is_ok_and(|output| output.status.success());
+    let how = "make a virtual environment (python3 -m venv DIR), run DIR/bin/pip install 'stripe>=16,<17', and set \
+               TOLLGATE_PYTHON=DIR/bin/python";
+    require("stripe-python", present, how).then_some(python)
+}
+
+/// The folder with the providers' published specs: `TOLLGATE_PROVIDER_SPECS`, or `../shared/provider-specs` as seen from
+/// the workspace.
+pub fn provider_specs() -> Option<PathBuf> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/provider-specs");
+    let folder = env::var_os("TOLLGATE_PROVIDER_SPECS").map_or_else(default, PathBuf::from);
+    let how = format!("put the providers' spec files into {}, or set TOLLGATE_PROVIDER_SPECS", folder.display());
+    require("provider-specs", folder.is_dir(), &how).then_some(folder)
+}
