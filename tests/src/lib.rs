@@ -2,5 +2,7 @@
 //! against.
 
 pub mod ports;
+pub mod program;
 pub mod requirements;
 pub mod simulated;
+pub mod stage;

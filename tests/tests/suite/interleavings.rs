@@ -1,0 +1,646 @@
+//! The rules that decide whether money is lost, played against the use-cases: a real store, a provider that answers
+//! what it is told to, and a clock that moves when it is told to.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use tollgate_api::events::JsonEvents;
+use tollgate_domain::{
+    Answer, BootId, CaptureMethod, Details, Failure, KeyHash, MerchantId, Money, Operation, OperationKind, Payment,
+    PaymentId, PaymentStatus, ProviderName, Timestamp, TransactionState, TransactionView,
+};
+use tollgate_gateway::{
+    Context, CreatePayment, Done, Error, Gateway, Ingested, Ports, Resolution, ReturnLinks, Settings, Target,
+    ports::{
+        FailPoint, FailPoints, Provider, Store, StoreError, Time,
+        fail_points::NoFailPoints,
+        provider::{Call, LookUp, News, ProviderEvent, Reply, Unsupported},
+    },
+    records::{ChangeSet, Committed, IdempotencyRecord, TimelineRow},
+};
+use tollgate_simulators::SandboxTime;
+use tollgate_store::{Options, SqliteStore};
+use tollgate_tests::ports::{SystemEntropy, TestSpawn};
+
+const START: Timestamp = Timestamp::constant(1_790_000_000, 0);
+
+/// What happens while a call is under way.
+type Meanwhile = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
+/// A provider that answers what it is told to, and remembers what it was sent.
+#[derive(Default)]
+struct Script {
+    answers: Mutex<VecDeque<Answer>>,
+    look_ups: Mutex<VecDeque<LookUp>>,
+    meanwhile: Mutex<Option<Meanwhile>>,
+    sent: Mutex<Vec<(OperationKind, String, Option<String>)>>,
+    asked: Mutex<u32>,
+}
+
+impl Script {
+    fn answers(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.answers.lock().unwrap().extend(answers);
+    }
+
+    fn look_ups(&self, answers: impl IntoIterator<Item = LookUp>) {
+        self.look_ups.lock().unwrap().extend(answers);
+    }
+
+    fn sent(&self) -> Vec<(OperationKind, String, Option<String>)> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    fn kinds(&self) -> Vec<OperationKind> {
+        self.sent().into_iter().map(|(kind, ..)| kind).collect()
+    }
+}
+
+fn reply<T>(answer: T) -> Reply<T> {
+    Reply { answer, http_status: Some(200), reference: None, provider_code: None }
+}
+
+#[async_trait]
+impl Provider for Script {
+    fn name(&self) -> ProviderName {
+        ProviderName::Stripe
+    }
+
+    fn accepts(&self, _: Money, _: CaptureMethod) -> Result<(), Unsupported> {
+        Ok(())
+    }
+
+    fn captures_partially(&self) -> bool {
+        true
+    }
+
+    fn resend_window(&self) -> Duration {
+        Duration::from_secs(23 * 3600)
+    }
+
+    async fn send(&self, call: Call<'_>) -> Reply<Answer> {
+        let operation = call.operation;
+        let sent = (operation.kind, operation.request_id.to_string(), operation.progress.clone());
+        self.sent.lock().unwrap().push(sent);
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile().await;
+        }
+        reply(self.answers.lock().unwrap().pop_front().expect("the script has an answer for this call"))
+    }
+
+    async fn look_up(&self, _: Call<'_>) -> Reply<LookUp> {
+        *self.asked.lock().unwrap() += 1;
+        reply(self.look_ups.lock().unwrap().pop_front().expect("the script has an answer for this look-up"))
+    }
+}
+
+/// A store whose commits can fail, before or after they happened.
+struct Flaky {
+    inner: Arc<SqliteStore>,
+    lost_answers: Mutex<u32>,
+    down: Mutex<bool>,
+}
+
+#[async_trait]
+impl Store for Flaky {
+    async fn commit(&self, set: &ChangeSet) -> Result<Committed, StoreError> {
+        if *self.down.lock().unwrap() {
+            return Err(StoreError::Unavailable("down".to_owned()));
+        }
+        let committed = self.inner.commit(set).await?;
+        let mut lost = self.lost_answers.lock().unwrap();
+        if *lost > 0 {
+            *lost -= 1;
+            return Err(StoreError::Unavailable("the answer was lost".to_owned()));
+        }
+        Ok(committed)
+    }
+
+    async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+        self.inner.payment(id).await
+    }
+
+    async fn operation(&self, payment: PaymentId, number: u32) -> Result<Option<Operation>, StoreError> {
+        self.inner.operation(payment, number).await
+    }
+
+    async fn idempotency(&self, key: KeyHash) -> Result<Option<IdempotencyRecord>, StoreError> {
+        self.inner.idempotency(key).await
+    }
+
+    async fn owner_is_gone(&self, owner: BootId) -> Result<bool, StoreError> {
+        self.inner.owner_is_gone(owner).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.ping().await
+    }
+}
+
+/// Does something at a fail point: moves the clock, stalls an instance.
+struct At(FailPoint, Box<dyn Fn() + Send + Sync>);
+
+impl FailPoints for At {
+    fn pass(&self, point: FailPoint) {
+        if point == self.0 {
+            (self.1)();
+        }
+    }
+}
+
+/// A gateway with everything around it.
+struct World {
+    gateway: Gateway,
+    script: Arc<Script>,
+    store: Arc<SqliteStore>,
+    flaky: Arc<Flaky>,
+    time: Arc<SandboxTime>,
+}
+
+fn boot(number: u8) -> BootId {
+    BootId::from_random([number; 16])
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Arc::new(SandboxTime::simulated(START)), Arc::new(NoFailPoints))
+    }
+
+    fn with(time: Arc<SandboxTime>, fail_points: Arc<dyn FailPoints>) -> Self {
+        let store = Arc::new(SqliteStore::in_memory(Options::new(boot(1)), time.clone()).unwrap());
+        Self::on(store, Arc::new(Script::default()), time, boot(1), fail_points)
+    }
+
+    fn on(
+        store: Arc<SqliteStore>,
+        script: Arc<Script>,
+        time: Arc<SandboxTime>,
+        boot: BootId,
+        fail_points: Arc<dyn FailPoints>,
+    ) -> Self {
+        let flaky = Arc::new(Flaky { inner: store.clone(), lost_answers: Mutex::default(), down: Mutex::default() });
+        let ports = Ports {
+            store: flaky.clone(),
+            timelines: store.clone(),
+            providers: vec![script.clone()],
+            events: Arc::new(JsonEvents),
+            time: time.clone(),
+            spawn: Arc::new(TestSpawn),
+            entropy: Arc::new(SystemEntropy),
+            fail_points,
+        };
+        let mut settings = Settings::new(boot, ReturnLinks::new("https://pay.example", &[1; 32]));
+        settings.store_timeout = Duration::from_millis(300);
+        Self { gateway: Gateway::new(ports, settings), script, store, flaky, time }
+    }
+
+    /// The same data and provider, seen by a process that started after this one.
+    fn restarted(&self, number: u8) -> Self {
+        let store = Arc::new(self.store.another(boot(number)).unwrap());
+        Self::on(store, self.script.clone(), self.time.clone(), boot(number), Arc::new(NoFailPoints))
+    }
+
+    fn later(&self, seconds: u64) {
+        self.time.set(Some(self.time.now() + Duration::from_secs(seconds)));
+    }
+
+    async fn create(&self, key: &str) -> Result<Done, Error> {
+        self.create_with(key, CaptureMethod::Manual).await
+    }
+
+    async fn create_with(&self, key: &str, capture_method: CaptureMethod) -> Result<Done, Error> {
+        let command = CreatePayment {
+            merchant: merchant(),
+            idempotency_key: key.to_owned(),
+            amount: yen(1000),
+            payment_method: BTreeMap::from([(ProviderName::Stripe, "pm_card_visa".to_owned())]),
+            provider: None,
+            capture_method,
+            details: Details::default(),
+        };
+        self.gateway.create_payment(command, context()).await
+    }
+
+    async fn authorized(&self) -> Payment {
+        self.script.answers([shows(held())]);
+        self.create("authorized").await.unwrap().payment
+    }
+
+    async fn capture(&self, payment: &Payment, key: &str) -> Result<Done, Error> {
+        self.gateway.capture_payment(target(payment, key), None, context()).await
+    }
+
+    async fn void(&self, payment: &Payment, key: &str) -> Result<Done, Error> {
+        self.gateway.void_payment(target(payment, key), context()).await
+    }
+
+    async fn event(&self, payment: &Payment, id: &str, state: TransactionState) -> Result<Ingested, Error> {
+        self.gateway.ingest_event(ProviderName::Stripe, event(payment.id, id, state), context()).await
+    }
+
+    async fn resolve(&self, payment: &Payment) -> Resolution {
+        self.gateway.resolve_operation(payment.id, "stuck-payments", context()).await.unwrap()
+    }
+
+    async fn now_is(&self, payment: &Payment) -> Payment {
+        self.gateway.get_payment(merchant(), payment.id).await.unwrap()
+    }
+
+    /// Waits for what goes on in the background.
+    async fn until(&self, payment: &Payment, reached: impl Fn(&Payment) -> bool) -> Payment {
+        for _ in 0..500 {
+            let now = self.now_is(payment).await;
+            if reached(&now) {
+                return now;
+            }
+            self.time.sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it never came: {:?}", self.now_is(payment).await)
+    }
+}
+
+fn merchant() -> MerchantId {
+    MerchantId::from_random([2; 16])
+}
+
+fn context() -> Context {
+    Context { correlation_id: "test".to_owned() }
+}
+
+fn target(payment: &Payment, key: &str) -> Target {
+    Target { merchant: merchant(), payment: payment.id, idempotency_key: key.to_owned() }
+}
+
+fn yen(minor: i64) -> Money {
+    Money::new(minor, "JPY".parse().unwrap()).unwrap()
+}
+
+fn view(state: TransactionState) -> TransactionView {
+    TransactionView { transaction_id: "pi_1".to_owned(), request_id: None, amount: yen(1000), state }
+}
+
+fn shows(state: TransactionState) -> Answer {
+    Answer::Shows(view(state))
+}
+
+fn held() -> TransactionState {
+    TransactionState::Authorized { expires_at: None }
+}
+
+fn taken() -> TransactionState {
+    TransactionState::Captured { amount: yen(1000), refunded: yen(0) }
+}
+
+fn unknown() -> Answer {
+    Answer::Unknown { reason: "timeout".to_owned() }
+}
+
+fn refused() -> Answer {
+    Answer::Refused { failure: Failure::new("provider_refused", "No"), authorization_gone: false }
+}
+
+fn event(payment: PaymentId, id: &str, state: TransactionState) -> ProviderEvent {
+    let news = News::Transaction { payment: Some(payment), view: view(state) };
+    ProviderEvent { event_id: id.to_owned(), event_type: "payment_intent.updated".to_owned(), news }
+}
+
+#[tokio::test]
+async fn a_created_payment_is_two_commits_and_no_read() {
+    let world = World::new();
+    let before = world.store.counts();
+    world.authorized().await;
+    let after = world.store.counts();
+    assert_eq!((after.commits - before.commits, after.reads - before.reads), (2, 0));
+}
+
+#[tokio::test]
+async fn no_provider_is_called_before_its_intent_is_confirmed() {
+    let world = World::new();
+    *world.flaky.down.lock().unwrap() = true;
+    assert!(matches!(world.create("k").await, Err(Error::Store(_))));
+    assert_eq!(world.script.sent(), []);
+    *world.flaky.down.lock().unwrap() = false;
+    world.script.answers([shows(held())]);
+    assert!(!world.create("k").await.unwrap().replayed, "an answer that wrote nothing does not use the key up");
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_sent_again_and_happens_once() {
+    for lost in 1..=2 {
+        let world = World::new();
+        *world.flaky.lost_answers.lock().unwrap() = lost;
+        world.script.answers([shows(held())]);
+        let done = world.create("k").await.unwrap();
+        assert_eq!((done.payment.status, done.payment.version), (PaymentStatus::Authorized, 2));
+        assert_eq!(world.script.kinds(), [OperationKind::Authorize]);
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_that_could_not_be_committed_is_found_by_the_retry() {
+    let world = World::new();
+    let down = world.flaky.clone();
+    *world.script.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        *down.down.lock().unwrap() = true;
+        Box::pin(async {})
+    }));
+    world.script.answers([shows(held()), shows(held())]);
+    assert!(matches!(world.create("k").await, Err(Error::Store(_))));
+    *world.flaky.down.lock().unwrap() = false;
+    assert!(matches!(world.create("k").await, Err(Error::KeyInUse)), "its lease has not passed");
+    world.later(21);
+    let done = world.create("k").await.unwrap();
+    assert_eq!((done.payment.status, done.replayed), (PaymentStatus::Authorized, true));
+    let sent = world.script.sent();
+    assert_eq!(sent[0].1, sent[1].1, "both calls carry the same id");
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_the_lease_has_passed() {
+    let time = Arc::new(SandboxTime::simulated(START));
+    let stalled = time.clone();
+    let at = At(FailPoint::AfterIntent, Box::new(move || _ = stalled.set(Some(START + Duration::from_secs(20)))));
+    let world = World::with(time, Arc::new(at));
+    let done = world.create("k").await.unwrap();
+    assert_eq!((done.known, world.script.sent().len()), (false, 0), "a stalled instance wakes up and does not charge");
+}
+
+#[tokio::test]
+async fn no_such_request_fails_a_payment_only_five_minutes_after_the_last_call() {
+    let world = World::new();
+    world.script.answers([unknown()]);
+    let payment = world.create("k").await.unwrap().payment;
+    world.later(20 + 299);
+    world.script.look_ups([LookUp::NotFound]);
+    assert_eq!(world.resolve(&payment).await, Resolution::StillUnknown);
+    assert_eq!(world.now_is(&payment).await.status, PaymentStatus::Pending);
+
+    world.later(1);
+    world.script.look_ups([LookUp::NotFound]);
+    assert!(matches!(world.resolve(&payment).await, Resolution::Resolved(_)));
+    let failed = world.now_is(&payment).await;
+    assert_eq!((failed.status, failed.failure.unwrap().code.as_str()), (PaymentStatus::Failed, "not_processed"));
+    assert_eq!(world.script.kinds(), [OperationKind::Authorize], "a job resolves an authorization by reading only");
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_be_asked_leaves_the_payment_pending() {
+    let world = World::new();
+    world.script.answers([unknown()]);
+    let payment = world.create("k").await.unwrap().payment;
+    world.later(86_400);
+    world.script.look_ups([LookUp::Failed { reason: "down".to_owned() }]);
+    assert_eq!(world.resolve(&payment).await, Resolution::StillUnknown);
+    assert_eq!(world.now_is(&payment).await.status, PaymentStatus::Pending);
+}
+
+#[tokio::test]
+async fn a_success_after_failed_is_reversed_at_the_provider() {
+    let world = World::new();
+    world.script.answers([refused()]);
+    let payment = world.create("k").await.unwrap().payment;
+    assert_eq!(payment.status, PaymentStatus::Failed);
+
+    world.script.look_ups([LookUp::Found(shows(held()))]);
+    world.script.answers([shows(TransactionState::Voided)]);
+    assert_eq!(world.event(&payment, "evt_late", held()).await.unwrap(), Ingested::Processed);
+    let after = world.until(&payment, |payment| payment.open.is_none()).await;
+    assert_eq!((after.status, world.script.kinds()[1]), (PaymentStatus::Failed, OperationKind::Reversal));
+}
+
+#[tokio::test]
+async fn an_old_event_after_a_void_reverses_nothing() {
+    let world = World::new();
+    let payment = world.authorized().await;
+    world.script.answers([shows(TransactionState::Voided)]);
+    world.void(&payment, "v").await.unwrap();
+    world.script.look_ups([LookUp::Found(shows(TransactionState::Voided))]);
+    assert_eq!(world.event(&payment, "evt_old", held()).await.unwrap(), Ingested::Processed);
+    let after = world.now_is(&payment).await;
+    assert_eq!((after.status, after.open), (PaymentStatus::Voided, None));
+}
+
+#[tokio::test]
+async fn a_retry_while_the_first_call_runs_is_told_so() {
+    let world = Arc::new(World::new());
+    let (during, seen) = (world.clone(), Arc::new(Mutex::new(None)));
+    let see = seen.clone();
+    *world.script.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            let answer = during.create("k").await;
+            *see.lock().unwrap() = Some(answer);
+        })
+    }));
+    world.script.answers([shows(held())]);
+    world.create("k").await.unwrap();
+    assert!(matches!(seen.lock().unwrap().take(), Some(Err(Error::KeyInUse))));
+    assert_eq!(world.script.sent().len(), 1);
+}
+
+#[test]
+fn a_lease_of_a_process_that_is_gone_is_taken_over_at_once() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = World::new();
+    let second = first.restarted(2);
+    *first.script.meanwhile.lock().unwrap() = Some(Box::new(|| Box::pin(futures::future::pending())));
+
+    // The first process commits its intent and calls; then it is gone, with all that it had open.
+    let process = runtime();
+    let script = second.script.clone();
+    process.block_on(async move {
+        let calling = async { _ = first.create("k").await };
+        let called = async {
+            while script.sent().is_empty() {
+                first.time.sleep(Duration::from_millis(1)).await;
+            }
+        };
+        futures::future::select(std::pin::pin!(calling), std::pin::pin!(called)).await;
+        let other = second_answer(&first).await;
+        assert!(matches!(other, Err(Error::KeyInUse)), "while it lives, its lease binds");
+    });
+    drop(process);
+
+    runtime().block_on(async move {
+        second.script.answers([shows(held())]);
+        assert_eq!(second.create("k").await.unwrap().payment.status, PaymentStatus::Authorized);
+        let sent = second.script.sent();
+        assert_eq!(sent[0].1, sent[1].1, "the take-over sends the same id");
+    });
+}
+
+/// What a third process is told about the key that `first` is working on.
+async fn second_answer(first: &World) -> Result<Done, Error> {
+    first.restarted(3).create("k").await
+}
+
+#[tokio::test]
+async fn past_the_providers_window_a_retry_only_asks() {
+    let world = World::new();
+    world.script.answers([unknown()]);
+    let payment = world.create("k").await.unwrap().payment;
+    world.later(23 * 3600);
+    world.script.look_ups([LookUp::Found(shows(held()))]);
+    let done = world.create("k").await.unwrap();
+    assert_eq!((done.payment.id, done.payment.status), (payment.id, PaymentStatus::Authorized));
+    assert_eq!(world.script.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn a_retry_that_stays_unknown_asks_before_it_gives_up() {
+    let world = World::new();
+    world.script.answers([unknown(), unknown()]);
+    world.create("k").await.unwrap();
+    world.script.look_ups([LookUp::Found(shows(held()))]);
+    assert_eq!(world.create("k").await.unwrap().payment.status, PaymentStatus::Authorized);
+}
+
+#[tokio::test]
+async fn a_provider_that_was_not_reached_is_called_again_with_the_same_id() {
+    let world = World::new();
+    let wait = Some(Duration::from_secs(7));
+    world.script.answers([Answer::NotReached { reason: "429".to_owned(), retry_after: wait }, shows(held())]);
+    assert!(matches!(world.create("k").await, Err(Error::ProviderUnavailable { retry_after }) if retry_after == wait));
+    let done = world.create("k").await.unwrap();
+    let sent = world.script.sent();
+    assert_eq!((done.payment.status, &sent[0].1), (PaymentStatus::Authorized, &sent[1].1));
+}
+
+#[tokio::test]
+async fn an_event_that_is_faster_than_the_answer_is_adopted_and_the_call_is_still_audited() {
+    let world = Arc::new(World::new());
+    let during = world.clone();
+    *world.script.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            let list = tollgate_gateway::records::ListQuery {
+                merchant: merchant(),
+                merchant_reference: None,
+                status: None,
+                after: None,
+                limit: 1,
+            };
+            let payment = during.gateway.list_payments(&list).await.unwrap().payments.remove(0);
+            assert_eq!(during.event(&payment, "evt_1", held()).await.unwrap(), Ingested::Processed);
+            assert_eq!(during.event(&payment, "evt_1", held()).await.unwrap(), Ingested::Duplicate);
+        })
+    }));
+    world.script.answers([shows(held())]);
+    let done = world.create("k").await.unwrap();
+    assert_eq!((done.payment.status, done.known, done.payment.version), (PaymentStatus::Authorized, true, 2));
+    let timeline = world.gateway.timeline(merchant(), done.payment.id).await.unwrap();
+    let calls = timeline.iter().filter(|row| matches!(row, TimelineRow::Call(_))).count();
+    let events = timeline.iter().filter(|row| matches!(row, TimelineRow::Event(_))).count();
+    assert_eq!((calls, events), (1, 1));
+}
+
+#[tokio::test]
+async fn an_event_for_a_payment_that_there_is_not_is_not_remembered() {
+    let world = World::new();
+    let nobody = PaymentId::from_random([9; 16]);
+    let ingest = || world.gateway.ingest_event(ProviderName::Stripe, event(nobody, "evt_1", held()), context());
+    assert_eq!(ingest().await.unwrap(), Ingested::Unmatched);
+    assert_eq!(ingest().await.unwrap(), Ingested::Unmatched, "it is looked at again");
+}
+
+#[tokio::test]
+async fn a_step_of_several_is_committed_before_the_next_and_survives_a_crash() {
+    let world = World::new();
+    world.script.answers([Answer::Advanced { progress: "order_1".to_owned() }, unknown()]);
+    world.create("k").await.unwrap();
+    let restarted = world.restarted(2);
+    restarted.script.answers([shows(held())]);
+    let done = restarted.create("k").await.unwrap();
+    assert_eq!(done.payment.status, PaymentStatus::Authorized);
+    let steps: Vec<_> = world.script.sent().into_iter().map(|(_, _, progress)| progress).collect();
+    assert_eq!(steps, [None, Some("order_1".to_owned()), Some("order_1".to_owned())], "no step is begun again");
+}
+
+#[tokio::test]
+async fn a_provider_that_only_holds_is_asked_to_capture_and_a_refusal_is_followed_by_a_void() {
+    let world = World::new();
+    world.script.answers([shows(held()), shows(taken())]);
+    let done = world.create_with("k", CaptureMethod::Automatic).await.unwrap();
+    assert_eq!((done.payment.status, done.payment.captured), (PaymentStatus::Captured, yen(1000)));
+
+    let world = World::new();
+    world.script.answers([shows(held()), refused(), shows(TransactionState::Voided)]);
+    let done = world.create_with("k", CaptureMethod::Automatic).await.unwrap();
+    assert_eq!(done.payment.status, PaymentStatus::Voided);
+    assert_eq!(world.script.kinds(), [OperationKind::Authorize, OperationKind::Capture, OperationKind::Void]);
+}
+
+#[tokio::test]
+async fn a_void_of_an_unknown_payment_is_carried_out_once_it_is_known() {
+    let world = World::new();
+    world.script.answers([unknown()]);
+    let payment = world.create("k").await.unwrap().payment;
+    let asked = world.void(&payment, "v").await.unwrap();
+    assert_eq!((asked.known, asked.payment.status), (false, PaymentStatus::Pending));
+    assert_eq!(world.script.kinds(), [OperationKind::Authorize]);
+
+    world.script.answers([shows(TransactionState::Voided)]);
+    world.event(&payment, "evt_1", held()).await.unwrap();
+    world.until(&payment, |payment| payment.status == PaymentStatus::Voided).await;
+    let replay = world.void(&payment, "v").await.unwrap();
+    assert_eq!((replay.known, replay.replayed), (true, true));
+}
+
+#[tokio::test]
+async fn a_refused_capture_is_the_same_refusal_again_when_it_is_retried() {
+    let world = World::new();
+    let payment = world.authorized().await;
+    world.script.answers([refused()]);
+    for _ in 0..3 {
+        assert!(matches!(world.capture(&payment, "c").await, Err(Error::ProviderRefused(_))));
+    }
+    assert_eq!(world.script.kinds(), [OperationKind::Authorize, OperationKind::Capture]);
+    world.script.answers([shows(taken())]);
+    assert_eq!(world.capture(&payment, "c2").await.unwrap().payment.status, PaymentStatus::Captured);
+}
+
+#[tokio::test]
+async fn a_job_sends_a_capture_again_with_the_operations_own_id() {
+    let world = World::new();
+    let payment = world.authorized().await;
+    world.script.answers([unknown(), shows(taken())]);
+    assert!(!world.capture(&payment, "c").await.unwrap().known);
+    assert!(matches!(world.resolve(&payment).await, Resolution::Resolved(_)));
+    let sent = world.script.sent();
+    assert_eq!(sent[1].1, sent[2].1);
+    assert!(world.capture(&payment, "c").await.unwrap().replayed);
+}
+
+#[tokio::test]
+async fn a_transaction_of_another_payment_is_never_adopted() {
+    let world = World::new();
+    world.authorized().await;
+    world.script.answers([shows(held())]);
+    let second = world.create("second").await.unwrap();
+    assert_eq!((second.known, second.payment.status), (false, PaymentStatus::Pending));
+    assert_eq!(second.payment.provider_transaction_id, None);
+}
+
+#[tokio::test]
+async fn a_key_used_for_another_request_is_refused_whatever_became_of_the_first() {
+    let world = World::new();
+    let payment = world.authorized().await;
+    world.script.answers([shows(held())]);
+    assert!(matches!(world.create_with("authorized", CaptureMethod::Automatic).await, Err(Error::KeyReused)));
+    world.script.answers.lock().unwrap().clear();
+    world.script.answers([shows(taken())]);
+    world.capture(&payment, "c").await.unwrap();
+    let part = world.gateway.capture_payment(target(&payment, "c"), Some(5), context()).await;
+    assert!(matches!(part, Err(Error::KeyReused)));
+}
+
+#[tokio::test]
+async fn a_stated_default_is_the_same_request() {
+    let world = World::new();
+    let payment = world.authorized().await;
+    let again = world.create_with("authorized", CaptureMethod::default()).await.unwrap();
+    assert_eq!((again.payment.id, again.replayed), (payment.id, true));
+}
