@@ -1,1 +1,18 @@
-//! placeholder
+//! The providers' adapters: each implements the gateway's `Provider` and `EventReader` ports for one wire format, over
+//! the `HttpClient` port, which is implemented here too.
+//!
+//! Must not know: the store, the use-cases, or what the gateway does with an answer. An adapter says what the provider
+//! said, in our words, and is strict about what it does not know. What wraps a provider (measuring, breaking, retrying)
+//! is a `Provider` itself.
+
+pub mod http;
+mod metered;
+mod secret;
+pub mod stripe;
+
+pub use self::{
+    http::{HttpSettings, ReqwestClient},
+    metered::Metered,
+    secret::Secret,
+    stripe::{ConfigError, Stripe, StripeConfig, StripeEvents},
+};

@@ -1,0 +1,129 @@
+//! Measures every call to a provider. Knows no wire format: it wraps any `Provider`, as breakers and retries do.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tollgate_domain::{Answer, CaptureMethod, Money, OperationKind, ProviderName, RefundState, TransactionState};
+use tollgate_gateway::ports::{
+    Provider, Time,
+    provider::{Call, LookUp, Reply, Unsupported},
+};
+
+/// A provider whose calls are measured: `provider_request_duration_seconds{provider,operation,outcome}`.
+pub struct Metered<P> {
+    inner: P,
+    time: Arc<dyn Time>,
+}
+
+impl<P: Provider> Metered<P> {
+    /// Measures `inner` with `time`.
+    pub fn new(inner: P, time: Arc<dyn Time>) -> Self {
+        Self { inner, time }
+    }
+
+    fn record(&self, operation: &'static str, outcome: &'static str, started: Duration) {
+        metrics::histogram!(
+            "provider_request_duration_seconds",
+            "provider" => self.inner.name().as_str(),
+            "operation" => operation,
+            "outcome" => outcome,
+        )
+        .record(self.time.monotonic().saturating_sub(started).as_secs_f64());
+    }
+}
+
+#[async_trait]
+impl<P: Provider> Provider for Metered<P> {
+    fn name(&self) -> ProviderName {
+        self.inner.name()
+    }
+
+    fn accepts(&self, amount: Money, capture: CaptureMethod) -> Result<(), Unsupported> {
+        self.inner.accepts(amount, capture)
+    }
+
+    fn captures_partially(&self) -> bool {
+        self.inner.captures_partially()
+    }
+
+    fn resend_window(&self) -> Duration {
+        self.inner.resend_window()
+    }
+
+    async fn send(&self, call: Call<'_>) -> Reply<Answer> {
+        let started = self.time.monotonic();
+        let reply = self.inner.send(call).await;
+        let kind = call.operation.kind;
+        self.record(kind.as_str(), outcome(kind, &reply.answer), started);
+        reply
+    }
+
+    async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
+        let started = self.time.monotonic();
+        let reply = self.inner.look_up(call).await;
+        let outcome = match &reply.answer {
+            LookUp::Found(answer) => outcome(call.operation.kind, answer),
+            LookUp::NotFound => "not_found",
+            LookUp::Failed { .. } => "not_reached",
+        };
+        self.record("look_up", outcome, started);
+        reply
+    }
+}
+
+/// The words of the audit trail: whether what was asked for is done, on its way, refused, or not known.
+fn outcome(kind: OperationKind, answer: &Answer) -> &'static str {
+    use OperationKind::{Authorize, Capture, Refund, Reversal, Void};
+    use TransactionState::{Authorized, Captured, Declined, Voided};
+    match answer {
+        Answer::Shows(view) => match (kind, &view.state) {
+            (Authorize, Authorized { .. } | Captured { .. })
+            | (Capture | Refund, Captured { .. })
+            | (Void, Voided)
+            | (Reversal, Voided | Captured { .. }) => "succeeded",
+            (_, Declined(_)) | (Authorize | Capture, Voided) => "refused",
+            _ => "pending",
+        },
+        Answer::ShowsRefund(view) => match view.state {
+            RefundState::Completed => "succeeded",
+            RefundState::Pending => "pending",
+            RefundState::Failed(_) => "refused",
+        },
+        Answer::Advanced { .. } => "succeeded",
+        Answer::Refused { .. } => "refused",
+        Answer::Unknown { .. } => "unknown",
+        Answer::NotReached { .. } => "not_reached",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_domain::{Failure, TransactionView};
+
+    use super::*;
+
+    #[test]
+    fn an_outcome_says_whether_what_was_asked_for_is_done() {
+        let amount = Money::zero("JPY".parse().unwrap());
+        let shows = |state| {
+            Answer::Shows(TransactionView { transaction_id: "pi_1".to_owned(), request_id: None, amount, state })
+        };
+        let held = || shows(TransactionState::Authorized { expires_at: None });
+        let taken = || shows(TransactionState::Captured { amount, refunded: amount });
+        let declined = shows(TransactionState::Declined(Failure::new("card_declined", "")));
+        let unknown = Answer::Unknown { reason: String::new() };
+        for (kind, answer, expected) in [
+            (OperationKind::Authorize, held(), "succeeded"),
+            (OperationKind::Authorize, taken(), "succeeded"),
+            (OperationKind::Authorize, declined, "refused"),
+            (OperationKind::Authorize, unknown, "unknown"),
+            (OperationKind::Capture, taken(), "succeeded"),
+            (OperationKind::Capture, held(), "pending"),
+            (OperationKind::Capture, shows(TransactionState::Voided), "refused"),
+            (OperationKind::Void, shows(TransactionState::Voided), "succeeded"),
+            (OperationKind::Void, taken(), "pending"),
+        ] {
+            assert_eq!(outcome(kind, &answer), expected, "{kind:?}: {answer:?}");
+        }
+    }
+}
