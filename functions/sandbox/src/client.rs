@@ -28,6 +28,8 @@ pub struct Answer {
     pub status: u16,
     /// Whether it says `Idempotent-Replayed: true`.
     pub replayed: bool,
+    /// How many seconds `Retry-After` asks to wait.
+    pub retry_after: Option<u64>,
     /// Its body; null where it is no JSON.
     pub body: Value,
 }
@@ -73,6 +75,7 @@ impl Client {
         Ok(Answer {
             status: answer.status().as_u16(),
             replayed: answer.headers().get("idempotent-replayed").is_some_and(|value| value == "true"),
+            retry_after: answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok()),
             body: serde_json::from_slice(answer.body()).unwrap_or(Value::Null),
         })
     }

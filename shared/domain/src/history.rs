@@ -39,6 +39,8 @@ pub enum What {
     PayerReturned,
     /// The money is held.
     Authorized,
+    /// The provider gave its own date for the end of the hold.
+    ExpiryLearned,
     /// The money is taken.
     Captured,
     /// The payment came to nothing.
@@ -65,7 +67,7 @@ pub enum What {
 
 impl What {
     /// Every value, for parsing what was stored.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::PaymentOpened,
         Self::CaptureRequested,
         Self::VoidRequested,
@@ -78,6 +80,7 @@ impl What {
         Self::PayerActionRequired,
         Self::PayerReturned,
         Self::Authorized,
+        Self::ExpiryLearned,
         Self::Captured,
         Self::Failed,
         Self::Voided,
@@ -106,6 +109,7 @@ impl What {
             Self::PayerActionRequired => "payer_action_required",
             Self::PayerReturned => "payer_returned",
             Self::Authorized => "authorized",
+            Self::ExpiryLearned => "expiry_learned",
             Self::Captured => "captured",
             Self::Failed => "failed",
             Self::Voided => "voided",

@@ -104,6 +104,8 @@ pub struct Operation {
     pub payer: Option<PayerTurn>,
     /// The payer's token, needed to send again; erased once the outcome is known (rule 11).
     pub payment_method: Option<String>,
+    /// Where the provider sends the payer back to: sent again as it was sent first, whatever our address is by then.
+    pub return_url: Option<String>,
     /// The idempotency record that guards it, where a merchant asked for it.
     pub key: Option<KeyHash>,
     /// The refund that it carries out, as it stood when it was asked for.
@@ -136,5 +138,6 @@ impl Operation {
         self.lease = None;
         self.payer = None;
         self.payment_method = None;
+        self.return_url = None;
     }
 }

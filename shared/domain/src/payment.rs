@@ -169,6 +169,8 @@ pub struct NewPayment {
     pub provider: ProviderName,
     /// That provider's token of the payer.
     pub payment_method: String,
+    /// Where that provider sends the payer back to.
+    pub return_url: String,
     /// When the money is taken.
     pub capture_method: CaptureMethod,
     /// The merchant's words.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use tollgate_domain::{Answer, Operation, Payment};
+use tollgate_domain::{Answer, Change, Observation, Operation, Payment};
 
 use crate::{
     Context, Error, Gateway,
@@ -120,18 +120,22 @@ impl Gateway {
         context: &Context,
     ) -> Result<(Payment, Operation), Error> {
         for _ in 0..RACES {
-            let Some(change) = payment.answered(number, &answer, self.attempt(), self.now()) else {
+            let Some(change) = self.meaning(&payment, number, &answer) else {
                 self.commit_row(row).await?;
                 let operation = self.operation_of(&payment, number).await?;
                 return Ok((payment, operation));
             };
-            let (next, operation) = (change.payment.clone(), change.operations.clone());
+            let next = change.payment.clone();
+            let written = change.operations.iter().find(|operation| operation.number == number).cloned();
             let mut set = self.change_set(Some(&payment), change, cause.clone(), context);
             set.calls.push(row.clone());
             match self.commit(&set).await? {
                 Committed::Done => {
-                    let operation = operation.into_iter().find(|operation| operation.number == number);
-                    return Ok((next, operation.ok_or(Error::Internal)?));
+                    let operation = match written {
+                        Some(operation) => operation,
+                        None => self.operation_of(&next, number).await?,
+                    };
+                    return Ok((next, operation));
                 }
                 Committed::Conflict(Guard::Reference) => {
                     tracing::error!(payment = %payment.id, "the provider answered with another payment's transaction");
@@ -141,5 +145,19 @@ impl Gateway {
             }
         }
         Err(Error::Internal)
+    }
+
+    /// What `answer` means for operation `number`. Where that is closed already, because an event was faster, the
+    /// answer still shows the transaction as it stands: it may know more than the event did.
+    fn meaning(&self, payment: &Payment, number: u32, answer: &Answer) -> Option<Change> {
+        let (next, now) = (self.attempt(), self.now());
+        if payment.open.as_ref().is_some_and(|open| open.number == number) {
+            return payment.answered(number, answer, next, now);
+        }
+        let Answer::Shows(view) = answer else { return None };
+        match payment.observed(view, true, next, now) {
+            Observation::Change(change) => Some(*change),
+            Observation::Nothing { .. } | Observation::AskProvider => None,
+        }
     }
 }

@@ -72,12 +72,14 @@ impl Gateway {
             Err(error) => return self.replay_or(key, error, context).await,
         };
         let payment_method = command.payment_method.get(&provider.name()).cloned().ok_or(Error::Internal)?;
+        let id = self.payment_id();
         let new = NewPayment {
-            id: self.payment_id(),
+            id,
             merchant: command.merchant,
             amount: command.amount,
             provider: provider.name(),
             payment_method,
+            return_url: self.settings.return_links.url(id),
             capture_method: command.capture_method,
             details: command.details,
         };

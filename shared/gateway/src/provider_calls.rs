@@ -24,8 +24,7 @@ impl Gateway {
         context: &Context,
     ) -> Result<(Answer, ProviderCall), Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
-        let return_url = self.settings.return_links.url(payment.id);
-        let call = Call { payment, operation, return_url: &return_url, timeout };
+        let call = Call { payment, operation, timeout };
         let cut_off = Answer::Unknown { reason: NO_ANSWER_IN_TIME.to_owned() };
         let (reply, timing) = self.timed(timeout, provider.send(call), cut_off).await;
         let row = self.call_row(&call, operation.kind.as_str(), answer_outcome(&reply.answer), &reply, timing, context);
@@ -40,9 +39,8 @@ impl Gateway {
         context: &Context,
     ) -> Result<(LookUp, ProviderCall), Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
-        let return_url = self.settings.return_links.url(payment.id);
         let timeout = self.settings.provider_timeout;
-        let call = Call { payment, operation, return_url: &return_url, timeout };
+        let call = Call { payment, operation, timeout };
         let cut_off = LookUp::Failed { reason: NO_ANSWER_IN_TIME.to_owned() };
         let (reply, timing) = self.timed(timeout, provider.look_up(call), cut_off).await;
         let row = self.call_row(&call, "look_up", look_up_outcome(&reply.answer), &reply, timing, context);

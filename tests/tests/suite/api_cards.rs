@@ -61,8 +61,7 @@ fn requests(api_key: &str, id: &str) -> Vec<(Request, u16, &'static str)> {
             .body(body.to_string().as_bytes())
     };
     let get = |path: &str| Request::new("GET", path).with("x-api-key", api_key);
-    let mut requests: Vec<_> =
-        bodies().iter().map(|body| (post("/v1/payments", body), REFUSED.0, REFUSED.1)).collect();
+    let mut requests: Vec<_> = bodies().iter().map(|body| (post("/v1/payments", body), REFUSED.0, REFUSED.1)).collect();
     for path in [format!("/v1/payments/{id}/capture"), format!("/v1/payments/{id}/void")] {
         requests.push((post(&path, &json!({"amount": 4_242_424_242_424_242_i64})), REFUSED.0, REFUSED.1));
         requests.push((post(&path, &json!({"note": CARD})), REFUSED.0, REFUSED.1));
@@ -72,10 +71,16 @@ fn requests(api_key: &str, id: &str) -> Vec<(Request, u16, &'static str)> {
     for key in [CARD, "4242 4242 4242 4242", "order-4242424242424242"] {
         requests.push((post("/v1/payments", &good).with("idempotency-key", key), REFUSED.0, REFUSED.1));
     }
-    for query in ["merchant_reference=4242424242424242", "merchant_reference=4242+4242+4242+4242",
-        "merchant_reference=4242%204242%204242%204242", "status=4242424242424242", "cursor=4242424242424242",
-        "limit=4242424242424242", "4242424242424242", "4242424242424242=1"]
-    {
+    for query in [
+        "merchant_reference=4242424242424242",
+        "merchant_reference=4242+4242+4242+4242",
+        "merchant_reference=4242%204242%204242%204242",
+        "status=4242424242424242",
+        "cursor=4242424242424242",
+        "limit=4242424242424242",
+        "4242424242424242",
+        "4242424242424242=1",
+    ] {
         requests.push((get(&format!("/v1/payments?{query}")), REFUSED.0, REFUSED.1));
     }
     requests.push((get(&format!("/v1/payments/{CARD}")), 404, "not_found"));
@@ -89,7 +94,9 @@ fn requests(api_key: &str, id: &str) -> Vec<(Request, u16, &'static str)> {
 #[track_caller]
 fn holds_no_card(answer: &Answer) {
     let headers = answer.headers.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("\n");
-    for text in WRITTEN.map(|written| written.trim_matches(|character: char| character.is_ascii_alphabetic() || " !".contains(character))) {
+    for text in WRITTEN.map(|written| {
+        written.trim_matches(|character: char| character.is_ascii_alphabetic() || " !".contains(character))
+    }) {
         assert!(!answer.text().contains(text) && !headers.contains(text), "{}", answer.text());
     }
 }
@@ -120,7 +127,9 @@ async fn a_card_number_as_correlation_id_is_replaced() {
 #[tokio::test]
 async fn numbers_that_are_no_card_are_no_trouble() {
     let world = World::start().await;
-    for reference in ["4242424242424241", "1234567890123456", "20260211-4242-0001", "0042", "123e4567-e89b-42d3-a456-426614174000"] {
+    for reference in
+        ["4242424242424241", "1234567890123456", "20260211-4242-0001", "0042", "123e4567-e89b-42d3-a456-426614174000"]
+    {
         let mut body = order(1000, "pm_card_visa");
         body["merchant_reference"] = json!(reference);
         world.send(world.post("/v1/payments", &body).with("idempotency-key", reference)).await.expect(201);
@@ -136,7 +145,8 @@ const SERVE_IN: &str = "TOLLGATE_TEST_SERVE_IN";
 fn serves_for_another_test() {
     let Some(folder) = std::env::var_os(SERVE_IN) else { return };
     logs::install(&LogOptions { format: LogFormat::Json, filter: "debug".to_owned() });
-    let options = ServeOptions { port: 0, data: Some(PathBuf::from(folder)), providers_url: None, simulated_clock: true };
+    let options =
+        ServeOptions { port: 0, data: Some(PathBuf::from(folder)), providers_url: None, simulated_clock: true };
     tokio::runtime::Runtime::new().unwrap().block_on(serve::run(options)).unwrap();
 }
 
@@ -184,7 +194,13 @@ async fn no_card_number_reaches_a_log_or_a_file() {
             let answer = exchange(&address, &request.to_bytes()).await.unwrap().expect(status);
             holds_no_card(&answer);
         }
-        assert!(std::process::Command::new("kill").args(["-TERM", &sandbox.id().unwrap().to_string()]).status().unwrap().success());
+        assert!(
+            std::process::Command::new("kill")
+                .args(["-TERM", &sandbox.id().unwrap().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     };
     let read = async {
         let mut errors = String::new();

@@ -139,8 +139,18 @@ fn wrong_fields() -> Vec<(&'static str, Value, &'static str)> {
         ("__proto__", json!({}), "/__proto__"),
     ];
     let amounts = [
-        json!(null), json!(0), json!(-1), json!("1000"), json!(true), json!([1000]), json!({}),
-        json!(1.5), json!(1000.0), json!(1_000_000_000_000_i64), json!(i64::MIN), json!(u64::MAX),
+        json!(null),
+        json!(0),
+        json!(-1),
+        json!("1000"),
+        json!(true),
+        json!([1000]),
+        json!({}),
+        json!(1.5),
+        json!(1000.0),
+        json!(1_000_000_000_000_i64),
+        json!(i64::MIN),
+        json!(u64::MAX),
     ];
     cases.extend(amounts.map(|amount| ("amount", amount, "/amount")));
     cases
@@ -163,7 +173,8 @@ async fn a_wrong_field_is_named_and_leaves_the_key_unused() {
         let answer = world.send(world.post_bytes("/v1/payments", body.as_bytes()).with("idempotency-key", &key)).await;
         assert_eq!(answer.expect_problem(400, "invalid_request", amount).pointers(), ["/amount"], "{amount}");
     }
-    let answer = world.send(world.post("/v1/payments", &order(1000, "pm_card_visa")).with("idempotency-key", &key)).await;
+    let answer =
+        world.send(world.post("/v1/payments", &order(1000, "pm_card_visa")).with("idempotency-key", &key)).await;
     assert!(!answer.expect(201).replayed(), "nothing refused has used the key up");
     assert_eq!(world.count().await, 1);
 }
@@ -275,8 +286,16 @@ async fn a_body_that_does_not_say_it_is_json_is_refused() {
         (format!("/v1/payments/{id}/void"), "{}".to_owned()),
     ];
     let wrong = [
-        "", "text/plain", "text/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-        "application/jsonp", "application/json-seq", "application/problem+json", "application/json, text/plain", "json",
+        "",
+        "text/plain",
+        "text/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonp",
+        "application/json-seq",
+        "application/problem+json",
+        "application/json, text/plain",
+        "json",
     ];
     for (path, body) in &routes {
         let request = world.post_bytes(path, body.as_bytes());
@@ -323,10 +342,27 @@ async fn a_method_that_a_path_does_not_take_is_answered_with_those_it_takes() {
 async fn a_path_that_leads_nowhere_is_not_found() {
     let world = World::start().await;
     let paths = [
-        "/v1", "/v1/", "/v1/payments/", "/v1//payments", "/V1/payments", "/v2/payments", "/v1/payments/pay_1/",
-        "/v1/payments/pay_1/captures", "/v1/payments/pay_1/capture/x", "/return", "/return/", "/webhooks",
-        "/webhooks/providers", "/health", "/health/", "/metrics/x", "/problems/not_found", "/.env", "/%2e%2e/v1/payments",
-        "/v1/payments%2f", "/v1/%70ayments/x/y/z",
+        "/v1",
+        "/v1/",
+        "/v1/payments/",
+        "/v1//payments",
+        "/V1/payments",
+        "/v2/payments",
+        "/v1/payments/pay_1/",
+        "/v1/payments/pay_1/captures",
+        "/v1/payments/pay_1/capture/x",
+        "/return",
+        "/return/",
+        "/webhooks",
+        "/webhooks/providers",
+        "/health",
+        "/health/",
+        "/metrics/x",
+        "/problems/not_found",
+        "/.env",
+        "/%2e%2e/v1/payments",
+        "/v1/payments%2f",
+        "/v1/%70ayments/x/y/z",
     ];
     for path in paths {
         for method in ["GET", "POST"] {
@@ -343,10 +379,29 @@ async fn what_is_no_id_of_ours_names_no_payment() {
     let id = payment["id"].as_str().unwrap();
     let random = &id["pay_".len()..];
     let ids = [
-        "pay_", "pay_1", "1", "null", random, &id.to_uppercase(), &format!("{id}0"), &id[..id.len() - 1],
-        &format!("ref_{random}"), &format!("evt_{random}"), &format!("pay_{}", "z".repeat(26)), &format!("pay-{random}"),
-        "..", "%2e%2e", "%00", &format!("{id}%00"), &format!("{id}%20"), &format!("%20{id}"), "%F0%9F%92%B8",
-        "'%20OR%201=1--", "%3Cscript%3E", "*", &format!("pay_{}", "0".repeat(5000)),
+        "pay_",
+        "pay_1",
+        "1",
+        "null",
+        random,
+        &id.to_uppercase(),
+        &format!("{id}0"),
+        &id[..id.len() - 1],
+        &format!("ref_{random}"),
+        &format!("evt_{random}"),
+        &format!("pay_{}", "z".repeat(26)),
+        &format!("pay-{random}"),
+        "..",
+        "%2e%2e",
+        "%00",
+        &format!("{id}%00"),
+        &format!("{id}%20"),
+        &format!("%20{id}"),
+        "%F0%9F%92%B8",
+        "'%20OR%201=1--",
+        "%3Cscript%3E",
+        "*",
+        &format!("pay_{}", "0".repeat(5000)),
     ];
     for wrong in ids {
         let answers = [
@@ -453,7 +508,10 @@ async fn what_is_no_http_is_refused_and_harms_nobody() {
         ("a length past all bounds", format!("{head}content-length: 99999999999999999999\r\n\r\n{body}").into_bytes()),
         ("two lengths", format!("{head}content-length: {length}\r\ncontent-length: 1\r\n\r\n{body}").into_bytes()),
         ("an unknown coding", format!("{head}transfer-encoding: gzip\r\n\r\n{body}").into_bytes()),
-        ("a chunk that lies", format!("{head}transfer-encoding: chunked\r\n\r\nzz\r\n{body}\r\n0\r\n\r\n").into_bytes()),
+        (
+            "a chunk that lies",
+            format!("{head}transfer-encoding: chunked\r\n\r\nzz\r\n{body}\r\n0\r\n\r\n").into_bytes(),
+        ),
     ];
     for (what, bytes) in cases {
         if let Some(answer) = exchange(&world.address, &bytes).await {

@@ -21,7 +21,7 @@ use tollgate_gateway::{
         fail_points::NoFailPoints,
         provider::{Call, LookUp, News, ProviderEvent, Reply, Unsupported},
     },
-    records::{ChangeSet, Committed, IdempotencyRecord, TimelineRow},
+    records::{ChangeSet, Committed, IdempotencyRecord, ListQuery, TimelineRow},
 };
 use tollgate_simulators::SandboxTime;
 use tollgate_store::{Options, SqliteStore};
@@ -245,6 +245,12 @@ impl World {
 
     async fn resolve(&self, payment: &Payment) -> Resolution {
         self.gateway.resolve_operation(payment.id, "stuck-payments", context()).await.unwrap()
+    }
+
+    /// The payment that was made last, while its own answer is still on the way.
+    async fn newest(&self) -> Payment {
+        let query = ListQuery { merchant: merchant(), merchant_reference: None, status: None, after: None, limit: 1 };
+        self.gateway.list_payments(&query).await.unwrap().payments.remove(0)
     }
 
     async fn now_is(&self, payment: &Payment) -> Payment {
@@ -516,14 +522,7 @@ async fn an_event_that_is_faster_than_the_answer_is_adopted_and_the_call_is_stil
     let during = world.clone();
     *world.script.meanwhile.lock().unwrap() = Some(Box::new(move || {
         Box::pin(async move {
-            let list = tollgate_gateway::records::ListQuery {
-                merchant: merchant(),
-                merchant_reference: None,
-                status: None,
-                after: None,
-                limit: 1,
-            };
-            let payment = during.gateway.list_payments(&list).await.unwrap().payments.remove(0);
+            let payment = during.newest().await;
             assert_eq!(during.event(&payment, "evt_1", held()).await.unwrap(), Ingested::Processed);
             assert_eq!(during.event(&payment, "evt_1", held()).await.unwrap(), Ingested::Duplicate);
         })
@@ -535,6 +534,22 @@ async fn an_event_that_is_faster_than_the_answer_is_adopted_and_the_call_is_stil
     let calls = timeline.iter().filter(|row| matches!(row, TimelineRow::Call(_))).count();
     let events = timeline.iter().filter(|row| matches!(row, TimelineRow::Event(_))).count();
     assert_eq!((calls, events), (1, 1));
+}
+
+#[tokio::test]
+async fn an_answer_that_knows_more_than_the_event_before_it_is_not_lost() {
+    let world = Arc::new(World::new());
+    let during = world.clone();
+    let ends = START + Duration::from_secs(30 * 86_400);
+    *world.script.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            let payment = during.newest().await;
+            during.event(&payment, "evt_1", held()).await.unwrap();
+        })
+    }));
+    world.script.answers([shows(TransactionState::Authorized { expires_at: Some(ends) })]);
+    let done = world.create("k").await.unwrap();
+    assert_eq!((done.payment.status, done.payment.expires_at), (PaymentStatus::Authorized, Some(ends)));
 }
 
 #[tokio::test]

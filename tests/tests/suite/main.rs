@@ -1,6 +1,16 @@
 //! Tests across functions.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
+mod api_cards;
+mod api_errors;
+mod api_isolation;
+mod api_lists;
+mod api_openapi;
+mod api_payments;
+mod api_requests;
+mod api_running;
+mod api_sandbox;
+mod api_support;
 mod house;
 mod interleavings;
 mod localstripe;

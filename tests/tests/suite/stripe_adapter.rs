@@ -33,7 +33,6 @@ fn random() -> [u8; 16] {
 pub(crate) struct Played {
     payment: Payment,
     operation: Operation,
-    return_url: &'static str,
 }
 
 impl Played {
@@ -47,12 +46,13 @@ impl Played {
             amount: money(1000),
             provider: ProviderName::Stripe,
             payment_method: payment_method.to_owned(),
+            return_url: "https://tollgate.example/return/opaque".to_owned(),
             capture_method: CaptureMethod::Manual,
             details: Details::default(),
         };
         let attempt = Attempt { request_id: ProviderRequestId::from_random(random()), lease };
         let payment = Payment::open(new, attempt, KeyHash([4; 32]), now).payment;
-        Self { operation: payment.open.clone().unwrap(), payment, return_url: "" }
+        Self { operation: payment.open.clone().unwrap(), payment }
     }
 
     pub(crate) fn id(&self) -> PaymentId {
@@ -93,7 +93,7 @@ impl Played {
 
     fn call(&self) -> Call<'_> {
         let timeout = Duration::from_secs(2);
-        Call { payment: &self.payment, operation: &self.operation, return_url: self.return_url, timeout }
+        Call { payment: &self.payment, operation: &self.operation, timeout }
     }
 
     pub(crate) async fn send(&self, stripe: &Stripe) -> Answer {
@@ -194,7 +194,6 @@ async fn a_card_is_declined_or_asks_for_the_payer() {
         "{declined:?}"
     );
     let mut payment = Played::new("pm_card_threeDSecure2Required");
-    payment.return_url = "https://tollgate.example/return/opaque";
     let asked = shown(payment.send(&stripe).await);
     assert!(matches!(&asked, TransactionState::AwaitingPayer { url, .. } if url.starts_with("http")), "{asked:?}");
     let refused = Played::new("pm_no_such_card").send(&stripe).await;

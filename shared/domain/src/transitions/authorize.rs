@@ -47,6 +47,13 @@ impl Payment {
         draft.done()
     }
 
+    /// The provider's own date for the end of the hold: an event, which told of the hold first, may not carry it.
+    pub(super) fn expiry_learned(&self, expires_at: Timestamp, now: Timestamp) -> Change {
+        let mut draft = Draft::of(self, What::ExpiryLearned, self.operations, now);
+        draft.payment().expires_at = Some(expires_at);
+        draft.done()
+    }
+
     /// The payer has to act before the outcome can be known.
     pub(super) fn payer_must_act(
         &self,

@@ -40,6 +40,7 @@ impl Payment {
         };
         let mut operation = payment.next_operation(OperationKind::Authorize, new.amount, attempt, now);
         operation.payment_method = Some(new.payment_method);
+        operation.return_url = Some(new.return_url);
         operation.key = Some(key);
         payment.operations = 1;
         payment.open = Some(operation.clone());

@@ -99,6 +99,7 @@ impl Payment {
             progress: None,
             payer: None,
             payment_method: None,
+            return_url: None,
             key: None,
             refund: None,
             failure: None,

@@ -129,6 +129,9 @@ impl Payment {
             TransactionState::Captured { amount, .. } => change(self.captured(*amount, now)),
             TransactionState::Voided if fresh => change(self.voided(now)),
             TransactionState::Voided | TransactionState::Declined(_) => contradiction_if(fresh),
+            TransactionState::Authorized { expires_at: Some(at) } if self.expires_at != Some(*at) => {
+                change(self.expiry_learned(*at, now))
+            }
             _ => NOTHING,
         }
     }

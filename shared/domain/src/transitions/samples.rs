@@ -32,6 +32,7 @@ pub(crate) fn opened(capture_method: CaptureMethod) -> Payment {
         amount: jpy(1000),
         provider: ProviderName::Stripe,
         payment_method: "pm_card_visa".to_owned(),
+        return_url: "https://pay.example/return/1".to_owned(),
         capture_method,
         details: Details::default(),
     };

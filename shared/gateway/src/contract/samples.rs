@@ -98,6 +98,7 @@ impl Samples {
             amount: yen(1000),
             provider: ProviderName::Stripe,
             payment_method: "pm_card_visa".to_owned(),
+            return_url: "https://pay.example/return/1".to_owned(),
             capture_method: CaptureMethod::Manual,
             details: Details {
                 merchant_reference: Some("order 1".to_owned()),

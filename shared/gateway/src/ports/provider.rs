@@ -10,15 +10,14 @@ use tollgate_domain::{
     TransactionView,
 };
 
-/// One call to be made: the operation as committed, the payment that it belongs to, and where the payer comes back to.
+/// One call to be made: the operation as committed, and the payment that it belongs to. Everything that is sent comes
+/// from these two, so that sending it again is sending the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
     /// The payment, as committed.
     pub payment: &'a Payment,
     /// Its operation, as committed: `progress` says which step is next.
     pub operation: &'a Operation,
-    /// Our own address that the provider sends the payer back to.
-    pub return_url: &'a str,
     /// When the whole call must have ended, connecting and reading included.
     pub timeout: Duration,
 }

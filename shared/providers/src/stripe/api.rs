@@ -184,7 +184,9 @@ fn client_error(status: u16, error: ApiError, headers: &HeaderMap) -> Got {
         (402, ..) | (_, "card_error", _) => Got::Declined(error),
         (401 | 403, ..) => {
             tracing::error!(status, code, "stripe refused our credentials");
-            Got::Refused(error)
+            // It turned the request away before looking at it or at its key: that says nothing of an earlier call
+            // with the same id, whose answer may have been lost. With good credentials it can be sent again.
+            Got::NotReached { reason: "our credentials were refused".to_owned(), retry_after: None }
         }
         (400 | 404, ..) => Got::Refused(error),
         _ => Got::Unknown(format!("status {status}")),

@@ -18,7 +18,7 @@ const PAGE: &str = "100";
 /// `payment_method_types` rather than Stripe's choosing by dashboard settings: only cards can be held and captured later
 /// everywhere, and with it a `return_url` is all that 3-D Secure by redirect needs.
 pub(super) fn authorize(call: Call<'_>) -> Option<Ask> {
-    let Call { payment, operation, return_url, .. } = call;
+    let Call { payment, operation, .. } = call;
     let mut form = Form::default();
     form.add("amount", amounts::to_wire(operation.amount)?);
     form.add("currency", amounts::currency_to_wire(operation.amount.currency()));
@@ -32,7 +32,7 @@ pub(super) fn authorize(call: Call<'_>) -> Option<Ask> {
             CaptureMethod::Automatic => "automatic",
         },
     );
-    if !return_url.is_empty() {
+    if let Some(return_url) = &operation.return_url {
         form.add("return_url", return_url);
     }
     if let Some(description) = payment.details.description.as_deref().filter(|text| !text.is_empty()) {

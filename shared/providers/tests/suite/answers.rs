@@ -111,7 +111,7 @@ async fn other_statuses_are_unknown_whatever_they_say() {
 
 #[tokio::test]
 async fn a_refusal_of_the_request_is_final() {
-    for code in [400, 401, 403, 404] {
+    for code in [400, 404] {
         check(&ONE_CALL, "4xx", || status(code, &error("invalid_request_error", "")), "refused provider_refused").await;
     }
     let body = error("invalid_request_error", "amount_too_small");
@@ -120,6 +120,15 @@ async fn a_refusal_of_the_request_is_final() {
     check(&[OperationKind::Authorize], "token", || status(400, &body), "refused provider_refused").await;
     let body = serde_json::json!({"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "payment_method"}});
     check(&[OperationKind::Authorize], "token", || status(400, &body), "refused payment_method_invalid").await;
+}
+
+/// Turned away before the request was looked at: it says nothing of an earlier call with the same id.
+#[tokio::test]
+async fn refused_credentials_are_a_call_that_did_not_reach() {
+    for code in [401, 403] {
+        let body = error("invalid_request_error", "");
+        check(&ONE_CALL, "credentials", || status(code, &body), "not reached").await;
+    }
 }
 
 #[tokio::test]

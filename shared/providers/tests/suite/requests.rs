@@ -89,7 +89,7 @@ async fn what_is_not_there_is_not_sent_and_what_is_too_long_is_cut() {
     world.payment.capture_method = CaptureMethod::Automatic;
     world.payment.details.description = Some("é".repeat(1001));
     world.payment.details.merchant_reference = Some("é".repeat(501));
-    world.return_url = "";
+    world.operation.return_url = None;
     let request = sent(world).await;
     let form = pairs(std::str::from_utf8(request.body()).unwrap());
     let value = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());

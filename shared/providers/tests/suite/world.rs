@@ -73,7 +73,6 @@ pub(crate) fn money(minor: i64, currency: &str) -> Money {
 pub(crate) struct World {
     pub(crate) payment: Payment,
     pub(crate) operation: Operation,
-    pub(crate) return_url: &'static str,
     pub(crate) script: Arc<Script>,
     pub(crate) timeout: Duration,
 }
@@ -88,6 +87,7 @@ impl World {
             amount: money(1000, "USD"),
             provider: ProviderName::Stripe,
             payment_method: "pm_card_visa".to_owned(),
+            return_url: "https://tollgate.example/return/opaque".to_owned(),
             capture_method: CaptureMethod::Manual,
             details: Details::default(),
         };
@@ -101,6 +101,7 @@ impl World {
             operation.request_id = ProviderRequestId::from_random([8; 16]);
             operation.transaction_id = Some(INTENT.to_owned());
             operation.payment_method = None;
+            operation.return_url = None;
             payment.provider_transaction_id = Some(INTENT.to_owned());
         }
         if kind == OperationKind::Refund {
@@ -118,13 +119,7 @@ impl World {
         }
         payment.open = Some(operation.clone());
         let script = Arc::new(Script { answers: Mutex::new(script.into()), ..Script::default() });
-        Self {
-            payment,
-            operation,
-            return_url: "https://tollgate.example/return/opaque",
-            script,
-            timeout: Duration::from_secs(10),
-        }
+        Self { payment, operation, script, timeout: Duration::from_secs(10) }
     }
 
     pub(crate) fn stripe(&self) -> Stripe {
@@ -133,7 +128,7 @@ impl World {
     }
 
     pub(crate) fn call(&self) -> Call<'_> {
-        Call { payment: &self.payment, operation: &self.operation, return_url: self.return_url, timeout: self.timeout }
+        Call { payment: &self.payment, operation: &self.operation, timeout: self.timeout }
     }
 
     pub(crate) async fn reply(&self) -> Reply<Answer> {

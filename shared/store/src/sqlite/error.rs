@@ -1,0 +1,45 @@
+//! What an error of `SQLite` means to the gateway.
+
+use std::fmt::Display;
+
+use rusqlite::{Error, ErrorCode};
+use tollgate_gateway::ports::StoreError;
+
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database does not open, or a migration fails.
+    #[error("the database cannot be opened: {0}")]
+    Database(#[from] Error),
+    /// The files beside it cannot be made or locked.
+    #[error("the files of the database cannot be used: {0}")]
+    Files(#[from] std::io::Error),
+    /// A newer program has migrated it.
+    #[error("the database has schema {found}, made by a newer program: this one knows {known}")]
+    Newer {
+        /// The schema of the file.
+        found: u32,
+        /// The newest schema that this program knows.
+        known: u32,
+    },
+}
+
+/// `subject` is what was read or written: a message about an unreadable row must say which.
+pub(super) fn store_error(subject: impl Display, error: &Error) -> StoreError {
+    let text = format!("{subject}: {error}");
+    match error {
+        Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::InvalidColumnType(..)
+        | Error::ToSqlConversionFailure(_)
+        | Error::Utf8Error(..) => StoreError::Corrupt(text),
+        Error::SqliteFailure(failure, _) => match failure.code {
+            // A constraint is the last line against writing what must never be: no retry will help.
+            ErrorCode::ConstraintViolation | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                StoreError::Corrupt(text)
+            }
+            _ => StoreError::Unavailable(text),
+        },
+        _ => StoreError::Unavailable(text),
+    }
+}

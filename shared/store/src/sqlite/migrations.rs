@@ -1,0 +1,77 @@
+//! The schema: numbered steps, each applied once, in order, in one transaction of its own. A step that was released
+//! is never edited; a change is another step.
+
+use rusqlite::{Connection, Result, TransactionBehavior};
+
+use super::OpenError;
+
+/// Every step, oldest first; its number is its place.
+const STEPS: &[&str] = &[include_str!("../../../../schemas/sqlite/0001_payments.sql")];
+
+/// Brings the database to the schema that this program knows. Safe where several processes start at once: each step
+/// is decided and applied under `SQLite`'s write lock.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    while apply_next(connection, STEPS)? {}
+    Ok(())
+}
+
+/// Applies the first step that is missing. `false`: none was.
+fn apply_next(connection: &mut Connection, steps: &[&str]) -> Result<bool, OpenError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (
+            number     INTEGER NOT NULL PRIMARY KEY,
+            applied_at TEXT    NOT NULL DEFAULT CURRENT_TIMESTAMP
+         ) STRICT",
+    )?;
+    let applied: u32 =
+        transaction.query_row("SELECT coalesce(max(number), 0) FROM schema_migrations", [], |row| row.get(0))?;
+    let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
+    if applied > known {
+        return Err(OpenError::Newer { found: applied, known });
+    }
+    let Some(step) = steps.get(applied as usize) else {
+        transaction.commit()?;
+        return Ok(false);
+    };
+    transaction.execute_batch(step)?;
+    transaction.execute("INSERT INTO schema_migrations (number) VALUES (?1)", [applied + 1])?;
+    transaction.commit()?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(connection: &Connection) -> i64 {
+        connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn migrating_twice_changes_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let before = tables(&connection);
+        migrate(&mut connection).unwrap();
+        assert_eq!(tables(&connection), before);
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        connection.execute("INSERT INTO schema_migrations (number) VALUES (?1)", [999]).unwrap();
+        let refused = migrate(&mut connection);
+        assert!(matches!(refused, Err(OpenError::Newer { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_nothing_behind() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let steps = ["CREATE TABLE one (a TEXT) STRICT", "CREATE TABLE two (a TEXT) STRICT; CREATE TABLE one (b TEXT)"];
+        assert!(apply_next(&mut connection, &steps).unwrap());
+        assert!(apply_next(&mut connection, &steps).is_err());
+        assert_eq!(tables(&connection), 2);
+    }
+}

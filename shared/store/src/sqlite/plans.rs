@@ -1,0 +1,113 @@
+//! No statement of the store scans a table: every one is traced, and its plan looked at.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use rusqlite::{
+    Connection,
+    trace::{TraceEvent, TraceEventCodes},
+};
+use tollgate_domain::{PaymentStatus, Timestamp};
+use tollgate_gateway::{
+    contract::Samples,
+    ports::merchants::{ApiKey, Merchant, WebhookEndpoint},
+    records::ListQuery,
+};
+
+use super::{change_set, idempotency, merchants, migrations, operations, payments, received_events, timeline};
+
+#[test]
+fn no_statement_scans_a_table_or_sorts_a_list() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    migrations::migrate(&mut connection).unwrap();
+    let statements = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = Arc::clone(&statements);
+    let trace = move |event: TraceEvent<'_>| {
+        if let TraceEvent::Stmt(statement, _) = event {
+            seen.lock().unwrap().insert(statement.sql().into_owned());
+        }
+    };
+    connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(trace)).unwrap();
+    everything(&connection);
+    connection.trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>).unwrap();
+
+    let statements = statements.lock().unwrap();
+    assert!(statements.len() >= 28, "{statements:#?}");
+    for sql in statements.iter().filter(|sql| !sql.starts_with(['B', 'C'])) {
+        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan: Vec<String> = explain.raw_query_plan();
+        let plan = plan.join("; ");
+        assert!(!plan.contains("SCAN"), "{sql}\n{plan}");
+        let lists = sql.contains("LIMIT");
+        assert!(!lists || !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+    }
+}
+
+trait QueryPlan {
+    fn raw_query_plan(&mut self) -> Vec<String>;
+}
+
+impl QueryPlan for rusqlite::Statement<'_> {
+    fn raw_query_plan(&mut self) -> Vec<String> {
+        let mut rows = self.raw_query();
+        let mut plan = Vec::new();
+        while let Some(row) = rows.next().unwrap() {
+            plan.push(row.get("detail").unwrap());
+        }
+        plan
+    }
+}
+
+/// Every statement at least once.
+fn everything(connection: &Connection) {
+    let samples = Samples::new(170);
+    for (_, mut story) in samples.every_state() {
+        let (call, event, reference) = (samples.call(&story), samples.event(&story), samples.reference(&story));
+        story.last_mut().calls.push(call);
+        story.last_mut().received = Some(event);
+        story.last_mut().reference = Some(reference);
+        for set in &story.sets {
+            change_set::apply(connection, set).unwrap();
+        }
+        let id = story.payment.id;
+        payments::find(connection, id).unwrap();
+        operations::find(connection, id, 1).unwrap();
+        timeline::of_payment(connection, id).unwrap();
+    }
+    for merchant_reference in [None, Some("order 1".to_owned())] {
+        let query = ListQuery {
+            merchant: samples.merchant,
+            merchant_reference,
+            status: Some(PaymentStatus::Pending),
+            after: None,
+            limit: 10,
+        };
+        payments::list(connection, &query).unwrap();
+    }
+    let merchant = Merchant {
+        id: samples.merchant,
+        name: "Shoes".to_owned(),
+        requests_per_minute: None,
+        created_at: Samples::start(),
+    };
+    merchants::put(connection, &merchant).unwrap();
+    let digest = samples.key();
+    let key = ApiKey { digest, merchant: merchant.id, created_at: Samples::start(), revoked_at: None };
+    merchants::put_key(connection, &key).unwrap();
+    let endpoint = WebhookEndpoint {
+        merchant: merchant.id,
+        url: String::new(),
+        sealed_secret: Vec::new(),
+        sealed_previous: None,
+        updated_at: Samples::start(),
+    };
+    merchants::put_endpoint(connection, &endpoint).unwrap();
+    merchants::by_key(connection, digest).unwrap();
+    merchants::find(connection, merchant.id).unwrap();
+    merchants::endpoint(connection, merchant.id).unwrap();
+    idempotency::find(connection, digest).unwrap();
+    idempotency::delete_expired(connection, Timestamp::MAX, 10).unwrap();
+    received_events::delete_before(connection, Timestamp::MAX, 10).unwrap();
+}

@@ -1,0 +1,35 @@
+//! What is erased is gone from the file, not only from its rows.
+
+use tollgate_gateway::{
+    contract::{Samples, Story},
+    ports::Store,
+};
+
+use crate::subject::OnFile;
+
+#[tokio::test]
+async fn an_erased_token_does_not_linger_in_the_file() {
+    const TOKEN: &str = "pm_of_a_payer_who_trusts_us";
+    let subject = OnFile::new();
+    let samples = Samples::new(130);
+    let mut new = samples.new_payment();
+    new.payment_method = TOKEN.to_owned();
+    let story = Story::open(&samples, new, Samples::start()).authorized();
+    subject.store.commit(&story.sets[0]).await.unwrap();
+    fold(&subject);
+    assert!(holds(&subject, TOKEN), "needed while the operation is open");
+    subject.store.commit(&story.sets[1]).await.unwrap();
+    fold(&subject);
+    assert!(!holds(&subject, TOKEN));
+}
+
+fn holds(subject: &OnFile, token: &str) -> bool {
+    let bytes = std::fs::read(subject.path()).unwrap();
+    bytes.windows(token.len()).any(|window| window == token.as_bytes())
+}
+
+/// Folds the log back into the file.
+fn fold(subject: &OnFile) {
+    let busy: i64 = subject.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+    assert_eq!(busy, 0);
+}
