@@ -25,6 +25,7 @@ pub(crate) struct Console {
     pub(crate) merchants: Vec<(MerchantId, String)>,
     /// Shown in the example that can be pasted.
     pub(crate) api_key: String,
+    pub(crate) url: String,
 }
 
 pub(crate) fn router(console: Console) -> Router {
@@ -59,7 +60,7 @@ async fn payments(State(console): State<Console>) -> Result<Html<String>, Proble
     }
     if !any {
         body += "<p>There are no payments yet. Take one:</p>";
-        body += &example(&console.api_key);
+        body += &example(&console.url, &console.api_key);
     }
     Ok(page("Payments", &body))
 }
@@ -161,9 +162,9 @@ fn cause_text(cause: &Cause) -> String {
     }
 }
 
-fn example(api_key: &str) -> String {
+fn example(url: &str, api_key: &str) -> String {
     let command = format!(
-        "curl -X POST http://localhost:8080/v1/payments \\\n  -H 'X-API-Key: {api_key}' \\\n  \
+        "curl -X POST {url}/v1/payments \\\n  -H 'X-API-Key: {api_key}' \\\n  \
          -H \"Idempotency-Key: $(uuidgen)\" \\\n  -H 'Content-Type: application/json' \\\n  \
          -d '{{\"amount\":1000,\"currency\":\"JPY\",\"payment_method\":{{\"stripe\":\"pm_card_visa\"}}}}'"
     );
@@ -200,7 +201,7 @@ header{background:#14213d;color:#fff;padding:.7rem 1.5rem}header a{color:#fff;fo
 header span{opacity:.7}main{max-width:75rem;margin:1rem auto;padding:0 1.5rem}h1{font-size:1.4rem}h2{font-size:1.1rem}\
 table{border-collapse:collapse;width:100%;background:#fff;font-size:.9rem}\
 th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #e3e6eb;vertical-align:top}th{font-weight:600}\
-.n{text-align:right;font-variant-numeric:tabular-nums}code,pre{font-size:.85rem}\
+.t,td:first-child{white-space:nowrap}.n{text-align:right;font-variant-numeric:tabular-nums}code,pre{font-size:.85rem}\
 pre{background:#fff;padding:1rem;overflow:auto;border:1px solid #e3e6eb}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.5rem;background:#fff;padding:1rem}\
 dt{color:#5a6475}dd{margin:0;overflow-wrap:anywhere}\

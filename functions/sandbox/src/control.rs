@@ -125,6 +125,11 @@ impl Control {
             Problem::new(ProblemCode::ProviderUnavailable, "The simulated providers do not answer.").caused_by(error)
         })?;
         let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+        if status.is_client_error() {
+            let code = if status == StatusCode::NOT_FOUND { ProblemCode::NotFound } else { ProblemCode::InvalidRequest };
+            let problem: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+            return Err(Problem::new(code, problem["detail"].as_str().unwrap_or("The simulated providers refused it.")));
+        }
         let mut response = (status, answer.body().clone()).into_response();
         if let Some(media_type) = answer.headers().get(header::CONTENT_TYPE) {
             response.headers_mut().insert(header::CONTENT_TYPE, media_type.clone());

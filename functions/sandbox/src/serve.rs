@@ -113,7 +113,7 @@ impl Sandbox {
 
         let merchants = identity.merchants()?.into_iter().map(|(id, name, _)| (id, name.to_owned())).collect();
         let control = Control { link, crashes, outages, time: system.time.clone(), clock_file };
-        let console = console::Console { gateway: parts.gateway.clone(), merchants, api_key: identity.api_key.clone() };
+        let console = console::Console { gateway: parts.gateway.clone(), merchants, api_key: identity.api_key.clone(), url };
         let router = compose(&parts, &system, control, console);
         Ok(Self { identity, folder, listener, router, system, _ephemeral: ephemeral })
     }

@@ -3,7 +3,7 @@
 //!
 //! A payment is what one takes when all goes well: the intent, and the outcome with its event, postings and audit row.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measuring tool")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a measuring tool")]
 
 use std::{
     sync::Arc,
@@ -54,95 +54,104 @@ async fn main() {
     let samples = Samples::new(1);
     let stories: Vec<Story<'_>> = (0..PAYMENTS)
         .map(|_| {
-            let mut story = samples.opened().authorized();
-            let (call, reference) = (samples.call(&story), samples.reference(&story));
-            story.last_mut().calls.push(call);
-            story.last_mut().reference = Some(reference);
-            story
+            let mut payment = samples.opened().authorized();
+            let (call, reference) = (samples.call(&payment), samples.reference(&payment));
+            payment.last_mut().calls.push(call);
+            payment.last_mut().reference = Some(reference);
+            payment
         })
         .collect();
 
-    let (started, before) = (clock.monotonic(), cpu());
-    let (store_ref, stories_ref) = (&store, &stories);
+    let start = Usage::now(&clock);
+    let (ours, payments) = (&store, &stories);
     join_all((0..CLIENTS).map(|client| async move {
-        for story in stories_ref.iter().skip(client).step_by(CLIENTS) {
-            for set in &story.sets {
-                assert_eq!(store_ref.commit(set).await.unwrap(), Committed::Done);
+        for payment in payments.iter().skip(client).step_by(CLIENTS) {
+            for set in &payment.sets {
+                assert_eq!(ours.commit(set).await.unwrap(), Committed::Done);
             }
         }
     }))
     .await;
-    let (ours, ours_cpu) = ((clock.monotonic() - started).as_secs_f64(), cpu() - before);
-    let transactions = store.counts().transactions;
+    let ours = start.until(&Usage::now(&clock));
+    let transactions = usize::try_from(store.counts().transactions).unwrap();
     drop(store);
-    let batch = 2 * PAYMENTS as u64 / transactions;
-    report("ours", ours, ours_cpu);
-    println!("      {transactions} transactions, {batch} commits in each");
+    ours.report("ours");
+    println!("      {transactions} transactions of {} commits", 2 * PAYMENTS / transactions);
 
-    let (started, before) = (clock.monotonic(), cpu());
-    let copied = copy(&path, &directory.path().join("raw.db"), usize::try_from(transactions).unwrap());
-    let (read, raw, raw_cpu) = (copied, (clock.monotonic() - started).as_secs_f64(), cpu() - before);
-    report("raw", raw - read.0, raw_cpu - read.1);
-    println!("ours / raw: {:.0} %", 100.0 * (raw - read.0) / ours);
+    let source = Connection::open(&path).unwrap();
+    let tables = TABLES.map(|table| Table::read(&source, table));
+    let start = Usage::now(&clock);
+    insert(tables, &directory.path().join("raw.db"), transactions);
+    let raw = start.until(&Usage::now(&clock));
+    raw.report("raw");
+    println!("ours / raw: {:.0} %", 100.0 * raw.seconds / ours.seconds);
 }
 
-fn report(name: &str, seconds: f64, cpu: f64) {
-    let (payments, micros) = (PAYMENTS as f64 / seconds, 1e6 * cpu / PAYMENTS as f64);
-    println!("{name:5} {payments:8.0} payments/s {micros:8.1} µs of CPU each");
+/// Time that passed, and CPU that this process used.
+struct Usage {
+    seconds: f64,
+    cpu: f64,
 }
 
-/// Inserts every row of `from` into `to`, in so many transactions; how long the reading alone took, and its CPU.
-#[allow(clippy::disallowed_methods, reason = "a measuring tool")]
-fn copy(from: &std::path::Path, to: &std::path::Path, transactions: usize) -> (f64, f64) {
-    let (started, before) = (Instant::now(), cpu());
-    let source = Connection::open(from).unwrap();
-    let mut target = Connection::open(to).unwrap();
+impl Usage {
+    fn now(clock: &Clock) -> Self {
+        Self { seconds: clock.monotonic().as_secs_f64(), cpu: cpu() }
+    }
+
+    fn until(&self, end: &Self) -> Self {
+        Self { seconds: end.seconds - self.seconds, cpu: end.cpu - self.cpu }
+    }
+
+    fn report(&self, name: &str) {
+        let (payments, micros) = (PAYMENTS as f64 / self.seconds, 1e6 * self.cpu / PAYMENTS as f64);
+        println!("{name:5} {payments:8.0} payments/s {micros:8.1} µs of CPU each");
+    }
+}
+
+/// The rows of one table, in the order in which they were made.
+struct Table {
+    insert: String,
+    count: usize,
+    rows: std::vec::IntoIter<Vec<Value>>,
+}
+
+impl Table {
+    fn read(source: &Connection, name: &str) -> Self {
+        let statement = source.prepare(&format!("SELECT * FROM {name}")).unwrap();
+        let generated = |column: &&str| name == "operations" && ["kind", "state"].contains(column);
+        let columns: Vec<&str> = statement.column_names().filter(|column| !generated(column)).collect();
+        let marks = vec!["?"; columns.len()].join(", ");
+        let insert = format!("INSERT INTO {name} ({}) VALUES ({marks})", columns.join(", "));
+        let qualified: Vec<String> = columns.iter().map(|column| format!("{name}.{column}")).collect();
+        let order = match name {
+            "payments" => "ORDER BY rowid",
+            _ => "JOIN payments AS payment ON payment.id = payment_id ORDER BY payment.rowid",
+        };
+        let mut select = source.prepare(&format!("SELECT {} FROM {name} {order}", qualified.join(", "))).unwrap();
+        let rows = select.query_map([], |row| (0..columns.len()).map(|index| row.get(index)).collect());
+        let rows: Vec<Vec<Value>> = rows.unwrap().map(Result::unwrap).collect();
+        Self { insert, count: rows.len(), rows: rows.into_iter() }
+    }
+}
+
+/// Inserts every row, in so many transactions.
+fn insert(mut tables: [Table; TABLES.len()], path: &std::path::Path, transactions: usize) {
+    let mut target = Connection::open(path).unwrap();
     target.pragma_update(None, "journal_mode", "WAL").unwrap();
     target.pragma_update(None, "wal_autocheckpoint", 4096).unwrap();
     target.pragma_update(None, "synchronous", "FULL").unwrap();
     target.set_prepared_statement_cache_capacity(64);
     target.execute_batch(include_str!("../../../schemas/sqlite/0001_payments.sql")).unwrap();
-    let mut tables: Vec<(String, std::vec::IntoIter<Vec<Value>>, usize)> =
-        TABLES.iter().map(|table| rows(&source, table)).collect();
-    let read = (started.elapsed().as_secs_f64(), cpu() - before);
     for _ in 0..transactions {
         let transaction = target.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-        for (insert, rows, total) in &mut tables {
-            let mut insert = transaction.prepare_cached(insert).unwrap();
-            for row in rows.by_ref().take(total.div_ceil(transactions)) {
+        for table in &mut tables {
+            let mut insert = transaction.prepare_cached(&table.insert).unwrap();
+            for row in table.rows.by_ref().take(table.count.div_ceil(transactions)) {
                 insert.execute(params_from_iter(row)).unwrap();
             }
         }
         transaction.commit().unwrap();
     }
-    read
-}
-
-fn rows(source: &Connection, table: &str) -> (String, std::vec::IntoIter<Vec<Value>>, usize) {
-    let columns: Vec<String> = source
-        .prepare(&format!("SELECT * FROM {table}"))
-        .unwrap()
-        .column_names()
-        .into_iter()
-        .filter(|column| table != "operations" || !["kind", "state"].contains(column))
-        .map(str::to_owned)
-        .collect();
-    let list = columns.join(", ");
-    let marks = vec!["?"; columns.len()].join(", ");
-    let order = if ["history", "postings", "provider_refs", "idempotency"].contains(&table) {
-        // Without a rowid: in the order of the payments that they belong to.
-        format!("JOIN payments AS p ON p.id = {table}.payment_id ORDER BY p.rowid")
-    } else {
-        "ORDER BY rowid".to_owned()
-    };
-    let qualified: Vec<String> = columns.iter().map(|column| format!("{table}.{column}")).collect();
-    let sql = format!("SELECT {} FROM {table} {order}", qualified.join(", "));
-    let sql = if order.starts_with("ORDER") { format!("SELECT {list} FROM {table} {order}") } else { sql };
-    let mut statement = source.prepare(&sql).unwrap();
-    let rows = statement.query_map([], |row| (0..columns.len()).map(|index| row.get(index)).collect());
-    let rows: Vec<Vec<Value>> = rows.unwrap().map(Result::unwrap).collect();
-    let count = rows.len();
-    (format!("INSERT INTO {table} ({list}) VALUES ({marks})"), rows.into_iter(), count)
 }
 
 /// Seconds of CPU that this process has used (Linux, 100 ticks a second).

@@ -5,20 +5,27 @@ use tollgate_gateway::{
     ports::Store,
 };
 
-use crate::subject::OnFile;
+use crate::subject::{OnFile, options};
 
 #[tokio::test]
 async fn an_erased_token_does_not_linger_in_the_file() {
     const TOKEN: &str = "pm_of_a_payer_who_trusts_us";
-    let subject = OnFile::new();
+    let subject = OnFile::with(options(1).ephemeral());
     let samples = Samples::new(130);
-    let mut new = samples.new_payment();
-    new.payment_method = TOKEN.to_owned();
-    let story = Story::open(&samples, new, Samples::start()).authorized();
-    subject.store.commit(&story.sets[0]).await.unwrap();
+    let opened = |_| {
+        let mut new = samples.new_payment();
+        new.payment_method = TOKEN.repeat(4);
+        Story::open(&samples, new, Samples::start())
+    };
+    let stories: Vec<Story<'_>> = (0..100).map(opened).collect();
+    for story in &stories {
+        subject.store.commit(story.last()).await.unwrap();
+    }
     fold(&subject);
     assert!(holds(&subject, TOKEN), "needed while the operation is open");
-    subject.store.commit(&story.sets[1]).await.unwrap();
+    for story in &stories {
+        subject.store.commit(&story.rival(Story::authorized)).await.unwrap();
+    }
     fold(&subject);
     assert!(!holds(&subject, TOKEN));
 }

@@ -68,7 +68,15 @@ fn operation(code: &'static str) -> BoxedStrategy<Operation> {
         any::<[u8; 16]>(),
         select(vec![Waiting, Open, Succeeded, Refused, Dropped]),
     );
-    let words = (of(text()), of(text()), of(payer), (of(text()), of(text())), of(any::<[u8; 32]>()), of(refund(code)), of(failure()));
+    let words = (
+        of(text()),
+        of(text()),
+        of(payer),
+        (of(text()), of(text())),
+        of(any::<[u8; 32]>()),
+        of(refund(code)),
+        of(failure()),
+    );
     (what, words, (of(lease), of(time()), time(), of(time())))
         .prop_map(
             |(

@@ -87,6 +87,21 @@ fn stores_that_open_a_new_file_at_once_all_open_it() {
     }
 }
 
+#[test]
+fn a_store_that_opens_waits_for_another_that_is_opening() {
+    let subject = OnFile::new();
+    let gate = std::fs::File::open(subject.directory.path().join("store.db.owners/start")).unwrap();
+    gate.lock().unwrap();
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| subject.store.another(boot(2)).map(|_| ()));
+        #[allow(clippy::disallowed_methods, reason = "time for it to go wrong")]
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert!(!opening.is_finished());
+        gate.unlock().unwrap();
+        opening.join().unwrap().unwrap();
+    });
+}
+
 #[tokio::test]
 async fn an_owner_is_gone_when_its_last_store_is_closed() {
     let mine = OnFile::new();
