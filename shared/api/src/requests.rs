@@ -129,6 +129,7 @@ pub fn read_list(query: &str, merchant: tollgate_domain::MerchantId) -> Result<L
     let mut seen = Vec::new();
     let mut errors = Vec::new();
     for (name, value) in pairs {
+        card_data::refuse_in_text("The query", &name)?;
         card_data::refuse_in_text("The query", &value)?;
         let read = if seen.contains(&name) { Err("came twice") } else { read_list_parameter(&mut list, &name, value) };
         if let Err(detail) = read {

@@ -259,9 +259,7 @@ pub struct Page {
     pub more: bool,
 }
 
-/// One thing that happened to a payment. Rows are ordered by the payment's version, within it: calls, then the event
-/// that caused the change, the change itself, then events that changed nothing; then by time. So the order holds even
-/// when a sandbox's clock stands still.
+/// One thing that happened to a payment; [`TimelineRow::position`] is its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimelineRow {
     /// A change, and the operation that it was about as it now is.
@@ -273,14 +271,17 @@ pub enum TimelineRow {
 }
 
 impl TimelineRow {
-    /// Where the row stands in the timeline, the same for every store. A call stands before the version after the one
-    /// that it was made from. Rows of the same place keep the order of their commits.
-    pub fn position(&self) -> (u64, u8, Timestamp) {
+    /// Where the row stands in the timeline, the same for every store: between the version that a call was made from, or
+    /// that an event which told nothing new was compared with, and the next one, calls and such events stand by their
+    /// time; then comes the event that made the next version, then that change. Of the same instant, calls come
+    /// first. Rows of the same place keep the order of their commits, so the order holds even when a sandbox's clock
+    /// stands still.
+    pub fn position(&self) -> (u64, u8, Timestamp, u8) {
         match self {
-            Self::Call(call) => (call.version.saturating_add(1), 0, call.at),
-            Self::Event(event) if event.effect => (event.version, 1, event.at),
-            Self::Change(history) => (history.version, 2, history.at),
-            Self::Event(event) => (event.version, 3, event.at),
+            Self::Call(call) => (call.version.saturating_add(1), 0, call.at, 0),
+            Self::Event(event) if event.effect => (event.version, 1, event.at, 0),
+            Self::Event(event) => (event.version.saturating_add(1), 0, event.at, 1),
+            Self::Change(history) => (history.version, 2, history.at, 0),
         }
     }
 }

@@ -5,15 +5,14 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
-    process::Command,
-};
-use tollgate_runtime::logs::{self, LogFormat, LogOptions};
-use tollgate_sandbox::serve::{self, ServeOptions};
+use tokio::process::{Child, Command};
+use tollgate_gateway::ports::Time;
+use tollgate_runtime::SystemClock;
+use tollgate_tests::program::program;
 
 use super::api_support::{Answer, CARD, Request, World, exchange, fresh_key, identity, in_time, order};
 
@@ -136,52 +135,18 @@ async fn numbers_that_are_no_card_are_no_trouble() {
     }
 }
 
-/// Set for the test's own program, it serves a sandbox with its data there instead of testing.
-const SERVE_IN: &str = "TOLLGATE_TEST_SERVE_IN";
-
-/// Not a test: what `no_card_number_reaches_a_log_or_a_file` starts as a process of its own.
-#[test]
-#[ignore = "serves; started by another test"]
-fn serves_for_another_test() {
-    let Some(folder) = std::env::var_os(SERVE_IN) else { return };
-    logs::install(&LogOptions { format: LogFormat::Json, filter: "debug".to_owned() });
-    let options =
-        ServeOptions { port: 0, data: Some(PathBuf::from(folder)), providers_url: None, simulated_clock: true };
-    tokio::runtime::Runtime::new().unwrap().block_on(serve::run(options)).unwrap();
-}
-
 #[tokio::test]
 async fn no_card_number_reaches_a_log_or_a_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut sandbox = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "api_cards::serves_for_another_test", "--ignored", "--nocapture"])
-        .env(SERVE_IN, folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(sandbox.stdout.take().unwrap()).lines();
-    let mut stderr = sandbox.stderr.take().unwrap();
-    let mut output = String::new();
-    in_time(async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            output += &line;
-            output.push('\n');
-            if line.contains("keys ") {
-                return;
-            }
-        }
-        panic!("not ready: {output}");
-    })
-    .await;
+    for format in ["json", "text"] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let log = folder.path().join("log");
+        let mut sandbox = serve(&data, &log, format);
+        wait_until_ready(&log).await;
 
-    let known = identity(folder.path());
-    let text = |field: &str| known[field].as_str().unwrap().to_owned();
-    let (address, key) = (text("url").replace("http://", ""), text("api_key"));
-    // Reading goes on beside, or a full pipe would stop the sandbox.
-    let asked = async {
+        let known = identity(&data);
+        let text = |field: &str| known[field].as_str().unwrap().to_owned();
+        let (address, key) = (text("url").replace("http://", ""), text("api_key"));
         let paid = Request::new("POST", "/v1/payments")
             .with("x-api-key", &key)
             .with("idempotency-key", "marker-key")
@@ -194,42 +159,46 @@ async fn no_card_number_reaches_a_log_or_a_file() {
             let answer = exchange(&address, &request.to_bytes()).await.unwrap().expect(status);
             holds_no_card(&answer);
         }
-        assert!(
-            std::process::Command::new("kill")
-                .args(["-TERM", &sandbox.id().unwrap().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
-    };
-    let read = async {
-        let mut errors = String::new();
-        let rest = async {
-            let mut rest = String::new();
-            while let Some(line) = lines.next_line().await.unwrap() {
-                rest += &line;
-                rest.push('\n');
-            }
-            rest
-        };
-        let (rest, _) = tokio::join!(rest, stderr.read_to_string(&mut errors));
-        rest + &errors
-    };
-    let ((), rest) = in_time(async { tokio::join!(asked, read) }).await;
-    output += &rest;
-    in_time(sandbox.wait()).await.unwrap();
+        let stop = std::process::Command::new("kill").args(["-TERM", &sandbox.id().unwrap().to_string()]).status();
+        assert!(stop.unwrap().success());
+        in_time(sandbox.wait()).await.unwrap();
 
-    assert!(output.contains("marker-correlation"), "requests are logged: {output}");
-    let digits: String = output.chars().filter(|character| !" -".contains(*character)).collect();
-    assert!(!digits.contains(CARD), "a log line holds the number");
-    let files = files_below(folder.path());
-    let written = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(files.iter().any(|(_, bytes)| written(bytes, "marker-correlation")), "the store is among the files");
-    for (path, bytes) in files {
-        for text in WRITTEN {
-            assert!(!written(&bytes, text), "{} holds the number", path.display());
+        let written = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        let logged = fs::read(&log).unwrap();
+        assert!(written(&logged, "marker-correlation"), "requests are logged: {}", String::from_utf8_lossy(&logged));
+        let files = files_below(folder.path());
+        assert!(files.iter().any(|(_, bytes)| bytes.starts_with(b"SQLite format 3")), "the store is among them");
+        for (path, bytes) in files {
+            for text in WRITTEN {
+                assert!(!written(&bytes, text), "{} holds the number", path.display());
+            }
         }
     }
+}
+
+/// A sandbox as a process of its own that logs all that it can say of itself into `log`.
+fn serve(data: &Path, log: &Path, format: &str) -> Child {
+    let log = fs::File::create(log).unwrap();
+    Command::new(program("tollgate-sandbox"))
+        .args(["serve", "--port", "0", "--clock", "simulated", "--data"])
+        .arg(data)
+        .envs([("RUST_LOG", "debug"), ("LOG_FORMAT", format)])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+async fn wait_until_ready(log: &Path) {
+    let clock = SystemClock::start();
+    in_time(async {
+        while !fs::read_to_string(log).unwrap_or_default().lines().any(|line| line.starts_with("ready ")) {
+            clock.sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {

@@ -431,7 +431,7 @@ async fn every_call_that_moves_money_needs_one_good_idempotency_key() {
         let answer = world.send(call.clone().without("idempotency-key")).await;
         answer.expect_problem(400, "idempotency_key_missing", "no key");
         let too_long = "k".repeat(256);
-        for key in [b"".as_slice(), b"   ", too_long.as_bytes(), "clé".as_bytes(), b"a\tb", b"\xff\xfe", b"a\x7f"] {
+        for key in [b"".as_slice(), b"   ", too_long.as_bytes(), "clé".as_bytes(), b"a\tb", b"\xff\xfe"] {
             let answer = world.send(call.clone().with("idempotency-key", key)).await;
             answer.expect_problem(400, "invalid_request", &format!("the key {key:?}"));
         }
@@ -499,6 +499,7 @@ async fn what_is_no_http_is_refused_and_harms_nobody() {
         ("an unknown version", b"GET /v1/payments HTTP/9.9\r\n\r\n".to_vec()),
         ("a space in a header's name", b"GET / HTTP/1.1\r\nhost : x\r\n\r\n".to_vec()),
         ("a header without a colon", b"GET / HTTP/1.1\r\nhost\r\n\r\n".to_vec()),
+        ("a DEL in a header", b"GET / HTTP/1.1\r\nhost: x\r\nx-api-key: a\x7fb\r\n\r\n".to_vec()),
         ("a NUL in a header", b"GET / HTTP/1.1\r\nhost: x\r\nx-api-key: a\0b\r\n\r\n".to_vec()),
         ("a path of a megabyte", format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(1 << 20)).into_bytes()),
         ("headers of a megabyte", format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(1 << 20)).into_bytes()),

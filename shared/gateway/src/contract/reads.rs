@@ -167,9 +167,9 @@ pub async fn the_timeline_is_in_order_even_with_a_frozen_clock<S: Subject>(subje
 
     let change = |index: usize| TimelineRow::Change(story.sets[index].payment.as_ref().unwrap().history.clone());
     look_ups.push(call);
-    let mut expected = vec![change(0), TimelineRow::Event(early)];
+    let mut expected = vec![change(0)];
     expected.extend(look_ups.into_iter().map(TimelineRow::Call));
-    expected.extend([TimelineRow::Event(cause), change(1), TimelineRow::Event(repeat)]);
+    expected.extend([TimelineRow::Event(early), TimelineRow::Event(cause), change(1), TimelineRow::Event(repeat)]);
     assert_eq!(subject.store().timeline(story.payment.id).await.unwrap(), expected);
 }
 
