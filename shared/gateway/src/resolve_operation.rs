@@ -1,7 +1,7 @@
 //! Resolving an operation whose outcome is unknown, without the merchant: jobs ask, and send again only what cannot
 //! charge anybody (rules 2 and 3).
 
-use tollgate_domain::{OperationKind, Payment, PaymentId};
+use tollgate_domain::{Operation, OperationKind, Payment, PaymentId};
 
 use crate::{
     Context, Error, Gateway,
@@ -46,8 +46,18 @@ impl Gateway {
             return Ok(Resolution::InFlight);
         }
         if open.kind == OperationKind::Authorize {
-            return self.resolve_authorization(payment, job, context).await;
+            return Box::pin(self.resolve_authorization(payment, job, context)).await;
         }
+        self.send_again(payment, &open, job, context).await
+    }
+
+    async fn send_again(
+        &self,
+        payment: Payment,
+        open: &Operation,
+        job: &str,
+        context: &Context,
+    ) -> Result<Resolution, Error> {
         // Nobody is charged twice by these: they carry the operation's id, and move money back or what was held.
         let cause = Cause::Job(job.to_owned());
         let taken = payment.take_over(self.lease(), self.now()).ok_or(Error::Internal)?;
@@ -62,7 +72,7 @@ impl Gateway {
             Err(Error::ProviderUnavailable { .. }) => return Ok(Resolution::StillUnknown),
             Err(error) => return Err(error),
         }
-        let payment = self.load(id).await?.ok_or(Error::Internal)?;
+        let payment = self.load(payment.id).await?.ok_or(Error::Internal)?;
         let still_open = payment.open.as_ref().is_some_and(|now| now.number == open.number);
         Ok(if still_open { Resolution::StillUnknown } else { Resolution::Resolved(Box::new(payment)) })
     }

@@ -193,7 +193,7 @@ async fn a_card_is_declined_or_asks_for_the_payer() {
         matches!(&declined, TransactionState::Declined(failure) if failure.code == "insufficient_funds"),
         "{declined:?}"
     );
-    let mut payment = Played::new("pm_card_threeDSecure2Required");
+    let payment = Played::new("pm_card_threeDSecure2Required");
     let asked = shown(payment.send(&stripe).await);
     assert!(matches!(&asked, TransactionState::AwaitingPayer { url, .. } if url.starts_with("http")), "{asked:?}");
     let refused = Played::new("pm_no_such_card").send(&stripe).await;
