@@ -71,11 +71,13 @@ async fn declined(client: &Client) -> anyhow::Result<()> {
 }
 
 async fn lost_answer(client: &Client) -> anyhow::Result<()> {
-    say("Stripe charges, and its answer is lost on the way")?;
+    say("Stripe charges, and its answer is lost on the way; so are its webhooks")?;
+    client.fault("stripe", &serde_json::json!({"kind": "drop_webhooks", "times": 2})).await?;
     let fault = serde_json::json!({"kind": "charge_then_timeout", "times": 1, "ms": 300});
     client.fault("stripe", &fault).await?;
     let unknown = client.create("demo-order-3", 500, "pm_card_visa").await?;
     show("create", unknown.status, &unknown.body)?;
+    ensure!(unknown.status == 202 && unknown.text("status") == "PENDING", "what is not known is not called failed");
     let known = client.create("demo-order-3", 500, "pm_card_visa").await?;
     show("the same request again", known.status, &known.body)?;
     ensure!(known.text("status") == "AUTHORIZED", "a retry finds the charge that was made");
