@@ -15,7 +15,7 @@ fn requests(world: &World, payment: &str) -> Vec<(Request, u16)> {
         (world.post("/v1/payments", &json!({})).without("x-api-key"), 401),
         (world.get("/v1/payments/pay_1"), 404),
         (bare("PUT", "/v1/payments"), 405),
-        (world.post_bytes("/v1/payments", &[b' '; 70_000]), 413),
+        (world.post_bytes("/v1/payments", &b" ".repeat(70_000)), 413),
         (world.post("/v1/payments", &json!({})).with("content-type", "text/plain"), 415),
         (world.post("/v1/payments", &json!({"amount": 1, "currency": "ZZZ", "payment_method": {"stripe": "x"}})), 422),
         (world.get(&format!("/v1/payments/{payment}")), 200),
@@ -119,7 +119,7 @@ async fn a_webhook_that_is_not_signed_changes_nothing_and_says_nothing() {
         let path = format!("/webhooks/providers/{provider}");
         world.send(Request::new("POST", &path).body(b"{}")).await.expect_problem(404, "not_found", provider);
     }
-    let large = Request::new("POST", path).body(&[b' '; 256 * 1024 + 1]);
+    let large = Request::new("POST", path).body(&b" ".repeat(256 * 1024 + 1));
     world.send(large).await.expect_problem(413, "body_too_large", "a large event");
     assert_eq!(world.look_at(payment["id"].as_str().unwrap()).await["version"], payment["version"]);
 }

@@ -101,15 +101,15 @@ async fn real_answers_are_as_the_description_says() {
         is(&api, "CaptureBody", &capture);
         let answer = world.send(world.post(&format!("{path}/capture"), &capture)).await;
         if answer.status == 200 {
-            is(&api, "PaymentBody", &answer.json())
+            is(&api, "PaymentBody", &answer.json());
         } else {
-            problems.push(answer)
+            problems.push(answer);
         }
         let answer = world.send(world.post_nothing(&format!("{path}/void"))).await;
         if answer.status < 300 {
-            is(&api, "PaymentBody", &answer.json())
+            is(&api, "PaymentBody", &answer.json());
         } else {
-            problems.push(answer)
+            problems.push(answer);
         }
         is(&api, "PaymentBody", &world.send(world.get(&path)).await.expect(200).json());
         is(&api, "TimelineBody", &world.send(world.get(&format!("{path}/timeline"))).await.expect(200).json());

@@ -102,10 +102,10 @@ async fn a_payment_has_the_contracts_fields_and_no_others_in_every_state() {
     ];
     let states = in_every_state(&world).await;
     assert_eq!(states.len(), expected.len());
-    for ((name, payment), (same, status, captured, known, next, failure, resolve_by)) in
+    for ((name, payment), (expected_name, status, captured, known, next, failure, resolve_by)) in
         states.into_iter().zip(expected)
     {
-        assert_eq!(name, same);
+        assert_eq!(name, expected_name);
         let wrong: Vec<_> =
             schema.iter_errors(&payment).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(wrong.is_empty(), "{name}: {wrong:?} in {payment}");
@@ -148,14 +148,15 @@ async fn capture_and_void_answer_in_every_state_as_it_allows() {
         ("void unknown", busy, busy),
     ];
     for (call, is_void) in [("capture", false), ("void", true)] {
-        for ((name, payment), (same, capture, void)) in in_every_state(&world).await.into_iter().zip(expected) {
-            assert_eq!(name, same);
-            let (status, word) = if is_void { void } else { capture };
+        for ((name, payment), (expected_name, capture, void)) in in_every_state(&world).await.into_iter().zip(expected)
+        {
+            assert_eq!(name, expected_name);
+            let (status, comes_to) = if is_void { void } else { capture };
             let path = format!("/v1/payments/{}/{call}", payment["id"].as_str().unwrap());
             let answer = world.send(world.post_nothing(&path)).await;
             let field = if status == 409 { "code" } else { "status" };
             let found = answer.json();
-            assert_eq!((answer.status, found[field].as_str()), (status, Some(word)), "{call} of {name}: {found}");
+            assert_eq!((answer.status, found[field].as_str()), (status, Some(comes_to)), "{call} of {name}: {found}");
             if status == 202 {
                 assert_eq!(found["pending_operation"]["type"], "void", "{name}");
                 let again = world.send(world.post_nothing(&path)).await;

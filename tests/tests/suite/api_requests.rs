@@ -84,7 +84,7 @@ async fn a_body_that_is_not_one_json_object_is_refused_and_leaves_the_key_unused
 /// The good order, with one field changed (or, for null, left out), and where the mistake must be named.
 fn wrong_fields() -> Vec<(&'static str, Value, &'static str)> {
     let text = |length: usize| json!("é".repeat(length));
-    let pairs = |count: usize| Value::from_iter((0..count).map(|index| (format!("k{index}"), "v")));
+    let pairs = |count: usize| (0..count).map(|index| (format!("k{index}"), "v")).collect::<Value>();
     let mut cases = vec![
         ("currency", json!("jpy"), "/currency"),
         ("currency", json!("JP"), "/currency"),
@@ -195,7 +195,7 @@ async fn what_is_at_the_limits_is_taken_and_comes_back_as_it_was() {
     let mut body = order(99_999_999, "pm_card_visa");
     body["merchant_reference"] = json!("語".repeat(255));
     body["description"] = json!("\u{1f600}\"\\/<script>\u{202e}\t".repeat(25));
-    body["metadata"] = Value::from_iter((0..20).map(|index| (format!("{index:>40}"), "v".repeat(500))));
+    body["metadata"] = (0..20).map(|index| (format!("{index:>40}"), "v".repeat(500))).collect::<Value>();
     body["return_url"] = json!(format!("https://shop.example/{}", "x".repeat(2048 - 21)));
     body["provider"] = json!("stripe");
     body["capture_method"] = json!("manual");

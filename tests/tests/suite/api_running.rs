@@ -37,7 +37,7 @@ async fn the_metrics_have_the_contracts_names_and_labels() {
     let text = metrics(&world).await;
     let lines = [
         (
-            r#"http_requests_total{"#,
+            r"http_requests_total{",
             vec![
                 r#"function="payments""#,
                 r#"route="/v1/payments""#,
@@ -46,23 +46,23 @@ async fn the_metrics_have_the_contracts_names_and_labels() {
                 "code=\"\"",
             ],
         ),
-        (r#"http_requests_total{"#, vec![r#"status="400""#, r#"code="invalid_request""#]),
+        (r"http_requests_total{", vec![r#"status="400""#, r#"code="invalid_request""#]),
         (
-            r#"http_request_duration_seconds_bucket{"#,
+            r"http_request_duration_seconds_bucket{",
             vec![r#"function="payments""#, r#"route="/v1/payments""#, r#"method="POST""#, "le="],
         ),
         (
-            r#"payment_requests_total{"#,
+            r"payment_requests_total{",
             vec![r#"provider="stripe""#, r#"status="AUTHORIZED""#, "endpoint=", "error_type="],
         ),
-        (r#"payment_requests_total{"#, vec![r#"status="FAILED""#]),
-        (r#"payment_requests_total{"#, vec![r#"error_type="invalid_request""#]),
+        (r"payment_requests_total{", vec![r#"status="FAILED""#]),
+        (r"payment_requests_total{", vec![r#"error_type="invalid_request""#]),
         (
-            r#"provider_request_duration_seconds_bucket{"#,
+            r"provider_request_duration_seconds_bucket{",
             vec![r#"provider="stripe""#, r#"operation="authorize""#, "outcome="],
         ),
-        (r#"provider_webhooks_total{"#, vec![r#"provider="stripe""#, r#"outcome="rejected""#]),
-        (r#"store_operation_duration_seconds_bucket{"#, vec!["operation="]),
+        (r"provider_webhooks_total{", vec![r#"provider="stripe""#, r#"outcome="rejected""#]),
+        (r"store_operation_duration_seconds_bucket{", vec!["operation="]),
         ("store_conflicts_total", vec![]),
         ("build_info{", vec!["version="]),
         ("process_resident_memory_bytes", vec![]),

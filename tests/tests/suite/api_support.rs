@@ -91,7 +91,7 @@ impl World {
 
     /// Likewise, without a body.
     pub(crate) fn post_nothing(&self, path: &str) -> Request {
-        Request::new("POST", path).with("x-api-key", &self.api_key).with("idempotency-key", &fresh_key())
+        Request::new("POST", path).with("x-api-key", &self.api_key).with("idempotency-key", fresh_key())
     }
 
     /// Sends it on a connection of its own, and checks what every answer must have.
@@ -216,12 +216,12 @@ impl Request {
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = format!("{} {} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n", self.method, self.path);
+        let start = format!("{} {} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n", self.method, self.path);
+        let mut bytes = start.into_bytes();
         let declared = self.headers.iter().any(|(name, _)| name == "content-length" || name == "transfer-encoding");
         if let Some(body) = self.body.as_ref().filter(|_| !declared) {
-            bytes += &format!("content-length: {}\r\n", body.len());
+            bytes.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());
         }
-        let mut bytes = bytes.into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");
