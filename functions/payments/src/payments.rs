@@ -114,7 +114,8 @@ pub(crate) async fn show(
     responses(
         (status = 200, body = PaymentBody), (status = 202, body = PaymentBody, description = "`pending_operation` tells"),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 409, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
+        (status = 409, body = ProblemBody), (status = 413, body = ProblemBody), (status = 415, body = ProblemBody),
+        (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
     )
 )]
 pub(crate) async fn capture(
@@ -141,7 +142,8 @@ pub(crate) async fn capture(
     responses(
         (status = 200, body = PaymentBody), (status = 202, body = PaymentBody, description = "`pending_operation` tells"),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 409, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
+        (status = 409, body = ProblemBody), (status = 413, body = ProblemBody), (status = 415, body = ProblemBody),
+        (status = 422, body = ProblemBody), (status = 503, body = ProblemBody),
     )
 )]
 pub(crate) async fn void(

@@ -250,6 +250,7 @@ pub struct ProblemBody {
     pub code: String,
     /// The request's correlation id, also in the header `X-Correlation-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = true, nullable = false)]
     pub correlation_id: Option<String>,
     /// The wrong fields, where fields are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -305,6 +305,9 @@ async fn every_currency_is_paid_in_its_own_minor_units() {
         let path = format!("/v1/payments/{}/capture", payment["id"].as_str().unwrap());
         let captured = world.send(world.post_nothing(&path)).await.expect(200).json();
         assert_eq!(captured["amount_captured"], amount, "{currency}");
+        let books = world.transactions().await;
+        let there = books.iter().find(|transaction| transaction["payment_id"] == payment["id"]).unwrap();
+        assert_eq!(there["captured"], amount, "{currency}, in the provider's own books");
     }
 }
 

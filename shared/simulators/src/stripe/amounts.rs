@@ -51,3 +51,13 @@ pub(super) fn check(amount: i64, currency: &str, param: &str) -> Result<(), ApiE
     }
     Ok(())
 }
+
+/// An amount as Stripe writes it, in the minor units of ISO 4217: Stripe still writes ISK and UGX with two decimals that
+/// they do not have, and MGA without the two that it has.
+pub(super) fn in_iso_minor_units(amount: i64, currency: &str) -> i64 {
+    match currency {
+        "isk" | "ugx" => amount / 100,
+        "mga" => amount * 100,
+        _ => amount,
+    }
+}

@@ -7,6 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
     agenda::Agenda,
+    amounts,
     answers::{Answers, KeptAnswer},
     charge::Charge,
     event::StoredEvent,
@@ -132,14 +133,15 @@ impl State {
 
     fn transaction(&self, intent: &Intent) -> Transaction {
         let charge = intent.latest_charge.as_ref().and_then(|id| self.charges.get(id));
+        let iso = |amount| amounts::in_iso_minor_units(amount, &intent.currency);
         Transaction {
             provider_transaction_id: intent.id.clone(),
             provider_request_id: intent.metadata.get("tollgate_request_id").cloned(),
             payment_id: intent.metadata.get("tollgate_payment_id").cloned(),
-            amount: intent.amount,
+            amount: iso(intent.amount),
             currency: intent.currency.to_ascii_uppercase(),
-            captured: intent.received,
-            refunded: charge.map_or(0, |charge| charge.refunded),
+            captured: iso(intent.received),
+            refunded: iso(charge.map_or(0, |charge| charge.refunded)),
             status: intent.status.word().to_owned(),
         }
     }
