@@ -20,7 +20,7 @@ pub fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match FOLDER.get_or_init(built) {
         Ok(folder) => folder.join(name),
-        Err(error) => panic!("the programs that the tests start are missing ({error}): run `cargo build --workspace`"),
+        Err(error) => panic!("the programs that the tests start cannot be had; run `cargo build --workspace`: {error}"),
     }
 }
 

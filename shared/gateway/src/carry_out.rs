@@ -25,6 +25,14 @@ pub(crate) struct Carried {
     pub(crate) not_reached: Option<NotReached>,
 }
 
+/// An answer that was taken: payment and operation as they then are.
+pub(crate) struct Settled {
+    pub(crate) payment: Payment,
+    pub(crate) operation: Operation,
+    /// This commit brought it: what it opened is this process's to carry out.
+    pub(crate) ours: bool,
+}
+
 impl Gateway {
     /// Carries out the operation that `payment` has open and this process holds the lease of. `payment` is as
     /// committed: nothing is sent that is not written.
@@ -47,12 +55,15 @@ impl Gateway {
                 Answer::NotReached { retry_after, .. } => Some(NotReached { retry_after: *retry_after }),
                 _ => None,
             };
-            let (next, operation) =
-                self.settle(payment, open.number, answer, row, Cause::ProviderAnswer, context).await?;
+            let settled = self.settle(payment, open.number, answer, row, Cause::ProviderAnswer, context).await?;
             self.ports.fail_points.pass(FailPoint::AfterOutcome);
-            payment = next;
-            if operation.number == asked.number {
-                result = Some((operation, not_reached));
+            payment = settled.payment;
+            if settled.operation.number == asked.number {
+                result = Some((settled.operation, not_reached));
+            }
+            // What somebody else's commit opened, in this process or another, is theirs to send.
+            if !settled.ours {
+                break;
             }
         }
         let (operation, not_reached) = result.unwrap_or((asked, None));
@@ -80,7 +91,8 @@ impl Gateway {
         (!left.is_zero()).then(|| (open.clone(), left.min(self.settings.provider_timeout)))
     }
 
-    /// Asks the provider how the open `operation` stands, and commits what it says. Changes nothing there.
+    /// Asks the provider how the open `operation` stands, and commits what it says. What that opens (a remembered void,
+    /// the capture of an automatic payment) is carried out without waiting for it.
     pub(crate) fn ask<'a>(
         &'a self,
         payment: Payment,
@@ -98,7 +110,11 @@ impl Gateway {
     ) -> Result<(Payment, Operation), Error> {
         match self.look_up(&payment, operation, context).await? {
             (LookUp::Found(answer), row) => {
-                self.settle(payment, operation.number, answer, row, Cause::LookUp, context).await
+                let settled = self.settle(payment, operation.number, answer, row, Cause::LookUp, context).await?;
+                if settled.ours {
+                    self.carry_out_later(settled.payment.clone(), context);
+                }
+                Ok((settled.payment, settled.operation))
             }
             (LookUp::NotFound | LookUp::Failed { .. }, row) => {
                 self.commit_row(row).await?;
@@ -118,12 +134,12 @@ impl Gateway {
         row: ProviderCall,
         cause: Cause,
         context: &Context,
-    ) -> Result<(Payment, Operation), Error> {
+    ) -> Result<Settled, Error> {
         for _ in 0..RACES {
             let Some(change) = self.meaning(&payment, number, &answer) else {
                 self.commit_row(row).await?;
                 let operation = self.operation_of(&payment, number).await?;
-                return Ok((payment, operation));
+                return Ok(Settled { payment, operation, ours: false });
             };
             let next = change.payment.clone();
             let written = change.operations.iter().find(|operation| operation.number == number).cloned();
@@ -135,7 +151,7 @@ impl Gateway {
                         Some(operation) => operation,
                         None => self.operation_of(&next, number).await?,
                     };
-                    return Ok((next, operation));
+                    return Ok(Settled { payment: next, operation, ours: true });
                 }
                 Committed::Conflict(Guard::Reference) => {
                     tracing::error!(payment = %payment.id, "the provider answered with another payment's transaction");

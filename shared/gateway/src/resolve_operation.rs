@@ -97,13 +97,14 @@ impl Gateway {
         let (answer, row) = self.look_up(&current, &open, context).await?;
         match answer {
             LookUp::Found(answer) => {
-                let (payment, operation) =
-                    self.settle(current, open.number, answer, row, Cause::LookUp, context).await?;
-                if !operation.state.is_closed() {
+                let settled = self.settle(current, open.number, answer, row, Cause::LookUp, context).await?;
+                if !settled.operation.state.is_closed() {
                     return Ok(Resolution::StillUnknown);
                 }
-                self.carry_out_later(payment.clone(), context);
-                Ok(Resolution::Resolved(Box::new(payment)))
+                if settled.ours {
+                    self.carry_out_later(settled.payment.clone(), context);
+                }
+                Ok(Resolution::Resolved(Box::new(settled.payment)))
             }
             LookUp::NotFound if nobody_may_send => {
                 let Some(change) = current.never_arrived(self.now()) else { return Ok(Resolution::StillUnknown) };
