@@ -1,6 +1,6 @@
 //! The sandbox's own calls: `/sandbox/*`. They move the clock, break providers, and show the providers' truth.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -17,6 +17,7 @@ use tollgate_gateway::ports::{FailPoint, Time};
 use tollgate_simulators::SandboxTime;
 
 use crate::{
+    identity::write_whole,
     outside::{Crashes, Outages},
     providers_link::ProvidersLink,
 };
@@ -67,7 +68,7 @@ impl Control {
 
     async fn step(&self, to: Timestamp) -> anyhow::Result<()> {
         let now = self.time.set(Some(to));
-        fs::write(&self.clock_file, now.to_string())?;
+        write_whole(&self.clock_file, now.to_string().as_bytes())?;
         self.link.set_clock(Some(now)).await
     }
 }
@@ -126,9 +127,13 @@ impl Control {
         })?;
         let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
         if status.is_client_error() {
-            let code = if status == StatusCode::NOT_FOUND { ProblemCode::NotFound } else { ProblemCode::InvalidRequest };
+            let code =
+                if status == StatusCode::NOT_FOUND { ProblemCode::NotFound } else { ProblemCode::InvalidRequest };
             let problem: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-            return Err(Problem::new(code, problem["detail"].as_str().unwrap_or("The simulated providers refused it.")));
+            return Err(Problem::new(
+                code,
+                problem["detail"].as_str().unwrap_or("The simulated providers refused it."),
+            ));
         }
         let mut response = (status, answer.body().clone()).into_response();
         if let Some(media_type) = answer.headers().get(header::CONTENT_TYPE) {

@@ -90,10 +90,15 @@ impl Identity {
 
     /// Writes `sandbox.json` in one step: who reads it reads it whole.
     pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        let (file, new) = (folder.join("sandbox.json"), folder.join("sandbox.json.new"));
-        fs::write(&new, serde_json::to_vec_pretty(self)?).and_then(|()| fs::rename(&new, &file))?;
-        Ok(())
+        write_whole(&folder.join("sandbox.json"), &serde_json::to_vec_pretty(self)?)
     }
+}
+
+/// Writes a file in one step: a kill leaves the old one or the new one, never a part.
+pub(crate) fn write_whole(file: &Path, text: &[u8]) -> anyhow::Result<()> {
+    let new = file.with_extension("new");
+    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, file));
+    written.with_context(|| format!("{} cannot be written", file.display()))
 }
 
 /// A secret kept in a file of its own, made when it is first needed.
@@ -102,7 +107,7 @@ pub(crate) fn kept_secret(file: &Path, entropy: &dyn Entropy) -> anyhow::Result<
         return Ok(secret.trim().to_owned());
     }
     let secret = STANDARD.encode(random::<32>(entropy));
-    fs::write(file, &secret).with_context(|| format!("{} cannot be written", file.display()))?;
+    write_whole(file, secret.as_bytes())?;
     Ok(secret)
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tollgate_assembly::{Configuration, Outside, Parts};
 use tollgate_gateway::ports::Time;
 use tollgate_payments::Payments;
@@ -28,7 +28,7 @@ use tollgate_simulators::{Settings, Simulators};
 use crate::{
     console, control,
     control::Control,
-    identity::{Identity, kept_secret},
+    identity::{Identity, kept_secret, write_whole},
     outside::{Crashes, Outages, PlayedHttp},
     providers_link::ProvidersLink,
     system::SandboxSystem,
@@ -54,7 +54,7 @@ pub struct ServeOptions {
 pub async fn run(options: ServeOptions) -> anyhow::Result<()> {
     let stop = stop_signal().context("cannot listen for signals")?;
     let sandbox = Sandbox::start(options).await?;
-    let keys = sandbox.folder.join("sandbox.json");
+    let keys = sandbox.folder.path.join("sandbox.json");
     let lines = format!("ready {}\nconsole {}\nkeys {}\n", sandbox.url(), sandbox.identity.console, keys.display());
     // Who starts it may stop reading after the first line: that is no reason to stop serving.
     _ = std::io::stdout().write_all(lines.as_bytes());
@@ -62,25 +62,43 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A sandbox that is ready to serve.
+/// A sandbox that serves. Dropped, it stops.
 pub struct Sandbox {
     identity: Identity,
-    folder: PathBuf,
-    listener: TcpListener,
-    router: Router,
-    system: SandboxSystem,
+    folder: Folder,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+/// Where a sandbox keeps its things: nobody else uses it meanwhile.
+struct Folder {
+    path: PathBuf,
+    /// Held as long as the sandbox lives; a kill lets it go.
+    _lock: fs::File,
     /// Deleted when the sandbox ends.
-    _ephemeral: Option<tempfile::TempDir>,
+    ephemeral: Option<tempfile::TempDir>,
+}
+
+impl Folder {
+    fn take(data: Option<PathBuf>) -> anyhow::Result<Self> {
+        let ephemeral = data.is_none().then(tempfile::tempdir).transpose()?;
+        let path = data.or_else(|| ephemeral.as_ref().map(|folder| folder.path().to_owned()));
+        let path = path.context("no place for data")?;
+        let lock = fs::create_dir_all(&path).and_then(|()| fs::File::create(path.join("lock")));
+        let lock = lock.with_context(|| format!("{} cannot be written", path.display()))?;
+        if let Err(error) = lock.try_lock() {
+            let why = format!("{} is in use by another sandbox; give this one its own with --data DIR", path.display());
+            return Err(anyhow::Error::new(error).context(why));
+        }
+        Ok(Self { path, _lock: lock, ephemeral })
+    }
 }
 
 impl Sandbox {
     /// Opens the data, starts the simulated providers, and puts the functions together.
     pub async fn start(options: ServeOptions) -> anyhow::Result<Self> {
         metrics::install();
-        let ephemeral = options.data.is_none().then(tempfile::tempdir).transpose()?;
-        let folder = options.data.or_else(|| ephemeral.as_ref().map(|folder| folder.path().to_owned()));
-        let folder = folder.context("no place for data")?;
-        fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let folder = Folder::take(options.data)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
             .await
             .with_context(|| format!("cannot listen on 127.0.0.1:{}", options.port))?;
@@ -88,34 +106,42 @@ impl Sandbox {
         let system = SandboxSystem::new()?;
         let providers_url = match options.providers_url {
             Some(url) => url,
-            None => start_providers(&system, &folder).await?,
+            None => start_providers(&system, &folder.path).await?,
         };
         let link = ProvidersLink::new(&providers_url, system.http.clone(), system.system.time.clone());
-        let clock_file = folder.join("clock");
+        let clock_file = folder.path.join("clock");
         start_clock(&system, options.simulated_clock, &clock_file)?;
 
         let mut vars = Variables::of_process();
-        defaults(&mut vars, &folder, &url, &link.url, &system)?;
+        defaults(&mut vars, &folder.path, &url, &link.url, &system)?;
         let configuration = Configuration::read(&mut vars);
         vars.finish()?;
         let configuration = configuration?;
         let (crashes, outages) = (Arc::new(Crashes::default()), Arc::new(Outages::default()));
         let http = PlayedHttp { inner: system.http.clone(), outages: outages.clone(), providers_url: link.url.clone() };
-        let outside = Outside { http: Arc::new(http), fail_points: crashes.clone(), ephemeral: ephemeral.is_some() };
+        let outside =
+            Outside { http: Arc::new(http), fail_points: crashes.clone(), ephemeral: folder.ephemeral.is_some() };
         let parts = Parts::build(&configuration, &system.system, outside)?;
 
-        let mut identity = Identity::load_or_make(&folder, system.system.entropy.as_ref());
+        let mut identity = Identity::load_or_make(&folder.path, system.system.entropy.as_ref());
         identity.url.clone_from(&url);
         identity.console = format!("{url}/console");
         identity.seed(&parts, &system.system, &format!("{url}/sandbox/inbox")).await?;
-        tell_providers(&link, &configuration, &system, &url).await?;
-        identity.write(&folder)?;
+        identity.write(&folder.path)?;
 
         let merchants = identity.merchants()?.into_iter().map(|(id, name, _)| (id, name.to_owned())).collect();
-        let control = Control { link, crashes, outages, time: system.time.clone(), clock_file };
-        let console = console::Console { gateway: parts.gateway.clone(), merchants, api_key: identity.api_key.clone(), url };
+        let control = Control { link: link.clone(), crashes, outages, time: system.time.clone(), clock_file };
+        let console = console::Console {
+            gateway: parts.gateway.clone(),
+            merchants,
+            api_key: identity.api_key.clone(),
+            url: url.clone(),
+        };
         let router = compose(&parts, &system, control, console);
-        Ok(Self { identity, folder, listener, router, system, _ephemeral: ephemeral })
+        let (stop, serving) = start_serving(system.clone(), listener, router);
+        // Once they are told where their webhooks go, providers send those that waited: somebody must take them.
+        tell_providers(&link, &configuration, &system, &url).await?;
+        Ok(Self { identity, folder, stop, serving })
     }
 
     /// Where it serves.
@@ -128,10 +154,32 @@ impl Sandbox {
         &self.identity.api_key
     }
 
-    /// Serves until `stop`.
+    /// Serves until `stop`, and ends what is under way.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        Server::new(&self.system.system).serve(self.listener, self.router, stop).await;
+        stop.await;
+        drop(self.stop);
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "the server did not end well");
+        }
     }
+}
+
+/// Serves in the background until the sender is dropped.
+#[allow(clippy::disallowed_methods, reason = "the server itself: it is not work of a request that a stop waits for")]
+fn start_serving(
+    system: SandboxSystem,
+    listener: TcpListener,
+    router: Router,
+) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(async move {
+        let stopped = async {
+            // Nothing is ever sent: the end of the sender is the word.
+            _ = stopped.await;
+        };
+        Server::new(&system.system).serve(listener, router, stopped).await;
+    });
+    (stop, serving)
 }
 
 /// Starts the simulated providers in this process, on a port of their own. Answers where.
@@ -162,7 +210,7 @@ fn start_clock(system: &SandboxSystem, simulated: bool, file: &Path) -> anyhow::
     }
     let kept = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
     let now = system.time.set(Some(kept.unwrap_or_else(|| system.time.now())));
-    fs::write(file, now.to_string()).with_context(|| format!("{} cannot be written", file.display()))
+    write_whole(file, now.to_string().as_bytes())
 }
 
 /// The environment's word counts; what it does not say is the sandbox's own.

@@ -8,6 +8,9 @@ use crate::{BootId, Failure, KeyHash, Money, ProviderName, ProviderRequestId, Re
 /// How long an operation may stay unresolved before a person is asked to look (contract: `resolve_by`).
 pub const RESOLVE_WITHIN: Duration = Duration::from_secs(3600);
 
+/// "The provider has no such request" counts only this long after the last call could have been sent (rule 2).
+const ZOMBIE_SAFE_AFTER: Duration = Duration::from_secs(5 * 60);
+
 /// What is asked of the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OperationKind {
@@ -122,6 +125,11 @@ impl Operation {
     /// Past this it counts as needing review.
     pub fn resolve_by(&self) -> Timestamp {
         self.opened_at + RESOLVE_WITHIN
+    }
+
+    /// Whether every call that could ever have been sent, by a stalled instance too, is long over.
+    pub(crate) fn nobody_may_send(&self, now: Timestamp) -> bool {
+        self.last_call_until.is_none_or(|until| now >= until + ZOMBIE_SAFE_AFTER)
     }
 
     /// Gives `lease` the right to send.

@@ -1,7 +1,9 @@
 //! Resolving an operation whose outcome is unknown, without the merchant: jobs ask, and send again only what cannot
 //! charge anybody (rules 2 and 3).
 
-use tollgate_domain::{Operation, OperationKind, Payment, PaymentId};
+use tollgate_domain::{
+    Answer, Change, Operation, OperationKind, Payment, PaymentId, TransactionState, TransactionView,
+};
 
 use crate::{
     Context, Error, Gateway,
@@ -45,8 +47,14 @@ impl Gateway {
         {
             return Ok(Resolution::InFlight);
         }
-        if open.kind == OperationKind::Authorize {
-            return Box::pin(self.resolve_authorization(payment, job, context)).await;
+        // Sending an authorization again is the merchant's retry. A capture or void is sent again until it is overdue.
+        let only_ask = match open.kind {
+            OperationKind::Authorize => true,
+            OperationKind::Capture | OperationKind::Void => self.now() >= open.resolve_by(),
+            OperationKind::Refund | OperationKind::Reversal => false,
+        };
+        if only_ask {
+            return Box::pin(self.resolve_by_asking(payment, job, context)).await;
         }
         self.send_again(payment, &open, job, context).await
     }
@@ -77,9 +85,9 @@ impl Gateway {
         Ok(if still_open { Resolution::StillUnknown } else { Resolution::Resolved(Box::new(payment)) })
     }
 
-    /// By reading only. "No such request" counts after a commit that takes the operation over, five minutes past the
-    /// last call that could have been sent.
-    async fn resolve_authorization(&self, payment: Payment, job: &str, context: &Context) -> Result<Resolution, Error> {
+    /// By reading only. "No such request" and "still only held" count after a commit that takes the operation over, five
+    /// minutes past the last call that could have been sent.
+    async fn resolve_by_asking(&self, payment: Payment, job: &str, context: &Context) -> Result<Resolution, Error> {
         let cause = Cause::Job(job.to_owned());
         let mut current = payment;
         let nobody_may_send = if let Some(taken) = current.take_over_to_ask(self.now()) {
@@ -95,31 +103,41 @@ impl Gateway {
         };
         let open = current.open.clone().ok_or(Error::Internal)?;
         let (answer, row) = self.look_up(&current, &open, context).await?;
-        match answer {
-            LookUp::Found(answer) => {
-                let settled = self.settle(current, open.number, answer, row, Cause::LookUp, context).await?;
-                if !settled.operation.state.is_closed() {
-                    return Ok(Resolution::StillUnknown);
-                }
-                if settled.ours {
-                    self.carry_out_later(settled.payment.clone(), context);
-                }
-                Ok(Resolution::Resolved(Box::new(settled.payment)))
-            }
-            LookUp::NotFound if nobody_may_send => {
-                let Some(change) = current.never_arrived(self.now()) else { return Ok(Resolution::StillUnknown) };
-                let next = change.payment.clone();
-                let mut set = self.change_set(Some(&current), change, cause, context);
-                set.calls.push(row);
-                Ok(match self.commit(&set).await? {
-                    Committed::Done => Resolution::Resolved(Box::new(next)),
-                    Committed::Conflict(_) => Resolution::Raced,
-                })
-            }
-            LookUp::NotFound | LookUp::Failed { .. } => {
-                self.commit_row(row).await?;
-                Ok(Resolution::StillUnknown)
-            }
+        if let Some(change) = self.never_done(&current, &answer).filter(|_| nobody_may_send) {
+            let next = change.payment.clone();
+            let mut set = self.change_set(Some(&current), change, cause, context);
+            set.calls.push(row);
+            return Ok(match self.commit(&set).await? {
+                Committed::Done => self.resolved(next, context),
+                Committed::Conflict(_) => Resolution::Raced,
+            });
         }
+        let LookUp::Found(answer) = answer else {
+            self.commit_row(row).await?;
+            return Ok(Resolution::StillUnknown);
+        };
+        let settled = self.settle(current, open.number, answer, row, Cause::LookUp, context).await?;
+        Ok(match (settled.operation.state.is_closed(), settled.ours) {
+            (false, _) => Resolution::StillUnknown,
+            (true, true) => self.resolved(settled.payment, context),
+            (true, false) => Resolution::Resolved(Box::new(settled.payment)),
+        })
+    }
+
+    /// What follows if nobody may send the open operation any more and the provider answers this.
+    fn never_done(&self, payment: &Payment, answer: &LookUp) -> Option<Change> {
+        match answer {
+            LookUp::NotFound => payment.never_arrived(self.now()),
+            LookUp::Found(Answer::Shows(TransactionView { state: TransactionState::Authorized { .. }, .. })) => {
+                payment.not_done(self.attempt(), self.now())
+            }
+            LookUp::Found(_) | LookUp::Failed { .. } => None,
+        }
+    }
+
+    /// Known now; what it opened is ours to carry out.
+    fn resolved(&self, payment: Payment, context: &Context) -> Resolution {
+        self.carry_out_later(payment.clone(), context);
+        Resolution::Resolved(Box::new(payment))
     }
 }

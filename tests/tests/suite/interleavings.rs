@@ -630,6 +630,27 @@ async fn a_job_sends_a_capture_again_with_the_operations_own_id() {
 }
 
 #[tokio::test]
+async fn a_capture_that_the_provider_answers_with_its_kept_error_for_ever_is_closed_when_it_is_overdue() {
+    let world = World::new();
+    let payment = world.authorized().await;
+    let held_there = || LookUp::Found(shows(held()));
+    world.script.answers([unknown(), unknown()]);
+    world.script.look_ups([held_there(), held_there()]);
+    assert!(!world.capture(&payment, "c").await.unwrap().known);
+    assert_eq!(world.resolve(&payment).await, Resolution::StillUnknown, "a job sends it again first");
+    assert!(matches!(world.void(&payment, "v").await, Err(Error::Refused(_))));
+
+    world.later(3600);
+    assert!(matches!(world.resolve(&payment).await, Resolution::Resolved(_)));
+    assert!(matches!(world.capture(&payment, "c").await, Err(Error::ProviderRefused(_))));
+    world.script.answers([shows(taken())]);
+    assert_eq!(world.capture(&payment, "again").await.unwrap().payment.status, PaymentStatus::Captured);
+    let sent = world.script.sent();
+    assert_eq!(sent[1].1, sent[2].1, "the same operation, sent again");
+    assert_ne!(sent[2].1, sent[3].1, "another operation, with an id of its own");
+}
+
+#[tokio::test]
 async fn a_transaction_of_another_payment_is_never_adopted() {
     let world = World::new();
     world.authorized().await;

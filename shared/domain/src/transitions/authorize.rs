@@ -110,9 +110,8 @@ impl Payment {
     /// `None`: there is no authorization open that nobody may send any more.
     pub fn never_arrived(&self, now: Timestamp) -> Option<Change> {
         let open = self.open.as_ref().filter(|open| open.kind == OperationKind::Authorize)?;
-        let safe = open.last_call_until.is_none_or(|until| now >= until + super::command::ZOMBIE_SAFE_AFTER);
         let failure = Failure::new("not_processed", "The provider never received this payment: nothing was charged");
-        (open.lease.is_none() && safe).then(|| self.authorization_failed(None, &failure, now))
+        (open.lease.is_none() && open.nobody_may_send(now)).then(|| self.authorization_failed(None, &failure, now))
     }
 
     pub(super) fn open_number(&self) -> u32 {

@@ -1,15 +1,11 @@
 //! What merchants ask for, and what takes a cut-off operation over: the intents, committed before any call.
 
-use std::time::Duration;
-
 use super::Attempt;
 use crate::{
-    Account, Change, Event, KeyHash, Lease, Money, NewPayment, Operation, OperationKind, OperationState, Payment,
-    PaymentStatus, PostingSet, Refund, RefundId, RefundStatus, Refusal, Timestamp, Transition, What, change::Draft,
+    Account, Change, Event, Failure, KeyHash, Lease, Money, NewPayment, Operation, OperationKind, OperationState,
+    Payment, PaymentStatus, PostingSet, Refund, RefundId, RefundStatus, Refusal, Timestamp, Transition, What,
+    change::Draft,
 };
-
-/// "The provider has no such request" counts only this long after the last call could have been sent (rule 2).
-pub(super) const ZOMBIE_SAFE_AFTER: Duration = Duration::from_secs(5 * 60);
 
 impl Payment {
     /// Makes a payment with its authorization open: commit 1 of the two that a payment takes.
@@ -159,13 +155,26 @@ impl Payment {
     /// `None`: nothing is open, or a call could still be on its way.
     pub fn take_over_to_ask(&self, now: Timestamp) -> Option<Change> {
         let mut operation = self.open.clone()?;
-        if operation.last_call_until.is_some_and(|until| now < until + ZOMBIE_SAFE_AFTER) {
+        if !operation.nobody_may_send(now) {
             return None;
         }
         let mut draft = Draft::of(self, What::TakenOver, operation.number, now);
         operation.lease = None;
         draft.open(operation);
         Some(draft.done())
+    }
+
+    /// The provider shows the money as still held, asked after [`Payment::take_over_to_ask`]: a capture or void that
+    /// it never carried out is closed, so that another can be asked for. (A provider that keeps its own error under
+    /// the operation's id would answer that for ever.) `None`: no such operation is open, or somebody may still send it.
+    pub fn not_done(&self, next: Attempt, now: Timestamp) -> Option<Change> {
+        let open = self.open.as_ref().filter(|open| open.lease.is_none() && open.nobody_may_send(now))?;
+        let failure = Failure::new("not_processed", "The provider did not carry this out: it can be asked for again");
+        match open.kind {
+            OperationKind::Capture => Some(self.capture_refused(&failure, false, next, now)),
+            OperationKind::Void => Some(self.void_refused(&failure, false, now)),
+            OperationKind::Authorize | OperationKind::Refund | OperationKind::Reversal => None,
+        }
     }
 
     fn nothing_open(&self) -> Result<(), Refusal> {

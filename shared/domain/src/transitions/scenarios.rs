@@ -116,6 +116,17 @@ fn no_such_request_counts_only_after_a_take_over_five_minutes_past_the_last_call
 }
 
 #[test]
+fn a_capture_that_the_provider_never_carries_out_is_closed_after_the_same_five_minutes() {
+    let payment = answered(&capturing(1000), &Answer::Unknown { reason: "500".to_owned() }).payment;
+    let last_call = payment.open.as_ref().unwrap().last_call_until.unwrap();
+    assert_eq!(payment.not_done(attempt(9, NOW), last_call + Duration::from_secs(299)), None);
+    let safe = last_call + Duration::from_secs(300);
+    let closed = payment.take_over_to_ask(safe).unwrap().payment.not_done(attempt(9, safe), safe).unwrap();
+    assert_eq!((closed.payment.status, closed.what), (PaymentStatus::Authorized, What::CaptureRefused));
+    assert!(closed.payment.request_void(attempt(10, safe), key(3), safe).is_ok());
+}
+
+#[test]
 fn a_resend_moves_the_time_after_which_no_such_request_counts() {
     let payment = opened(CaptureMethod::Manual);
     let later = NOW + Duration::from_secs(600);
