@@ -20,6 +20,7 @@ mod localstripe;
 mod lost_answers;
 mod official_stripe_client;
 mod provider_events;
+mod sandbox_process;
 mod separate_functions;
 mod stripe_adapter;
 mod stripe_spec;

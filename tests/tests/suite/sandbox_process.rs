@@ -1,0 +1,48 @@
+//! The sandbox as one process, providers included: it starts again after a crash, and shares its folder with nobody.
+
+use std::{path::Path, time::Duration};
+
+use tokio::process::Command;
+use tollgate_gateway::ports::Time;
+use tollgate_runtime::SystemClock;
+use tollgate_sandbox::process::{Process, client_of};
+use tollgate_tests::program::program;
+
+/// Far longer than a start takes, far shorter than waiting for webhooks that nobody takes.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+fn serve(port: &str, data: &Path) -> Command {
+    let mut command = Command::new(program("tollgate-sandbox"));
+    command.args(["serve", "--port", port, "--data"]).arg(data);
+    command
+}
+
+#[tokio::test]
+async fn a_sandbox_that_died_with_an_event_under_way_starts_again_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::start(serve("0", folder.path())).await.unwrap();
+    let port = first.url.rsplit(':').next().unwrap().to_owned();
+    let client = client_of(folder.path()).unwrap();
+    client.crash_at("before_event").await.unwrap();
+    // Whether its own answer came before the event is a race.
+    _ = client.create("k", 1000, "pm_card_visa").await;
+    first.died().await.unwrap();
+
+    let clock = SystemClock::start();
+    let again = Process::start(serve(&port, folder.path())).await.unwrap();
+    assert!(clock.monotonic() < AT_ONCE, "it took {:?}", clock.monotonic());
+    let retried = client_of(folder.path()).unwrap().create("k", 1000, "pm_card_visa").await.unwrap();
+    assert_eq!((retried.status, retried.text("status")), (200, "AUTHORIZED"));
+    again.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_sandbox_in_the_same_folder_is_refused_with_one_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::start(serve("0", folder.path())).await.unwrap();
+    let second = serve("0", folder.path()).output().await.unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(!second.status.success() && said.lines().count() == 1, "{said}");
+    assert!(said.contains("in use by another sandbox") && said.contains("--data DIR"), "{said}");
+    first.kill().await.unwrap();
+}
