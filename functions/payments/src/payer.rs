@@ -11,15 +11,15 @@ use tollgate_domain::Payment;
 use crate::{Payments, caller::Anonymous};
 
 /// What a payer sees where the merchant gave no `return_url`.
-const DONE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Thank you</title>\
+const DONE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Back to the shop</title>\
     <body style=\"font:1rem system-ui;margin:4rem auto;max-width:32rem\">\
-    <h1>Thank you</h1><p>You can close this page and go back to the shop.</p></body></html>";
+    <h1>That was all here</h1><p>You can close this page and go back to the shop: it knows how the payment went.</p></body></html>";
 
 /// The payer comes back from the provider's page. Redirects to the merchant's `return_url`, with `payment_id` added.
 #[utoipa::path(
     get, path = "/return/{opaque}", tag = "payers",
     params(("opaque" = String, Path, description = "Made by the gateway for the provider's page")),
-    responses((status = 303, description = "To the merchant's `return_url`"), (status = 200, description = "A page that says thank you, where there is no `return_url`"), (status = 404, body = tollgate_api::problem::ProblemBody))
+    responses((status = 303, description = "To the merchant's `return_url`"), (status = 200, description = "A page that sends the payer back to the shop, where there is no `return_url`"), (status = 404, body = tollgate_api::problem::ProblemBody))
 )]
 pub(crate) async fn returned(
     State(payments): State<Payments>,

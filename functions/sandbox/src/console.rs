@@ -201,7 +201,7 @@ header{background:#14213d;color:#fff;padding:.7rem 1.5rem}header a{color:#fff;fo
 header span{opacity:.7}main{max-width:75rem;margin:1rem auto;padding:0 1.5rem}h1{font-size:1.4rem}h2{font-size:1.1rem}\
 table{border-collapse:collapse;width:100%;background:#fff;font-size:.9rem}\
 th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #e3e6eb;vertical-align:top}th{font-weight:600}\
-.t,td:first-child{white-space:nowrap}.n{text-align:right;font-variant-numeric:tabular-nums}code,pre{font-size:.85rem}\
+.n,td:first-child{white-space:nowrap}td{overflow-wrap:anywhere}.n{text-align:right;font-variant-numeric:tabular-nums}code,pre{font-size:.85rem}\
 pre{background:#fff;padding:1rem;overflow:auto;border:1px solid #e3e6eb}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1.5rem;background:#fff;padding:1rem}\
 dt{color:#5a6475}dd{margin:0;overflow-wrap:anywhere}\

@@ -13,7 +13,7 @@ use crate::{
 
 /// Plays the demo. An error: something was not as it should be.
 pub async fn run() -> anyhow::Result<()> {
-    let options = ServeOptions { port: 0, data: None, providers_url: None, simulated_clock: true };
+    let options = ServeOptions { port: 0, data: None, providers_url: None, simulated_clock: true, environment: false };
     let sandbox = Sandbox::start(options).await?;
     let client = Client::connect(sandbox.url(), sandbox.api_key())?;
     let (stop, stopped) = oneshot::channel::<()>();
@@ -41,16 +41,16 @@ async fn captured(client: &Client) -> anyhow::Result<()> {
     say("A payment of 1000 yen by card, through Stripe's wire format")?;
     let created = client.create("demo-order-1", 1000, "pm_card_visa").await?;
     show("create", created.status, &created.body)?;
-    ensure!(created.status == 201 && created.text("status") == "AUTHORIZED", "the payment is authorized");
+    ensure!(created.status == 201 && created.text("status") == "AUTHORIZED", "expected that the payment is authorized");
     let id = created.text("id");
 
     let again = client.create("demo-order-1", 1000, "pm_card_visa").await?;
     show("the same request again", again.status, &again.body)?;
-    ensure!(again.replayed && again.text("id") == id, "the same key gives the same payment");
+    ensure!(again.replayed && again.text("id") == id, "expected that the same key gives the same payment");
 
     let captured = client.capture(id, "demo-capture-1", None).await?;
     show("capture", captured.status, &captured.body)?;
-    ensure!(captured.status == 200 && captured.text("status") == "CAPTURED", "the payment is captured");
+    ensure!(captured.status == 200 && captured.text("status") == "CAPTURED", "expected that the payment is captured");
 
     say("  its timeline:")?;
     for entry in client.timeline(id).await? {
@@ -58,7 +58,7 @@ async fn captured(client: &Client) -> anyhow::Result<()> {
     }
     let transactions = client.transactions("stripe").await?;
     let ours: Vec<_> = transactions.iter().filter(|transaction| transaction["payment_id"] == id).collect();
-    ensure!(ours.len() == 1 && ours[0]["captured"] == 1000, "Stripe's books show one charge of 1000 yen");
+    ensure!(ours.len() == 1 && ours[0]["captured"] == 1000, "expected that Stripe's books show one charge of 1000 yen");
     say("  Stripe's own books show one charge of 1000 yen for it.\n")
 }
 
@@ -66,7 +66,10 @@ async fn declined(client: &Client) -> anyhow::Result<()> {
     say("A card that is declined")?;
     let declined = client.create("demo-order-2", 1000, "pm_card_visa_chargeDeclined").await?;
     show("create", declined.status, &declined.body)?;
-    ensure!(declined.status == 201 && declined.text("status") == "FAILED", "the payment failed, and says why");
+    ensure!(
+        declined.status == 201 && declined.text("status") == "FAILED",
+        "expected that the payment failed, and says why"
+    );
     say(&format!("  because: {}\n", declined.body["failure"]["code"].as_str().unwrap_or_default()))
 }
 
@@ -77,13 +80,16 @@ async fn lost_answer(client: &Client) -> anyhow::Result<()> {
     client.fault("stripe", &fault).await?;
     let unknown = client.create("demo-order-3", 500, "pm_card_visa").await?;
     show("create", unknown.status, &unknown.body)?;
-    ensure!(unknown.status == 202 && unknown.text("status") == "PENDING", "what is not known is not called failed");
+    ensure!(
+        unknown.status == 202 && unknown.text("status") == "PENDING",
+        "expected that what is not known is not called failed"
+    );
     let known = client.create("demo-order-3", 500, "pm_card_visa").await?;
     show("the same request again", known.status, &known.body)?;
-    ensure!(known.text("status") == "AUTHORIZED", "a retry finds the charge that was made");
+    ensure!(known.text("status") == "AUTHORIZED", "expected that a retry finds the charge that was made");
     let transactions = client.transactions("stripe").await?;
     let ours = transactions.iter().filter(|transaction| transaction["payment_id"] == known.body["id"]).count();
-    ensure!(ours == 1, "the payer was charged once");
+    ensure!(ours == 1, "expected that the payer was charged once");
     say("  The payer was charged once.\n")
 }
 

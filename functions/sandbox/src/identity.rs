@@ -1,7 +1,7 @@
 //! Who the sandbox's merchants are. Keys are shown once in production; a sandbox keeps them in `sandbox.json`, so that a
 //! restart does not change them.
 
-use std::{fs, path::Path};
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -36,9 +36,13 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// The one that `folder` remembers, or a new one.
-    pub(crate) fn load_or_make(folder: &Path, entropy: &dyn Entropy) -> Self {
-        let kept = fs::read(folder.join("sandbox.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        kept.unwrap_or_else(|| Self {
+    pub(crate) fn load_or_make(folder: &Path, entropy: &dyn Entropy) -> anyhow::Result<Self> {
+        let file = folder.join("sandbox.json");
+        if let Ok(text) = fs::read(&file) {
+            let damaged = || format!("{} is damaged: delete it to make new merchants and keys", file.display());
+            return serde_json::from_slice(&text).with_context(damaged);
+        }
+        Ok(Self {
             url: String::new(),
             api_key: new_api_key(entropy),
             webhook_secret: format!("whsec_{}", STANDARD.encode(random::<24>(entropy))),
@@ -97,7 +101,9 @@ impl Identity {
 /// Writes a file in one step: a kill leaves the old one or the new one, never a part.
 pub(crate) fn write_whole(file: &Path, text: &[u8]) -> anyhow::Result<()> {
     let new = file.with_extension("new");
-    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, file));
+    // Keys are in these files: they are for their owner only.
+    let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new);
+    let written = open.and_then(|mut open| open.write_all(text)).and_then(|()| fs::rename(&new, file));
     written.with_context(|| format!("{} cannot be written", file.display()))
 }
 

@@ -9,6 +9,7 @@ mod control;
 pub mod demo;
 pub mod drills;
 mod identity;
+mod lock;
 mod outside;
 pub mod process;
 pub mod providers;

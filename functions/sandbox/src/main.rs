@@ -1,10 +1,11 @@
 //! `cargo run`: the sandbox. `serve` is the default; `--help` lists the rest.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tollgate_runtime::{
     Variables,
+    config::Mistakes,
     logs::{self, LogFormat, LogOptions},
 };
 use tollgate_sandbox::{
@@ -77,33 +78,38 @@ struct ProvidersArgs {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut vars = Variables::of_process();
-    let options = LogOptions::read(&mut vars);
-    if vars.finish().is_ok() {
-        let chosen = std::env::var_os("LOG_FORMAT").is_some();
-        let mut options = options.unwrap_or_default();
-        if !chosen {
-            options.format = LogFormat::Text;
-        }
-        if std::env::var_os("RUST_LOG").is_none() {
-            "warn".clone_into(&mut options.filter);
-        }
-        logs::install(&options);
+    let mut options = LogOptions::read(&mut vars).unwrap_or_default();
+    if !vars.is_set("LOG_FORMAT") {
+        options.format = LogFormat::Text;
     }
+    if !vars.is_set("RUST_LOG") {
+        "warn".clone_into(&mut options.filter);
+    }
+    if let Err(mistakes) = vars.finish() {
+        return report(&mistakes.into());
+    }
+    logs::install(&options);
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve::run(args.into()).await,
         Command::Providers(args) => providers::run(ProvidersOptions { port: args.port, data: args.data }).await,
         Command::Demo => demo::run().await,
         Command::Drill { name } => drills::run(name.as_deref()).await,
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            use std::io::Write;
-            // There is nowhere else to say it.
-            _ = writeln!(std::io::stderr().lock(), "error: {error:#}");
-            ExitCode::FAILURE
-        }
+    result.map_or_else(|error| report(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Says what is wrong, one line each. Wrong configuration is 2, as for the functions; anything else is 1.
+fn report(error: &anyhow::Error) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    let Some(mistakes) = error.downcast_ref::<Mistakes>() else {
+        // There is nowhere else to say it.
+        _ = writeln!(stderr, "error: {error:#}");
+        return ExitCode::FAILURE;
+    };
+    for line in &mistakes.0 {
+        _ = writeln!(stderr, "error: {line}");
     }
+    ExitCode::from(2)
 }
 
 impl From<ServeArgs> for ServeOptions {
@@ -113,6 +119,7 @@ impl From<ServeArgs> for ServeOptions {
             data: (!args.ephemeral).then_some(args.data),
             providers_url: args.providers_url,
             simulated_clock: matches!(args.clock, Clock::Simulated),
+            environment: true,
         }
     }
 }

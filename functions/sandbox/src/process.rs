@@ -25,7 +25,7 @@ pub struct Process {
 impl Process {
     /// The simulated providers alone, on any free port, with their books in `data`.
     pub async fn providers(program: &Path, data: &Path) -> anyhow::Result<Self> {
-        let mut command = Command::new(program);
+        let mut command = own_environment(program);
         command.args(["providers", "--port", "0", "--data"]).arg(data);
         Self::start(command).await
     }
@@ -37,7 +37,7 @@ impl Process {
         providers_url: &str,
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        let mut command = Command::new(program);
+        let mut command = own_environment(program);
         command.args(["serve", "--port", "0", "--clock", "simulated", "--providers-url", providers_url, "--data"]);
         command.arg(data).envs(environment.iter().copied());
         Self::start(command).await
@@ -80,6 +80,23 @@ impl Process {
         let died = within(&SystemClock::start(), READY_WITHIN, self.child.wait()).await;
         died.context("the process is still alive")?.context("the process cannot be waited for").map(drop)
     }
+}
+
+/// The program, deaf to what the terminal that it is started from says of stores and providers.
+fn own_environment(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for name in [
+        "STORE_URL",
+        "SECRETS_KEY",
+        "PUBLIC_URL",
+        "STRIPE_API_URL",
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRET",
+        "PORT",
+    ] {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// A client of the sandbox whose data is in `folder`, as its first merchant.

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tollgate_runtime::function::stop_signal;
 use tollgate_simulators::{Settings, Simulators};
 
-use crate::system::SandboxSystem;
+use crate::{lock::FolderLock, system::SandboxSystem};
 
 /// How the providers are run.
 #[derive(Debug, Clone)]
@@ -21,6 +21,7 @@ pub struct ProvidersOptions {
 /// Runs the simulated providers until SIGTERM or SIGINT.
 pub async fn run(options: ProvidersOptions) -> anyhow::Result<()> {
     let system = SandboxSystem::new()?;
+    let _lock = FolderLock::take(&options.data, "other simulated providers")?;
     let stop = stop_signal().context("cannot listen for signals")?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
         .await

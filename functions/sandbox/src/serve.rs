@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use axum::Router;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
-use tollgate_assembly::{Configuration, Outside, Parts};
+use tollgate_assembly::{Configuration, Outside, Parts, StripeConfiguration};
 use tollgate_gateway::ports::Time;
 use tollgate_payments::Payments;
 use tollgate_provider_webhooks::ProviderWebhooks;
@@ -29,6 +29,7 @@ use crate::{
     console, control,
     control::Control,
     identity::{Identity, kept_secret, write_whole},
+    lock::FolderLock,
     outside::{Crashes, Outages, PlayedHttp},
     providers_link::ProvidersLink,
     system::SandboxSystem,
@@ -48,6 +49,9 @@ pub struct ServeOptions {
     pub providers_url: Option<String>,
     /// Time stands until it is moved.
     pub simulated_clock: bool,
+    /// Whether the environment may say otherwise than the sandbox itself (another store, Stripe's own API). A demo must
+    /// not.
+    pub environment: bool,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -73,8 +77,7 @@ pub struct Sandbox {
 /// Where a sandbox keeps its things: nobody else uses it meanwhile.
 struct Folder {
     path: PathBuf,
-    /// Held as long as the sandbox lives; a kill lets it go.
-    _lock: fs::File,
+    _lock: FolderLock,
     /// Deleted when the sandbox ends.
     ephemeral: Option<tempfile::TempDir>,
 }
@@ -84,12 +87,7 @@ impl Folder {
         let ephemeral = data.is_none().then(tempfile::tempdir).transpose()?;
         let path = data.or_else(|| ephemeral.as_ref().map(|folder| folder.path().to_owned()));
         let path = path.context("no place for data")?;
-        let lock = fs::create_dir_all(&path).and_then(|()| fs::File::create(path.join("lock")));
-        let lock = lock.with_context(|| format!("{} cannot be written", path.display()))?;
-        if let Err(error) = lock.try_lock() {
-            let why = format!("{} is in use by another sandbox; give this one its own with --data DIR", path.display());
-            return Err(anyhow::Error::new(error).context(why));
-        }
+        let lock = FolderLock::take(&path, "another sandbox")?;
         Ok(Self { path, _lock: lock, ephemeral })
     }
 }
@@ -101,7 +99,7 @@ impl Sandbox {
         let folder = Folder::take(options.data)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))
             .await
-            .with_context(|| format!("cannot listen on 127.0.0.1:{}", options.port))?;
+            .with_context(|| format!("cannot listen on 127.0.0.1:{}; choose another port with PORT=…", options.port))?;
         let url = format!("http://{}", listener.local_addr()?);
         let system = SandboxSystem::new()?;
         let providers_url = match options.providers_url {
@@ -112,7 +110,13 @@ impl Sandbox {
         let clock_file = folder.path.join("clock");
         start_clock(&system, options.simulated_clock, &clock_file)?;
 
-        let mut vars = Variables::of_process();
+        let mut vars = if options.environment { Variables::of_process() } else { Variables::of([]) };
+        if folder.ephemeral.is_some() {
+            // Keeping nothing includes a store that others keep.
+            vars.unset("STORE_URL");
+        }
+        let simulated_stripe = !vars.is_set("STRIPE_SECRET_KEY");
+        refuse_live_keys(&mut vars);
         defaults(&mut vars, &folder.path, &url, &link.url, &system)?;
         let configuration = Configuration::read(&mut vars);
         vars.finish()?;
@@ -123,7 +127,7 @@ impl Sandbox {
             Outside { http: Arc::new(http), fail_points: crashes.clone(), ephemeral: folder.ephemeral.is_some() };
         let parts = Parts::build(&configuration, &system.system, outside)?;
 
-        let mut identity = Identity::load_or_make(&folder.path, system.system.entropy.as_ref());
+        let mut identity = Identity::load_or_make(&folder.path, system.system.entropy.as_ref())?;
         identity.url.clone_from(&url);
         identity.console = format!("{url}/console");
         identity.seed(&parts, &system.system, &format!("{url}/sandbox/inbox")).await?;
@@ -140,7 +144,8 @@ impl Sandbox {
         let router = compose(&parts, &system, control, console);
         let (stop, serving) = start_serving(system.clone(), listener, router);
         // Once they are told where their webhooks go, providers send those that waited: somebody must take them.
-        tell_providers(&link, &configuration, &system, &url).await?;
+        let stripe = configuration.stripe.as_ref().filter(|_| simulated_stripe);
+        tell_providers(&link, stripe, &system, &url).await?;
         Ok(Self { identity, folder, stop, serving })
     }
 
@@ -208,7 +213,13 @@ fn start_clock(system: &SandboxSystem, simulated: bool, file: &Path) -> anyhow::
         system.time.set(None);
         return Ok(());
     }
-    let kept = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
+    let kept = match fs::read_to_string(file) {
+        Ok(text) => {
+            let unreadable = || format!("{} holds no time: delete it to start at the present", file.display());
+            Some(text.trim().parse().with_context(unreadable)?)
+        }
+        Err(_) => None,
+    };
     let now = system.time.set(Some(kept.unwrap_or_else(|| system.time.now())));
     write_whole(file, now.to_string().as_bytes())
 }
@@ -234,15 +245,26 @@ fn defaults(
     Ok(())
 }
 
-/// Tells the simulated providers where their webhooks go, and keeps their clock in step.
+/// A sandbox is for trying: it never moves real money.
+fn refuse_live_keys(vars: &mut Variables) {
+    let key = vars.var("STRIPE_SECRET_KEY", "Stripe's secret key").secret().optional();
+    if let Ok(Some(key)) = key
+        && key.expose().contains("_live_")
+    {
+        vars.refuse("STRIPE_SECRET_KEY is a live key: the sandbox takes test keys only");
+    }
+}
+
+/// Tells the simulated providers where their webhooks go, and keeps their clock in step. `stripe`: simulated Stripe's
+/// settings, where it is used; real secrets are not for a simulation.
 async fn tell_providers(
     link: &ProvidersLink,
-    configuration: &Configuration,
+    stripe: Option<&StripeConfiguration>,
     system: &SandboxSystem,
     url: &str,
 ) -> anyhow::Result<()> {
     link.set_clock(system.time.is_simulated().then(|| system.time.now())).await?;
-    let secret = configuration.stripe.as_ref().and_then(|stripe| stripe.webhook_secrets.first());
+    let secret = stripe.and_then(|stripe| stripe.webhook_secrets.first());
     if let Some(secret) = secret {
         link.send_webhooks_to("stripe", &format!("{url}/webhooks/providers/stripe"), secret.expose()).await?;
     }

@@ -3,7 +3,7 @@
 use tollgate_domain::Refusal;
 use tollgate_gateway::{Error, ports::provider::Unsupported};
 
-use crate::{Problem, ProblemCode, problem::FieldError};
+use crate::{Problem, ProblemCode};
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
@@ -19,11 +19,10 @@ impl From<Error> for Problem {
                 Code::IdempotencyKeyInUse,
                 "The first request with this Idempotency-Key is still running. Ask again in a moment.",
             ),
-            Error::ProviderRefused(failure) => {
-                let detail = FieldError { pointer: String::new(), detail: failure.code.clone() };
-                Self::new(Code::ProviderRefused, format!("The provider refused: {}", failure.message))
-                    .with_errors(vec![detail])
-            }
+            Error::ProviderRefused(failure) => Self::new(
+                Code::ProviderRefused,
+                format!("{} ({}).", failure.message.trim_end_matches('.'), failure.code),
+            ),
             Error::ProviderUnavailable { retry_after } => {
                 let problem = Self::new(
                     Code::ProviderUnavailable,

@@ -1,6 +1,6 @@
 //! The environment variables that every function reads, as a table.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tollgate_runtime::{
@@ -53,21 +53,43 @@ impl Configuration {
             .required();
         let stripe = read_stripe(vars);
         let provider_connect_timeout =
-            vars.var("PROVIDER_CONNECT_TIMEOUT_MS", "connecting to a provider").parse::<u64>().or("1000");
-        let provider_timeout = vars.var("PROVIDER_TIMEOUT_MS", "a whole call to a provider").parse::<u64>().or("10000");
+            vars.var("PROVIDER_CONNECT_TIMEOUT_MS", "connecting to a provider").parse::<Millis>().or("1000");
+        let provider_timeout =
+            vars.var("PROVIDER_TIMEOUT_MS", "a whole call to a provider").parse::<Millis>().or("10000");
         let store_timeout =
-            vars.var("STORE_TIMEOUT_MS", "a store operation that somebody waits for").parse::<u64>().or("5000");
+            vars.var("STORE_TIMEOUT_MS", "a store operation that somebody waits for").parse::<Millis>().or("5000");
+        let store = store.and_then(|url| read_store(vars, url.rest()));
         let secrets_key = secrets_key.and_then(|text| read_secrets_key(vars, &text));
         Ok(Self {
-            store: PathBuf::from(store?.rest()),
+            store: store?,
             secrets_key: secrets_key?,
             public_url: public_url?.as_str().trim_end_matches('/').to_owned(),
             stripe: stripe?,
-            provider_connect_timeout: Duration::from_millis(provider_connect_timeout?),
-            provider_timeout: Duration::from_millis(provider_timeout?),
-            store_timeout: Duration::from_millis(store_timeout?),
+            provider_connect_timeout: provider_connect_timeout?.0,
+            provider_timeout: provider_timeout?.0,
+            store_timeout: store_timeout?.0,
         })
     }
+}
+
+/// A time-out: 1 ms to 10 minutes. None at all would hang, and a longer one is a mistake.
+struct Millis(Duration);
+
+impl FromStr for Millis {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let millis = text.parse().ok().filter(|millis| (1..=600_000).contains(millis));
+        millis.map(|millis| Self(Duration::from_millis(millis))).ok_or("must be 1 to 600000 milliseconds")
+    }
+}
+
+/// SQLite would take an empty path or `:memory:` for a database that nobody else sees and that ends with the process.
+fn read_store(vars: &mut Variables, path: &str) -> Result<PathBuf, Mistaken> {
+    if path.is_empty() || path.starts_with(":memory:") {
+        return Err(vars.refuse("STORE_URL names no file (sqlite:PATH)"));
+    }
+    Ok(PathBuf::from(path))
 }
 
 /// No key: Stripe is off. A key without what it needs is a mistake, not a surprise at the first webhook.
@@ -89,11 +111,20 @@ fn read_stripe(vars: &mut Variables) -> Read<Option<StripeConfiguration>> {
             vars.refuse("STRIPE_WEBHOOK_SECRET is not set, and STRIPE_SECRET_KEY is: webhooks could not be verified")
         );
     };
-    Ok(Some(StripeConfiguration {
-        api_url: api_url.as_str().to_owned(),
-        secret_key,
-        webhook_secrets: webhook_secret.expose().split(',').map(|secret| Secret::new(secret.trim())).collect(),
-    }))
+    let webhook_secrets: Vec<_> = webhook_secret
+        .expose()
+        .split(',')
+        .map(str::trim)
+        .filter(|secret| !secret.is_empty())
+        .map(Secret::new)
+        .collect();
+    if webhook_secrets.is_empty() {
+        return Err(vars.refuse("STRIPE_WEBHOOK_SECRET holds no secret"));
+    }
+    if !["sk_", "rk_"].iter().any(|prefix| secret_key.expose().starts_with(prefix)) {
+        return Err(vars.refuse("STRIPE_SECRET_KEY is not a secret key of Stripe's: those start with sk_ or rk_"));
+    }
+    Ok(Some(StripeConfiguration { api_url: api_url.as_str().to_owned(), secret_key, webhook_secrets }))
 }
 
 fn read_secrets_key(vars: &mut Variables, text: &Secret) -> Result<Zeroizing<[u8; 32]>, Mistaken> {

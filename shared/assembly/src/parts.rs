@@ -59,6 +59,10 @@ impl Parts {
         system.entropy.fill(&mut boot);
         let boot = BootId::from_random(boot);
         let options = if outside.ephemeral { Options::new(boot).ephemeral() } else { Options::new(boot) };
+        let folder = configuration.store.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            anyhow::bail!("STORE_URL: there is no folder {}", folder.display());
+        }
         let store = SqliteStore::open(&configuration.store, options, Arc::clone(&system.time))
             .with_context(|| format!("the store {} cannot be opened", configuration.store.display()))?;
         let store = Arc::new(store);

@@ -27,6 +27,10 @@ impl Gateway {
         let call = Call { payment, operation, timeout };
         let cut_off = Answer::Unknown { reason: NO_ANSWER_IN_TIME.to_owned() };
         let (reply, timing) = self.timed(timeout, provider.send(call), cut_off).await;
+        if let Answer::Unknown { reason } | Answer::NotReached { reason, .. } = &reply.answer {
+            let (provider, kind) = (operation.provider.as_str(), operation.kind.as_str());
+            tracing::warn!(provider, call = kind, payment = %payment.id, reason, "a call to the provider gave no outcome");
+        }
         let row = self.call_row(&call, operation.kind.as_str(), answer_outcome(&reply.answer), &reply, timing, context);
         Ok((reply.answer, row))
     }

@@ -94,6 +94,11 @@ impl Variables {
         self.values.get(name).is_some_and(|value| !value.is_empty())
     }
 
+    /// Takes a variable's value away.
+    pub fn unset(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
     /// Gives a variable that is not set this value: for the sandbox, which knows its own parts.
     pub fn set_default(&mut self, name: &str, value: &str) {
         if !self.is_set(name) {

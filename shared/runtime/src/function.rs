@@ -89,6 +89,10 @@ where
     C: AsyncFnOnce(&mut Variables, &System) -> anyhow::Result<Function>,
 {
     let mut vars = Variables::of_process();
+    if std::env::args_os().len() > 1 {
+        vars.refuse("takes no arguments: it is configured by environment variables");
+        return vars.finish().map_or_else(|mistakes| report(name, &mistakes.into()), |()| ExitCode::FAILURE);
+    }
     let log_options = LogOptions::read(&mut vars);
     logs::install(&log_options.unwrap_or_default());
     metrics::install();
@@ -127,6 +131,7 @@ where
     let stop = stop_signal().context("cannot listen for signals")?;
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr().unwrap_or(address);
     tracing::info!(function = name, version = env!("CARGO_PKG_VERSION"), %address, "serving");
     let server = Server::new(&system).with_limits(function.server_limits.clone());
     server.serve(listener, function.into_router(name, &system, project), stop).await;

@@ -51,7 +51,13 @@ impl World {
     #[allow(clippy::disallowed_methods, reason = "serves beside the test")]
     async fn start_with(simulated_clock: bool, providers_url: Option<String>) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let options = ServeOptions { port: 0, data: Some(data.path().to_owned()), providers_url, simulated_clock };
+        let options = ServeOptions {
+            port: 0,
+            data: Some(data.path().to_owned()),
+            providers_url,
+            simulated_clock,
+            environment: false,
+        };
         let sandbox = Sandbox::start(options).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(sandbox.serve(async {

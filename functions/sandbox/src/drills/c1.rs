@@ -23,20 +23,20 @@ pub(super) async fn play() -> anyhow::Result<()> {
         }
     }
     say(&format!("  {AT_ONCE} requests at once with one key: {made} made the payment, {later} were told of it"))?;
-    ensure!(made == 1, "one request makes the payment");
+    ensure!(made == 1, "expected that one request makes the payment");
 
     stage.kill().await?;
     stage.restart().await?;
     let client = stage.client()?;
     let again = client.create("drill-c1", 1200, "pm_card_visa").await?;
-    ensure!(again.status == 200 && again.replayed, "after a restart the key still gives the payment");
+    ensure!(again.status == 200 && again.replayed, "expected that after a restart the key still gives the payment");
     let other = client.create("drill-c1", 1300, "pm_card_visa").await?;
-    ensure!(other.status == 422, "the same key with another amount is refused");
+    ensure!(other.status == 422, "expected that the same key with another amount is refused");
     let transactions = client.transactions("stripe").await?;
     say(&format!(
         "  after a kill and a restart the same key gives the same payment; charges at Stripe: {}",
         transactions.len()
     ))?;
-    ensure!(transactions.len() == 1, "Stripe charged once");
+    ensure!(transactions.len() == 1, "expected that Stripe charged once");
     Ok(())
 }

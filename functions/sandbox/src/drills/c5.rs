@@ -13,26 +13,37 @@ pub(super) async fn play() -> anyhow::Result<()> {
         let key = format!("drill-c5-create-{point}");
         stage.client()?.crash_at(point).await?;
         let cut_off = stage.client()?.create(&key, 900, "pm_card_visa").await;
-        ensure!(cut_off.is_err(), "the process dies before it answers");
+        ensure!(cut_off.is_err(), "expected that the process dies before it answers");
         stage.died().await?;
         stage.restart().await?;
         let client = stage.client()?;
         let retried = client.create(&key, 900, "pm_card_visa").await?;
-        ensure!(retried.text("status") == "AUTHORIZED", "the retry finds or makes the charge: {}", retried.body);
+        ensure!(
+            retried.text("status") == "AUTHORIZED",
+            "expected that the retry finds or makes the charge: {}",
+            retried.body
+        );
         let id = retried.text("id").to_owned();
         let charges = charges(&client, &id).await?;
-        ensure!(charges == 1, "one charge at Stripe, not {charges}");
+        ensure!(charges == 1, "expected that one charge at Stripe, not {charges}");
 
         client.crash_at(point).await?;
         let capture_key = format!("drill-c5-capture-{point}");
-        ensure!(client.capture(&id, &capture_key, None).await.is_err(), "the process dies before it answers");
+        ensure!(
+            client.capture(&id, &capture_key, None).await.is_err(),
+            "expected that the process dies before it answers"
+        );
         stage.died().await?;
         stage.restart().await?;
         let client = stage.client()?;
         let retried = client.capture(&id, &capture_key, None).await?;
-        ensure!(retried.status == 200 && retried.text("status") == "CAPTURED", "the retry captures: {}", retried.body);
+        ensure!(
+            retried.status == 200 && retried.text("status") == "CAPTURED",
+            "expected that the retry captures: {}",
+            retried.body
+        );
         let taken = transaction(&client, &id).await?["captured"].as_i64();
-        ensure!(taken == Some(900), "Stripe took 900, not {taken:?}");
+        ensure!(taken == Some(900), "expected that Stripe took 900, not {taken:?}");
         say(&format!("  killed at {point}, in create and in capture: retried, one charge, taken once"))?;
     }
     Ok(())

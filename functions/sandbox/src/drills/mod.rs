@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
+use tollgate_runtime::function::stop_signal;
 
 use crate::{
     client::Client,
@@ -35,7 +36,16 @@ pub async fn run(name: Option<&str>) -> anyhow::Result<()> {
     }
 }
 
+/// Plays a drill; told to stop, it takes its processes along.
 async fn play(name: &str) -> anyhow::Result<()> {
+    let stop = stop_signal().context("cannot listen for signals")?;
+    tokio::select! {
+        played = play_to_the_end(name) => played,
+        () = stop => bail!("stopped"),
+    }
+}
+
+async fn play_to_the_end(name: &str) -> anyhow::Result<()> {
     let Some((name, what)) = DRILLS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
         bail!("there is no drill {name}; `drill` lists them");
     };

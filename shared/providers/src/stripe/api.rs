@@ -183,7 +183,7 @@ fn client_error(status: u16, error: ApiError, headers: &HeaderMap) -> Got {
         (.., "charge_expired_for_capture" | "capture_charge_authorization_expired") => Got::Expired(error),
         (402, ..) | (_, "card_error", _) => Got::Declined(error),
         (401 | 403, ..) => {
-            tracing::error!(status, code, "stripe refused our credentials");
+            tracing::error!(status, code, "stripe refused our credentials: check STRIPE_SECRET_KEY");
             // It turned the request away before looking at it or at its key: that says nothing of an earlier call
             // with the same id, whose answer may have been lost. With good credentials it can be sent again.
             Got::NotReached { reason: "our credentials were refused".to_owned(), retry_after: None }
