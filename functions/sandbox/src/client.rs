@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use tollgate_gateway::ports::HttpClient;
 use tollgate_providers::{HttpSettings, ReqwestClient};
 
+/// The providers' books can be long.
+const LONG_ANSWER: usize = 256 << 20;
 /// Longer than any answer takes.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
@@ -44,7 +46,8 @@ impl Answer {
 impl Client {
     /// A client of the sandbox at `url`, with a merchant's key, on connections of its own.
     pub fn connect(url: &str, api_key: &str) -> anyhow::Result<Self> {
-        let http = Arc::new(ReqwestClient::new(HttpSettings::default())?);
+        let http =
+            Arc::new(ReqwestClient::new(HttpSettings { max_body_bytes: LONG_ANSWER, ..HttpSettings::default() })?);
         Ok(Self { url: url.to_owned(), api_key: api_key.to_owned(), http })
     }
 

@@ -11,6 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tollgate_api::{Problem, ProblemCode, strict_json};
 use tollgate_domain::{ProviderName, Timestamp};
 use tollgate_gateway::ports::{FailPoint, Time};
@@ -33,6 +34,8 @@ pub(crate) struct Control {
     pub(crate) outages: Arc<Outages>,
     pub(crate) time: Arc<SandboxTime>,
     pub(crate) clock_file: PathBuf,
+    /// One mover of the clock at a time.
+    pub(crate) moving: Arc<Mutex<()>>,
 }
 
 pub(crate) fn router(control: Control) -> Router {
@@ -53,6 +56,7 @@ async fn advance(State(control): State<Control>, body: Bytes) -> Result<Json<Val
         let detail = "This sandbox's clock runs by itself. Start it with `serve --clock simulated` to move it.";
         return Err(Problem::new(ProblemCode::InvalidRequest, detail));
     }
+    let _turn = control.moving.lock().await;
     let target = control.time.now() + Duration::from_secs(seconds?.unsigned_abs());
     control.move_clock(target).await.map_err(Problem::internal)?;
     Ok(Json(json!({"now": target.to_string()})))

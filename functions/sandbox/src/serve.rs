@@ -106,7 +106,7 @@ impl Sandbox {
             Some(url) => url,
             None => start_providers(&system, &folder.path).await?,
         };
-        let link = ProvidersLink::new(&providers_url, system.http.clone(), system.system.time.clone());
+        let link = ProvidersLink::new(&providers_url, system.control.clone(), system.system.time.clone());
         let clock_file = folder.path.join("clock");
         start_clock(&system, options.simulated_clock, &clock_file)?;
 
@@ -134,7 +134,14 @@ impl Sandbox {
         identity.write(&folder.path)?;
 
         let merchants = identity.merchants()?.into_iter().map(|(id, name, _)| (id, name.to_owned())).collect();
-        let control = Control { link: link.clone(), crashes, outages, time: system.time.clone(), clock_file };
+        let control = Control {
+            link: link.clone(),
+            crashes,
+            outages,
+            time: system.time.clone(),
+            clock_file,
+            moving: Arc::default(),
+        };
         let console = console::Console {
             gateway: parts.gateway.clone(),
             merchants,

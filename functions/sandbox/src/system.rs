@@ -13,13 +13,20 @@ pub(crate) struct SandboxSystem {
     pub(crate) system: System,
     /// Calls without any played fault.
     pub(crate) http: Arc<ReqwestClient>,
+    /// For the providers' control plane: their books can be long.
+    pub(crate) control: Arc<ReqwestClient>,
 }
+
+/// The providers' books of some hundred thousand payments.
+const BOOKS_BYTES: usize = 256 << 20;
 
 impl SandboxSystem {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let time = Arc::new(SandboxTime::real());
         let system = System { time: time.clone(), entropy: Arc::new(OsEntropy), tasks: TaskSpawner::default() };
-        Ok(Self { time, system, http: Arc::new(ReqwestClient::new(HttpSettings::default())?) })
+        let http = Arc::new(ReqwestClient::new(HttpSettings::default())?);
+        let books = HttpSettings { max_body_bytes: BOOKS_BYTES, ..HttpSettings::default() };
+        Ok(Self { time, system, http, control: Arc::new(ReqwestClient::new(books)?) })
     }
 
     /// The providers' tasks are their own: a stop of the gateway does not wait for them, as if they were elsewhere.

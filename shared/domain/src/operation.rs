@@ -103,6 +103,8 @@ pub struct Operation {
     pub transaction_id: Option<String>,
     /// The token of the last committed step, where the provider needs several (rule 4).
     pub progress: Option<String>,
+    /// A reversal whose amount stands in suspense in the ledger until it is done.
+    pub in_suspense: bool,
     /// Set while the payer has to act.
     pub payer: Option<PayerTurn>,
     /// The payer's token, needed to send again; erased once the outcome is known (rule 11).
@@ -128,7 +130,7 @@ impl Operation {
     }
 
     /// Whether every call that could ever have been sent, by a stalled instance too, is long over.
-    pub(crate) fn nobody_may_send(&self, now: Timestamp) -> bool {
+    pub fn nobody_may_send(&self, now: Timestamp) -> bool {
         self.last_call_until.is_none_or(|until| now >= until + ZOMBIE_SAFE_AFTER)
     }
 

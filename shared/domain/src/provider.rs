@@ -144,6 +144,13 @@ pub enum TransactionState {
     Declined(Failure),
 }
 
+impl TransactionState {
+    /// Whether the provider holds or has taken the money, and is not working on anything.
+    pub const fn is_settled(&self) -> bool {
+        matches!(self, Self::Authorized { .. } | Self::Captured { .. })
+    }
+}
+
 /// A refund at the provider, as it says it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundView {

@@ -171,9 +171,10 @@ impl Gateway {
             return payment.answered(number, answer, next, now);
         }
         let Answer::Shows(view) = answer else { return None };
-        match payment.observed(view, true, next, now) {
+        // As a hint only: what happened since, an event has told.
+        match payment.observed(view, false, next, now) {
             Observation::Change(change) => Some(*change),
-            Observation::Nothing { .. } | Observation::AskProvider => None,
+            _ => None,
         }
     }
 }

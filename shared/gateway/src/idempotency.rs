@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
-use tollgate_domain::{KeyHash, MerchantId, Operation, OperationState, Payment};
+use tollgate_domain::{KeyHash, MerchantId, Operation, OperationKind, OperationState, Payment};
 
 use crate::{
     Context, Done, Error, Gateway,
@@ -93,11 +93,18 @@ impl Gateway {
             {
                 return Err(Error::KeyInUse);
             }
+            if !self.may_send_again(&operation)? {
+                // Nothing is leased for asking: retries must not put off the time when "no such request" counts.
+                self.resolve_by_asking(payment, Cause::Merchant, context).await?;
+                let payment = self.load(record.payment).await?.ok_or(Error::Internal)?;
+                let operation = self.operation_of(&payment, record.operation).await?;
+                return Done::of(payment, &operation, None).map(Done::replayed);
+            }
             let taken = payment.take_over(self.lease(), self.now()).ok_or(Error::Internal)?;
             let taken_payment = taken.payment.clone();
             let set = self.change_set(Some(&payment), taken, Cause::Merchant, context);
             match self.commit(&set).await? {
-                Committed::Done => return self.resume(taken_payment, operation, context).await.map(Done::replayed),
+                Committed::Done => return self.resume(taken_payment, context).await.map(Done::replayed),
                 Committed::Conflict(Guard::Version) => {}
                 Committed::Conflict(_) => return Err(Error::Internal),
             }
@@ -105,19 +112,24 @@ impl Gateway {
         Err(Error::KeyInUse)
     }
 
-    /// Takes up an operation that this process has just taken over: sends it again with its id while the provider
-    /// still knows that id, and asks where that leaves it unknown.
-    pub(crate) async fn resume(
-        &self,
-        payment: Payment,
-        operation: Operation,
-        context: &Context,
-    ) -> Result<Done, Error> {
+    /// Whether the same request may be sent again with its id: while the provider still knows that id, and, for what
+    /// moves held money, until it is overdue or so old that it can be asked about and sent afresh. A clock that went back
+    /// says nothing about the provider's.
+    pub(crate) fn may_send_again(&self, operation: &Operation) -> Result<bool, Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
-        if self.now() >= operation.opened_at + provider.resend_window() {
-            let (payment, operation) = self.ask(payment, &operation, context).await?;
-            return Done::of(payment, &operation, None);
-        }
+        let (now, opened_at) = (self.now(), operation.opened_at);
+        let known = now >= opened_at && now < opened_at + provider.resend_window();
+        Ok(match operation.kind {
+            OperationKind::Authorize | OperationKind::Refund => known,
+            OperationKind::Capture | OperationKind::Void | OperationKind::Reversal => {
+                known && now < operation.resolve_by() && !operation.nobody_may_send(now)
+            }
+        })
+    }
+
+    /// Takes up an operation that this process has just taken over: sends it again with its id, and asks where that
+    /// leaves it unknown.
+    pub(crate) async fn resume(&self, payment: Payment, context: &Context) -> Result<Done, Error> {
         let carried = self.carry_out(payment, context).await?;
         if carried.operation.state == OperationState::Open
             && carried.operation.payer.is_none()

@@ -1,6 +1,6 @@
 //! A provider's event: a hint that can be late, repeated, out of order, or earlier than our own commit (rule 17).
 
-use tollgate_domain::{Observation, Payment, PaymentId, ProviderName, TransactionView};
+use tollgate_domain::{Observation, Payment, PaymentId, ProviderName, Refusal};
 
 use crate::{
     Context, Error, Gateway,
@@ -50,14 +50,20 @@ impl Gateway {
     }
 
     async fn ingest(&self, provider: ProviderName, event: ProviderEvent, context: &Context) -> Result<Ingested, Error> {
-        let News::Transaction { payment, view } = &event.news else { return Ok(Ingested::Ignored) };
-        let Some(id) = *payment else { return Ok(Ingested::Unmatched) };
+        let id = match &event.news {
+            News::Transaction { payment: Some(id), .. } | News::Changed { payment: id, .. } => *id,
+            News::Transaction { payment: None, .. } => return Ok(Ingested::Unmatched),
+            News::NotUsed | News::Refund { .. } => return Ok(Ingested::Ignored),
+        };
         self.ports.fail_points.pass(FailPoint::BeforeEvent);
         for _ in 0..RACES {
             let Some(payment) = self.load(id).await?.filter(|found| found.provider == provider) else {
                 return Ok(Ingested::Unmatched);
             };
-            let (observation, asked) = self.observe(&payment, view, context).await?;
+            let (observation, asked) = self.observe(&payment, &event.news, context).await?;
+            if observation == Observation::Later {
+                return Err(Error::Refused(Refusal::OperationInProgress));
+            }
             let (set, next) = self.event_set(provider, &event, &payment, observation, asked, context);
             match self.commit(&set).await? {
                 Committed::Done => {
@@ -82,14 +88,22 @@ impl Gateway {
     async fn observe(
         &self,
         payment: &Payment,
-        view: &TransactionView,
+        news: &News,
         context: &Context,
     ) -> Result<(Observation, Option<ProviderCall>), Error> {
-        let hint = payment.observed(view, false, self.attempt(), self.now());
+        let hint = match news {
+            News::Transaction { view, .. } => payment.observed(view, false, self.attempt(), self.now()),
+            _ => Observation::AskProvider,
+        };
+        let transaction_id = match news {
+            News::Transaction { view, .. } => &view.transaction_id,
+            News::Changed { transaction_id, .. } => transaction_id,
+            News::NotUsed | News::Refund { .. } => return Ok((hint, None)),
+        };
         if hint != Observation::AskProvider {
             return Ok((hint, None));
         }
-        let (answer, row) = self.look_up_transaction(payment, &view.transaction_id, context).await?;
+        let (answer, row) = self.look_up_transaction(payment, transaction_id, context).await?;
         let observation = match answer {
             LookUp::Found(tollgate_domain::Answer::Shows(view)) => {
                 payment.observed(&view, true, self.attempt(), self.now())
@@ -134,7 +148,9 @@ impl Gateway {
                 let cause = Cause::ProviderEvent(event.event_id.clone());
                 (self.change_set(Some(payment), *change, cause, context), Some(next))
             }
-            Observation::Nothing { .. } | Observation::AskProvider => (ChangeSet::beside(self.change_id()), None),
+            Observation::Nothing { .. } | Observation::AskProvider | Observation::Later => {
+                (ChangeSet::beside(self.change_id()), None)
+            }
         };
         set.received = Some(self.received(provider, event, payment.id, next.as_ref().unwrap_or(payment), context));
         if let Some(received) = &mut set.received {

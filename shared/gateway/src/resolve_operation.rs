@@ -1,9 +1,8 @@
 //! Resolving an operation whose outcome is unknown, without the merchant: jobs ask, and send again only what cannot
 //! charge anybody (rules 2 and 3).
 
-use tollgate_domain::{
-    Answer, Change, Operation, OperationKind, Payment, PaymentId, TransactionState, TransactionView,
-};
+use futures::future::BoxFuture;
+use tollgate_domain::{Answer, Change, Observation, Operation, OperationKind, Payment, PaymentId};
 
 use crate::{
     Context, Error, Gateway,
@@ -38,25 +37,47 @@ impl Gateway {
     async fn resolve(&self, id: PaymentId, job: &str, context: &Context) -> Result<Resolution, Error> {
         let payment = self.load(id).await?.ok_or(Error::NotFound)?;
         let Some(open) = payment.open.clone() else { return Ok(Resolution::NothingOpen) };
-        if open.payer.is_some() {
-            return Ok(Resolution::AwaitingPayer);
-        }
         if let Some(lease) = open.lease
             && self.now() < lease.call_until
             && !self.owner_is_gone(lease.owner).await?
         {
             return Ok(Resolution::InFlight);
         }
-        // Sending an authorization again is the merchant's retry. A capture or void is sent again until it is overdue.
-        let only_ask = match open.kind {
-            OperationKind::Authorize => true,
-            OperationKind::Capture | OperationKind::Void => self.now() >= open.resolve_by(),
-            OperationKind::Refund | OperationKind::Reversal => false,
-        };
-        if only_ask {
-            return Box::pin(self.resolve_by_asking(payment, job, context)).await;
+        if open.payer.is_some() {
+            return self.look_for_the_payer(payment, &open, context).await;
+        }
+        // Sending an authorization again is the merchant's retry.
+        if open.kind == OperationKind::Authorize || !self.may_send_again(&open)? {
+            return self.resolve_by_asking(payment, Cause::Job(job.to_owned()), context).await;
         }
         self.send_again(payment, &open, job, context).await
+    }
+
+    /// The payer may have acted without coming back, and the event may be lost: what the provider shows is adopted.
+    async fn look_for_the_payer(
+        &self,
+        payment: Payment,
+        open: &Operation,
+        context: &Context,
+    ) -> Result<Resolution, Error> {
+        let (answer, row) = self.look_up(&payment, open, context).await?;
+        let news = match answer {
+            LookUp::Found(Answer::Shows(view)) => match payment.observed(&view, true, self.attempt(), self.now()) {
+                Observation::Change(_) => Some(Answer::Shows(view)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(answer) = news else {
+            self.commit_row(row).await?;
+            return Ok(Resolution::AwaitingPayer);
+        };
+        let settled = self.settle(payment, open.number, answer, row, Cause::LookUp, context).await?;
+        Ok(match (settled.operation.state.is_closed(), settled.ours) {
+            (false, _) => Resolution::AwaitingPayer,
+            (true, true) => self.resolved(settled.payment, context),
+            (true, false) => Resolution::Resolved(Box::new(settled.payment)),
+        })
     }
 
     async fn send_again(
@@ -75,7 +96,7 @@ impl Gateway {
             Committed::Conflict(_) => return Ok(Resolution::Raced),
         }
         // A refusal is an outcome: what the merchant's own request would make an error of it is none here.
-        match self.resume(next, open.clone(), context).await {
+        match self.resume(next, context).await {
             Ok(_) | Err(Error::ProviderRefused(_)) => {}
             Err(Error::ProviderUnavailable { .. }) => return Ok(Resolution::StillUnknown),
             Err(error) => return Err(error),
@@ -87,8 +108,21 @@ impl Gateway {
 
     /// By reading only. "No such request" and "still only held" count after a commit that takes the operation over, five
     /// minutes past the last call that could have been sent.
-    async fn resolve_by_asking(&self, payment: Payment, job: &str, context: &Context) -> Result<Resolution, Error> {
-        let cause = Cause::Job(job.to_owned());
+    pub(crate) fn resolve_by_asking<'a>(
+        &'a self,
+        payment: Payment,
+        cause: Cause,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Resolution, Error>> {
+        Box::pin(self.resolve_by_asking_now(payment, cause, context))
+    }
+
+    async fn resolve_by_asking_now(
+        &self,
+        payment: Payment,
+        cause: Cause,
+        context: &Context,
+    ) -> Result<Resolution, Error> {
         let mut current = payment;
         let nobody_may_send = if let Some(taken) = current.take_over_to_ask(self.now()) {
             let next = taken.payment.clone();
@@ -107,10 +141,10 @@ impl Gateway {
             let next = change.payment.clone();
             let mut set = self.change_set(Some(&current), change, cause, context);
             set.calls.push(row);
-            return Ok(match self.commit(&set).await? {
-                Committed::Done => self.resolved(next, context),
-                Committed::Conflict(_) => Resolution::Raced,
-            });
+            return match self.commit(&set).await? {
+                Committed::Done => self.carry_on(next, open.number, context).await,
+                Committed::Conflict(_) => Ok(Resolution::Raced),
+            };
         }
         let LookUp::Found(answer) = answer else {
             self.commit_row(row).await?;
@@ -128,11 +162,25 @@ impl Gateway {
     fn never_done(&self, payment: &Payment, answer: &LookUp) -> Option<Change> {
         match answer {
             LookUp::NotFound => payment.never_arrived(self.now()),
-            LookUp::Found(Answer::Shows(TransactionView { state: TransactionState::Authorized { .. }, .. })) => {
-                payment.not_done(self.attempt(), self.now())
+            // The money stands where it stood. (A provider that is still working on it shows something else.)
+            LookUp::Found(Answer::Shows(view)) if view.state.is_settled() => {
+                match payment.observed(view, true, self.attempt(), self.now()) {
+                    Observation::Nothing { contradiction: false } => payment.afresh(self.attempt(), self.now()),
+                    _ => None,
+                }
             }
             LookUp::Found(_) | LookUp::Failed { .. } => None,
         }
+    }
+
+    /// Sends what was leased afresh; otherwise the outcome is known.
+    async fn carry_on(&self, payment: Payment, number: u32, context: &Context) -> Result<Resolution, Error> {
+        if payment.open.as_ref().is_none_or(|open| open.number != number) {
+            return Ok(self.resolved(payment, context));
+        }
+        let carried = self.carry_out(payment, context).await?;
+        let closed = carried.operation.state.is_closed();
+        Ok(if closed { Resolution::Resolved(Box::new(carried.payment)) } else { Resolution::StillUnknown })
     }
 
     /// Known now; what it opened is ours to carry out.

@@ -386,7 +386,7 @@ async fn a_payer_who_approves_comes_back_to_the_shop_with_the_payment_authorized
             let expected = format!("https://shop.example/thanks?order=17&payment_id={id}#top");
             assert_eq!((returned.status, returned.header("location")), (303, Some(expected.as_str())));
         } else {
-            assert!(returned.expect(200).text().contains("Thank you"));
+            assert!(returned.expect(200).text().contains("go back to the shop"));
         }
         let payment = world.look_at(id).await;
         assert_eq!((&payment["status"], &payment["failure"]["code"]), (&json!(status), &failure), "{payment}");

@@ -630,24 +630,153 @@ async fn a_job_sends_a_capture_again_with_the_operations_own_id() {
 }
 
 #[tokio::test]
-async fn a_capture_that_the_provider_answers_with_its_kept_error_for_ever_is_closed_when_it_is_overdue() {
+async fn a_capture_that_the_provider_answers_with_its_kept_error_for_ever_is_sent_afresh() {
     let world = World::new();
     let payment = world.authorized().await;
-    let held_there = || LookUp::Found(shows(held()));
     world.script.answers([unknown(), unknown()]);
-    world.script.look_ups([held_there(), held_there()]);
+    world.script.look_ups([LookUp::Found(shows(held())), LookUp::Found(shows(held()))]);
     assert!(!world.capture(&payment, "c").await.unwrap().known);
-    assert_eq!(world.resolve(&payment).await, Resolution::StillUnknown, "a job sends it again first");
-    assert!(matches!(world.void(&payment, "v").await, Err(Error::Refused(_))));
+    assert_eq!(world.resolve(&payment).await, Resolution::StillUnknown, "at first it is sent again as it was");
 
-    world.later(3600);
-    assert!(matches!(world.resolve(&payment).await, Resolution::Resolved(_)));
-    assert!(matches!(world.capture(&payment, "c").await, Err(Error::ProviderRefused(_))));
+    world.later(20 + 300);
     world.script.answers([shows(taken())]);
-    assert_eq!(world.capture(&payment, "again").await.unwrap().payment.status, PaymentStatus::Captured);
+    assert!(matches!(world.resolve(&payment).await, Resolution::Resolved(_)));
+    assert_eq!(world.capture(&payment, "c").await.unwrap().payment.status, PaymentStatus::Captured);
     let sent = world.script.sent();
     assert_eq!(sent[1].1, sent[2].1, "the same operation, sent again");
-    assert_ne!(sent[2].1, sent[3].1, "another operation, with an id of its own");
+    assert_ne!(sent[2].1, sent[3].1, "the provider shows it as not done, and nobody can send it any more: a new id");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_still_working_on_a_capture_is_not_asked_for_another() {
+    let world = World::new();
+    let payment = world.authorized().await;
+    world.script.answers([unknown()]);
+    world.capture(&payment, "c").await.unwrap();
+    world.later(3600);
+    world.script.look_ups([LookUp::Found(shows(TransactionState::Processing))]);
+    assert_eq!(world.resolve(&payment).await, Resolution::StillUnknown);
+    assert_eq!(world.script.kinds(), [OperationKind::Authorize, OperationKind::Capture]);
+}
+
+#[tokio::test]
+async fn retries_do_not_put_off_the_time_when_no_such_request_counts() {
+    let world = World::new();
+    world.script.answers([unknown()]);
+    let payment = world.create("k").await.unwrap().payment;
+    world.later(23 * 3600);
+    for _ in 0..3 {
+        world.later(290);
+        world.script.look_ups([LookUp::NotFound]);
+        world.create("k").await.unwrap();
+    }
+    assert_eq!(world.now_is(&payment).await.status, PaymentStatus::Failed);
+    assert_eq!(world.script.sent().len(), 1, "past the window nothing is sent");
+}
+
+#[tokio::test]
+async fn a_merchant_who_keeps_retrying_a_capture_gets_it_done() {
+    let world = World::new();
+    let payment = world.authorized().await;
+    world.script.answers([unknown()]);
+    world.capture(&payment, "c").await.unwrap();
+    for _ in 0..13 {
+        world.later(290);
+        world.script.answers([unknown()]);
+        world.script.look_ups([LookUp::Found(shows(held()))]);
+        assert!(!world.capture(&payment, "c").await.unwrap().known);
+    }
+    world.script.answers.lock().unwrap().clear();
+    world.later(290);
+    world.script.look_ups([LookUp::Found(shows(held()))]);
+    world.script.answers([shows(taken())]);
+    assert_eq!(world.capture(&payment, "c").await.unwrap().payment.status, PaymentStatus::Captured);
+}
+
+#[tokio::test]
+async fn a_payer_who_approved_and_did_not_come_back_is_found_by_asking() {
+    let world = World::new();
+    let page = || shows(TransactionState::AwaitingPayer { url: "https://3ds".to_owned(), until: None });
+    world.script.answers([page()]);
+    let payment = world.create("k").await.unwrap().payment;
+    world.script.look_ups([LookUp::Found(page())]);
+    assert_eq!(world.resolve(&payment).await, Resolution::AwaitingPayer);
+    world.script.look_ups([LookUp::Found(shows(held()))]);
+    assert!(matches!(world.resolve(&payment).await, Resolution::Resolved(_)));
+    assert_eq!(world.now_is(&payment).await.status, PaymentStatus::Authorized);
+}
+
+#[tokio::test]
+async fn a_reversal_that_was_refused_is_tried_again_under_a_new_id_until_it_is_done() {
+    let world = World::new();
+    world.script.answers([refused()]);
+    let payment = world.create("k").await.unwrap().payment;
+    world.script.look_ups([LookUp::Found(shows(taken()))]);
+    world.script.answers([refused()]);
+    world.event(&payment, "evt_late", taken()).await.unwrap();
+    world.until(&payment, |payment| payment.open.as_ref().is_some_and(|open| open.failure.is_some())).await;
+
+    let undone = TransactionState::Captured { amount: yen(1000), refunded: yen(1000) };
+    world.later(30);
+    world.script.answers([shows(undone)]);
+    assert!(matches!(world.resolve(&payment).await, Resolution::Resolved(_)));
+    let sent = world.script.sent();
+    assert_ne!(sent[1].1, sent[2].1, "a final refusal is final for its id");
+}
+
+#[tokio::test]
+async fn a_reversal_that_came_back_is_made_again() {
+    let world = World::new();
+    world.script.answers([refused()]);
+    let payment = world.create("k").await.unwrap().payment;
+    let undone = || shows(TransactionState::Captured { amount: yen(1000), refunded: yen(1000) });
+    world.script.look_ups([LookUp::Found(shows(taken()))]);
+    world.script.answers([undone()]);
+    world.event(&payment, "evt_late", taken()).await.unwrap();
+    world.until(&payment, |payment| payment.open.is_none()).await;
+
+    // The refund fails at the provider days later: only asking shows that the money is there again.
+    world.script.look_ups([LookUp::Found(shows(taken()))]);
+    world.script.answers([undone()]);
+    let news = News::Changed { payment: payment.id, transaction_id: "pi_1".to_owned() };
+    let failed = ProviderEvent { event_id: "evt_r".to_owned(), event_type: "refund.failed".to_owned(), news };
+    let taken = world.gateway.ingest_event(ProviderName::Stripe, failed, context()).await;
+    assert_eq!(taken.unwrap(), Ingested::Processed);
+    world.until(&payment, |payment| payment.open.is_none() && payment.operations == 3).await;
+}
+
+#[tokio::test]
+async fn a_success_too_many_is_not_taken_as_seen_while_something_else_is_open() {
+    let world = World::new();
+    let payment = world.authorized().await;
+    world.script.answers([unknown()]);
+    world.capture(&payment, "c").await.unwrap();
+    let mut other = view(held());
+    "pi_2".clone_into(&mut other.transaction_id);
+    let news = News::Transaction { payment: Some(payment.id), view: other.clone() };
+    let late = ProviderEvent { event_id: "evt_2".to_owned(), event_type: "t".to_owned(), news };
+    world.script.look_ups([LookUp::Found(Answer::Shows(other.clone())), LookUp::Found(Answer::Shows(other))]);
+    let ingest = || world.gateway.ingest_event(ProviderName::Stripe, late.clone(), context());
+    assert!(ingest().await.is_err(), "the provider sends it again");
+    world.event(&payment, "evt_1", taken()).await.unwrap();
+    world.script.answers([unknown()]);
+    assert_eq!(ingest().await.unwrap(), Ingested::Processed);
+    let open = world.now_is(&payment).await.open.unwrap();
+    assert_eq!((open.kind, open.transaction_id.as_deref()), (OperationKind::Reversal, Some("pi_2")));
+}
+
+#[tokio::test]
+async fn a_clock_that_went_back_does_not_open_the_providers_window_again() {
+    let ahead = START + Duration::from_secs(10 * 86_400);
+    let first = World::with(Arc::new(SandboxTime::simulated(ahead)), Arc::new(NoFailPoints));
+    first.script.answers([unknown()]);
+    first.create("k").await.unwrap();
+    let store = Arc::new(first.store.another(boot(2)).unwrap());
+    let time = Arc::new(SandboxTime::simulated(START));
+    let second = World::on(store, first.script.clone(), time, boot(2), Arc::new(NoFailPoints));
+    second.script.look_ups([LookUp::Found(shows(held()))]);
+    assert_eq!(second.create("k").await.unwrap().payment.status, PaymentStatus::Authorized);
+    assert_eq!(second.script.sent().len(), 1, "it asks, and does not send");
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ impl Payment {
             draft.refuse_remembered_void(now);
         } else if let Some(mut void) = draft.payment().remembered_void.take() {
             void.state = OperationState::Open;
+            // Its time begins now: until here nobody could send it.
+            void.opened_at = now;
             void.transaction_id = Some(transaction_id.to_owned());
             void.lease_to(next.lease);
             draft.open(void);

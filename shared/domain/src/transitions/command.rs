@@ -2,9 +2,8 @@
 
 use super::Attempt;
 use crate::{
-    Account, Change, Event, Failure, KeyHash, Lease, Money, NewPayment, Operation, OperationKind, OperationState,
-    Payment, PaymentStatus, PostingSet, Refund, RefundId, RefundStatus, Refusal, Timestamp, Transition, What,
-    change::Draft,
+    Account, Change, Event, KeyHash, Lease, Money, NewPayment, Operation, OperationKind, OperationState, Payment,
+    PaymentStatus, PostingSet, Refund, RefundId, RefundStatus, Refusal, Timestamp, Transition, What, change::Draft,
 };
 
 impl Payment {
@@ -164,17 +163,22 @@ impl Payment {
         Some(draft.done())
     }
 
-    /// The provider shows the money as still held, asked after [`Payment::take_over_to_ask`]: a capture or void that
-    /// it never carried out is closed, so that another can be asked for. (A provider that keeps its own error under
-    /// the operation's id would answer that for ever.) `None`: no such operation is open, or somebody may still send it.
-    pub fn not_done(&self, next: Attempt, now: Timestamp) -> Option<Change> {
-        let open = self.open.as_ref().filter(|open| open.lease.is_none() && open.nobody_may_send(now))?;
-        let failure = Failure::new("not_processed", "The provider did not carry this out: it can be asked for again");
-        match open.kind {
-            OperationKind::Capture => Some(self.capture_refused(&failure, false, next, now)),
-            OperationKind::Void => Some(self.void_refused(&failure, false, now)),
-            OperationKind::Authorize | OperationKind::Refund | OperationKind::Reversal => None,
+    /// The provider shows that the open capture, void or reversal was not done, asked after
+    /// [`Payment::take_over_to_ask`]: it is sent afresh, under a new id. (A provider that keeps its own error under the old
+    /// one would answer that for ever.) `None`: no such operation is open, or somebody may still send it as it was.
+    pub fn afresh(&self, next: Attempt, now: Timestamp) -> Option<Change> {
+        let movable = [OperationKind::Capture, OperationKind::Void, OperationKind::Reversal];
+        let mut operation = self.open.clone().filter(|open| movable.contains(&open.kind) && open.lease.is_none())?;
+        if !operation.nobody_may_send(now) {
+            return None;
         }
+        let mut draft = Draft::of(self, What::TakenOver, operation.number, now);
+        draft.detail("not done at the provider: sent afresh under a new id");
+        operation.request_id = next.request_id;
+        operation.progress = None;
+        operation.lease_to(next.lease);
+        draft.open(operation);
+        Some(draft.done())
     }
 
     fn nothing_open(&self) -> Result<(), Refusal> {

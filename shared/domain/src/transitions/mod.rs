@@ -48,12 +48,12 @@ impl Payment {
                 OperationKind::Capture => Some(self.capture_refused(failure, *authorization_gone, next, now)),
                 OperationKind::Void => Some(self.void_refused(failure, *authorization_gone, now)),
                 OperationKind::Refund => self.refund_refused(open.refund.as_deref()?, failure, now),
-                OperationKind::Reversal => Some(self.reversal_refused(failure, now)),
+                OperationKind::Reversal => Some(self.reversal_refused(failure, next, now)),
             },
             Answer::Shows(view) => Some(match self.observed(view, true, next, now) {
                 Observation::Change(change) => *change,
                 // The provider answered, and yet shows that nothing was done: not known until it shows otherwise.
-                Observation::Nothing { .. } | Observation::AskProvider => {
+                Observation::Nothing { .. } | Observation::AskProvider | Observation::Later => {
                     self.let_go(What::OutcomeUnknown, open, "the provider shows it as not done", now)
                 }
             }),
@@ -97,6 +97,7 @@ impl Payment {
             last_call_until: Some(next.lease.call_until),
             transaction_id: self.provider_transaction_id.clone(),
             progress: None,
+            in_suspense: false,
             payer: None,
             payment_method: None,
             return_url: None,

@@ -17,6 +17,8 @@ pub enum Observation {
         /// The provider's present word contradicts ours and nothing can follow by itself: to be counted and looked at.
         contradiction: bool,
     },
+    /// It will lead to an operation, and another one is open: to be seen again later, and not to be taken as seen.
+    Later,
     /// The view contradicts what is known and may be old: ask the provider how it stands now.
     AskProvider,
 }
@@ -27,18 +29,31 @@ impl Payment {
     /// What follows from `view`. `fresh`: the provider was asked just now; otherwise it is a hint that may be old.
     /// `next` is used if it leads to another call.
     pub fn observed(&self, view: &TransactionView, fresh: bool, next: Attempt, now: Timestamp) -> Observation {
-        let other_attempt = self.provider_transaction_id.as_ref().is_some_and(|known| *known != view.transaction_id);
         if !self.is_shown_by(view) {
             return contradiction_if(fresh);
         }
-        if other_attempt {
-            return self.other_transaction_observed(view, fresh, next, now);
+        let of_another = self.provider_transaction_id.as_ref().is_some_and(|known| *known != view.transaction_id);
+        if let Some(open) = &self.open {
+            let about_open = match open.kind {
+                OperationKind::Reversal => open.transaction_id.as_ref() == Some(&view.transaction_id),
+                _ => !of_another,
+            };
+            if about_open {
+                return self.open_observed(open, view, fresh, next, now);
+            }
+            // One operation at a time: what this leads to has to wait for the one that is open.
+            let without = Self { open: None, ..self.clone() };
+            return match without.observed(view, fresh, next, now) {
+                Observation::Change(_) => Observation::Later,
+                other => other,
+            };
         }
-        match (&self.open, self.status) {
-            (Some(open), _) => self.open_observed(open, view, fresh, next, now),
-            (None, PaymentStatus::Authorized) => self.authorized_observed(view, fresh, now),
-            (None, PaymentStatus::Failed | PaymentStatus::Voided) => self.over_observed(view, fresh, next, now),
-            (None, _) => match view.state {
+        match self.status {
+            // A success of a transaction that does not count is one too many, whatever became of the payment.
+            _ if of_another => self.over_observed(view, fresh, next, now),
+            PaymentStatus::Authorized => self.authorized_observed(view, fresh, now),
+            PaymentStatus::Failed | PaymentStatus::Voided => self.over_observed(view, fresh, next, now),
+            _ => match view.state {
                 TransactionState::Voided | TransactionState::Declined(_) => contradiction_if(fresh),
                 _ => NOTHING,
             },
@@ -149,27 +164,6 @@ impl Payment {
             return Observation::AskProvider;
         }
         change(self.late_success(&view.transaction_id, taken, next, now))
-    }
-
-    /// A transaction that is not the one that counts: a success of it is one too many (rule 8).
-    fn other_transaction_observed(
-        &self,
-        view: &TransactionView,
-        fresh: bool,
-        next: Attempt,
-        now: Timestamp,
-    ) -> Observation {
-        match &self.open {
-            Some(open)
-                if open.kind == OperationKind::Reversal
-                    && open.transaction_id.as_ref() == Some(&view.transaction_id) =>
-            {
-                self.open_observed(open, view, fresh, next, now)
-            }
-            // One operation at a time: it is seen again once this one is closed.
-            Some(_) => NOTHING,
-            None => self.over_observed(view, fresh, next, now),
-        }
     }
 }
 

@@ -20,6 +20,7 @@ enum Happening {
     TakeOver,
     TakeOverToAsk,
     NeverArrived,
+    Afresh,
     PayerReturned,
     Answer(AnswerKind),
     Seen { state: StateKind, fresh: bool, other: bool, amount: i64 },
@@ -77,6 +78,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::TakeOver),
         1 => Just(Happening::TakeOverToAsk),
         1 => Just(Happening::NeverArrived),
+        1 => Just(Happening::Afresh),
         1 => Just(Happening::PayerReturned),
         6 => answer.prop_map(Happening::Answer),
         4 => (state_kind(), any::<bool>(), prop::bool::weighted(0.2), prop_oneof![9 => Just(1000_i64), 1 => 1..2000_i64])
@@ -154,6 +156,7 @@ impl World {
             Happening::TakeOver => payment.take_over(next.lease, now),
             Happening::TakeOverToAsk => payment.take_over_to_ask(now),
             Happening::NeverArrived => payment.never_arrived(now),
+            Happening::Afresh => payment.afresh(next, now),
             Happening::PayerReturned => payment.payer_returned(now),
             Happening::Answer(kind) => {
                 let number = payment.open.as_ref()?.number;

@@ -20,8 +20,8 @@ impl Payment {
         payment.operations = reversal.number;
         payment.provider_transaction_id.get_or_insert_with(|| transaction_id.to_owned());
         if let Some(taken) = taken {
-            // What the ledger owes back until the reversal is done; `progress` remembers that it was booked.
-            reversal.progress = Some(BOOKED.to_owned());
+            // What the ledger owes back until the reversal is done.
+            reversal.in_suspense = true;
             draft.postings().transfer(Account::Receivable(self.provider), Account::Suspense, taken);
         }
         draft.open(reversal);
@@ -31,25 +31,24 @@ impl Payment {
     /// The late success is undone at the provider.
     pub(super) fn reversed(&self, now: Timestamp) -> Change {
         let mut draft = Draft::of(self, What::Reversed, self.open_number(), now);
-        if let Some(open) = self.open.as_ref().filter(|open| open.progress.as_deref() == Some(BOOKED)) {
+        if let Some(open) = self.open.as_ref().filter(|open| open.in_suspense) {
             draft.postings().transfer(Account::Suspense, Account::Receivable(self.provider), open.amount);
         }
         draft.close(OperationState::Succeeded, None);
         draft.done()
     }
 
-    /// The provider refused: the operation stays open, so that it is tried again and alerts after an hour.
-    pub(super) fn reversal_refused(&self, failure: &Failure, now: Timestamp) -> Change {
+    /// The provider refused: the operation stays open, so that it is tried again and alerts after an hour. The refusal is
+    /// final for the id that it was asked with, so the next try has one of its own.
+    pub(super) fn reversal_refused(&self, failure: &Failure, next: Attempt, now: Timestamp) -> Change {
         let mut draft = Draft::of(self, What::ReversalRefused, self.open_number(), now);
         draft.detail(&failure.code);
         if let Some(mut open) = draft.payment().open.take() {
             open.lease = None;
+            open.request_id = next.request_id;
             open.failure = Some(failure.clone());
             draft.open(open);
         }
         draft.done()
     }
 }
-
-/// The mark on a reversal whose amount stands in suspense.
-const BOOKED: &str = "booked";

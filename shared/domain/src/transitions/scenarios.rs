@@ -116,14 +116,34 @@ fn no_such_request_counts_only_after_a_take_over_five_minutes_past_the_last_call
 }
 
 #[test]
-fn a_capture_that_the_provider_never_carries_out_is_closed_after_the_same_five_minutes() {
+fn a_capture_that_the_provider_never_carried_out_is_sent_afresh_after_the_same_five_minutes() {
     let payment = answered(&capturing(1000), &Answer::Unknown { reason: "500".to_owned() }).payment;
-    let last_call = payment.open.as_ref().unwrap().last_call_until.unwrap();
-    assert_eq!(payment.not_done(attempt(9, NOW), last_call + Duration::from_secs(299)), None);
+    let old = payment.open.clone().unwrap();
+    let last_call = old.last_call_until.unwrap();
+    assert_eq!(payment.afresh(attempt(9, NOW), last_call + Duration::from_secs(299)), None);
     let safe = last_call + Duration::from_secs(300);
-    let closed = payment.take_over_to_ask(safe).unwrap().payment.not_done(attempt(9, safe), safe).unwrap();
-    assert_eq!((closed.payment.status, closed.what), (PaymentStatus::Authorized, What::CaptureRefused));
-    assert!(closed.payment.request_void(attempt(10, safe), key(3), safe).is_ok());
+    let afresh = payment.take_over_to_ask(safe).unwrap().payment.afresh(attempt(9, safe), safe).unwrap();
+    let open = afresh.payment.open.unwrap();
+    assert_eq!((open.number, open.amount), (old.number, old.amount), "the same operation");
+    assert_ne!(open.request_id, old.request_id, "under an id that no answer is kept for");
+}
+
+#[test]
+fn an_event_about_the_winner_does_not_close_the_reversal_of_the_other_transaction() {
+    let mut other = view(taken(1000));
+    "pi_2".clone_into(&mut other.transaction_id);
+    let Observation::Change(reversing) = authorized().observed(&other, true, attempt(3, NOW), NOW) else {
+        panic!("one success too many is undone")
+    };
+    let seen = reversing.payment.observed(&view(TransactionState::Voided), true, attempt(4, NOW), NOW);
+    assert_eq!(seen, Observation::Later, "the winner's end has to wait until the reversal is done");
+}
+
+#[test]
+fn a_success_too_many_that_is_seen_while_something_is_open_is_not_taken_as_seen() {
+    let mut other = view(held());
+    "pi_2".clone_into(&mut other.transaction_id);
+    assert_eq!(capturing(1000).observed(&other, true, attempt(3, NOW), NOW), Observation::Later);
 }
 
 #[test]

@@ -104,6 +104,13 @@ pub enum News {
         /// How it stood.
         view: TransactionView,
     },
+    /// Something happened to a transaction of ours that the event does not show: the provider has to be asked.
+    Changed {
+        /// Our payment, from the provider's metadata.
+        payment: PaymentId,
+        /// The provider's id of the transaction.
+        transaction_id: String,
+    },
     /// A refund of ours, as it stood when the event was made: the only news of one that fails after it completed
     /// (rule 23).
     Refund {

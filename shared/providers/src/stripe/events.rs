@@ -71,7 +71,14 @@ fn news(kind: &str, object: serde_json::Value) -> Result<News, EventRejected> {
         let refund: Refund = serde_json::from_value(object).map_err(unreadable)?;
         let (payment, id) = (refund.metadata.parse(Metadata::PAYMENT_ID), refund.metadata.parse(Metadata::REFUND_ID));
         // A refund that was not asked for by one of ours (made in the dashboard, or a reversal) has no row to move.
-        let (Some(payment), Some(id)) = (payment, id) else { return Ok(News::NotUsed) };
+        // Asking tells what it did to the payment: a reversal that came back, say.
+        let (payment, id) = match (payment, id, &refund.payment_intent) {
+            (Some(payment), Some(id), _) => (payment, id),
+            (Some(payment), None, Some(intent)) => {
+                return Ok(News::Changed { payment, transaction_id: intent.id().to_owned() });
+            }
+            _ => return Ok(News::NotUsed),
+        };
         let view = any_refund_view(&refund).map_err(malformed)?;
         return Ok(News::Refund { payment, refund: id, view });
     }

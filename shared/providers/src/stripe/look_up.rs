@@ -16,6 +16,8 @@ use super::{
 
 /// How far Stripe's clock may be from ours, with the time that a request spends on its way.
 const CLOCK_MARGIN: Duration = Duration::from_secs(60);
+/// A stalled call may still arrive within this of the last lease (rule 2).
+const ZOMBIE_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// Pages of 100 that one look-up reads at most.
 const MAX_PAGES: usize = 50;
 
@@ -48,7 +50,7 @@ async fn intent_by_id(api: &Api, call: Call<'_>, id: &str, deadline: Deadline) -
 async fn intent_by_mark(api: &Api, call: Call<'_>, deadline: Deadline) -> (LookUp, Trace) {
     let operation = call.operation;
     let last = operation.last_call_until.unwrap_or(operation.opened_at).max(operation.opened_at);
-    let (from, until) = (operation.opened_at - CLOCK_MARGIN, last + CLOCK_MARGIN);
+    let (from, until) = (operation.opened_at - CLOCK_MARGIN, last + ZOMBIE_MARGIN + CLOCK_MARGIN);
     let ask = |after: Option<&str>| requests::intents(from, until, after);
     let (found, trace) = find::<Intent>(api, deadline, ask, operation.request_id).await;
     match found {

@@ -21,6 +21,8 @@ pub(super) struct Intent {
     pub(super) currency: String,
     pub(super) status: String,
     pub(super) amount_received: Option<i64>,
+    /// Never used: it starts with the intent's id, which makes it a second witness of that.
+    pub(super) client_secret: Option<String>,
     #[serde(default)]
     pub(super) metadata: Metadata,
     pub(super) latest_charge: Option<ChargeOrId>,

@@ -46,6 +46,10 @@ pub(super) fn any_intent_view(intent: &Intent) -> Result<TransactionView, Mismat
     if intent.object != "payment_intent" || !is_id(&intent.id, "pi_") {
         return Err("the answer shows something other than a payment intent");
     }
+    let of_another = |secret: &str| secret.split_once("_secret").is_some_and(|(id, _)| id != intent.id);
+    if intent.client_secret.as_deref().is_some_and(of_another) {
+        return Err("the answer names two intents");
+    }
     let currency = amounts::currency_from_wire(&intent.currency).ok_or("the answer shows an unknown currency")?;
     let amount = amounts::from_wire(intent.amount, currency).ok_or("the answer shows an impossible amount")?;
     Ok(TransactionView {

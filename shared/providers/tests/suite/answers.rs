@@ -346,3 +346,15 @@ async fn without_time_left_nothing_is_sent() {
     assert_eq!(class(&world.send().await), "not reached");
     assert!(world.requests().is_empty());
 }
+
+/// A new intent's id is known from nothing but the answer itself: its secret says it a second time.
+#[tokio::test]
+async fn an_answer_that_names_two_intents_is_not_adopted() {
+    let world = World::new(OperationKind::Authorize, vec![]);
+    for (secret, wanted) in [("pi_other_secret_x", "unknown"), ("pi_1_secret_x", "shows")] {
+        let secret = secret.replace("pi_1", INTENT);
+        let body = with(world.intent("requires_capture"), "/client_secret", secret.into());
+        let answer = World::new(OperationKind::Authorize, vec![ok(&body)]).send().await;
+        assert_eq!(matches!(answer, Answer::Unknown { .. }), wanted == "unknown", "{answer:?}");
+    }
+}

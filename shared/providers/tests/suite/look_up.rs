@@ -104,7 +104,7 @@ async fn the_window_reaches_to_the_last_call_that_could_be_sent() {
     let mut world = World::new(OperationKind::Authorize, vec![ok(&list(&[], false))]);
     world.operation.last_call_until = Some(now() + Duration::from_secs(3600));
     world.look_up().await;
-    assert!(world.asked()[0].0.contains("created%5Blte%5D=1795410060&"), "{}", world.asked()[0].0);
+    assert!(world.asked()[0].0.contains("created%5Blte%5D=1795410360&"), "{}", world.asked()[0].0);
 }
 
 #[tokio::test]

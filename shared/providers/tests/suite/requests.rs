@@ -182,7 +182,7 @@ async fn a_look_up_lists_the_time_in_which_the_request_can_have_arrived() {
         "GET https://stripe.test/v1/payment_intents",
         None,
         // From a minute before it was opened to a minute after its call had to end.
-        &[("created[gte]", "1795406340"), ("created[lte]", "1795406490"), ("limit", "100")],
+        &[("created[gte]", "1795406340"), ("created[lte]", "1795406790"), ("limit", "100")],
     );
 }
 

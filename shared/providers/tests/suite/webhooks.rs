@@ -214,6 +214,11 @@ async fn a_refunds_events_show_the_refund() {
     let News::Refund { payment, refund: found, view } = news else { panic!("{news:?}") };
     assert_eq!((payment, found), (world.payment.id, id));
     assert!(matches!(view.state, RefundState::Failed(_)));
+    // A reversal's refund has no row of ours; what it did to the payment has to be asked.
+    let mut of_reversal = world.refund("failed");
+    of_reversal["metadata"].as_object_mut().unwrap().remove("tollgate_refund_id");
+    let news = read(event("refund.failed", &of_reversal).to_string().as_bytes()).await.unwrap().news;
+    assert_eq!(news, News::Changed { payment: world.payment.id, transaction_id: INTENT.to_owned() });
     let unmarked = with(world.refund("failed"), "/metadata", json!({}));
     assert_eq!(read(event("refund.failed", &unmarked).to_string().as_bytes()).await.unwrap().news, News::NotUsed);
 }

@@ -47,6 +47,8 @@ struct OperationRecord {
     transaction_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     progress: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    in_suspense: bool,
     #[serde(with = "payer_turn_or_none", default, skip_serializing_if = "Option::is_none")]
     payer: Option<PayerTurn>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +65,11 @@ struct OperationRecord {
     opened_at: Timestamp,
     #[serde(with = "micros_or_none", default, skip_serializing_if = "Option::is_none")]
     closed_at: Option<Timestamp>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[derive(Serialize, Deserialize)]

@@ -77,12 +77,12 @@ fn operation(code: &'static str) -> BoxedStrategy<Operation> {
         of(refund(code)),
         of(failure()),
     );
-    (what, words, (of(lease), of(time()), time(), of(time())))
+    (what, words, (of(lease), of(time()), time(), of(time()), any::<bool>()))
         .prop_map(
             |(
                 (number, kind, provider, amount, request_id, state),
                 (transaction_id, progress, payer, (payment_method, return_url), key, refund, failure),
-                (lease, last_call_until, opened_at, closed_at),
+                (lease, last_call_until, opened_at, closed_at, in_suspense),
             )| Operation {
                 number,
                 kind,
@@ -94,6 +94,7 @@ fn operation(code: &'static str) -> BoxedStrategy<Operation> {
                 last_call_until,
                 transaction_id,
                 progress,
+                in_suspense,
                 payer,
                 payment_method,
                 return_url,
