@@ -86,6 +86,7 @@ fn report_if(card: bool, at: &Pointer, found: &mut Vec<String>) {
 
 /// Whether there is a card number in `text`: 13 to 19 digits of any script, single spaces or dashes between them at
 /// most, no letter or digit right before or after, with an issuer's prefix, one of its lengths and a right check digit.
+/// In the groups that are printed on cards (four times four, or four, six and the rest), whatever stands between them.
 pub fn is_in(text: &str) -> bool {
     // Nearly every text ends here. A digit of another script is at least two bytes, none of them ASCII.
     let could_be_digits = text.bytes().filter(|byte| byte.is_ascii_digit() || *byte >= 0xc0).count();
@@ -129,7 +130,39 @@ fn is_between_uuids(text: &str) -> bool {
         }
         position += run.max(1);
     }
-    false
+    is_in_printed_groups(&glyphs)
+}
+
+/// How cards show their numbers: most brands, American Express, Diners Club.
+const PRINTED_GROUPS: [&[usize]; 3] = [&[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4]];
+/// How much may stand between two printed groups: `. `, two spaces, a bracket and a space.
+const GAP_AT_MOST: usize = 2;
+
+/// Whether there is a card number in groups as cards show them, with anything but letters between them:
+/// `4242.4242.4242.4242`.
+fn is_in_printed_groups(glyphs: &[Glyph]) -> bool {
+    // Each group of digits with how far the one before it is; `None` where a letter stands between them.
+    let mut groups: Vec<(Vec<u8>, Option<usize>)> = Vec::new();
+    let mut gap = None;
+    for glyph in glyphs {
+        match (glyph, &mut gap, groups.last_mut()) {
+            (Glyph::Digit(digit), Some(0), Some((digits, _))) => digits.push(*digit),
+            (Glyph::Digit(digit), ..) => {
+                groups.push((vec![*digit], gap));
+                gap = Some(0);
+            }
+            (Glyph::Letter, ..) => gap = None,
+            (_, Some(gap), _) => *gap += 1,
+            (_, None, _) => {}
+        }
+    }
+    PRINTED_GROUPS.iter().any(|printed| {
+        groups.windows(printed.len()).any(|window| {
+            let sizes = window.iter().zip(*printed).all(|((digits, _), size)| digits.len() == *size);
+            let near = window[1..].iter().all(|(_, gap)| gap.is_some_and(|gap| gap <= GAP_AT_MOST));
+            sizes && near && is_card(&window.iter().flat_map(|(digits, _)| digits.clone()).collect::<Vec<_>>())
+        })
+    })
 }
 
 /// How many glyphs from here on are digits, with single separators between them.
