@@ -55,7 +55,7 @@ impl Played {
         let mut operation = payment.open.clone().unwrap();
         // Only 3-D Secure needs it, and not every imitation of Stripe takes it.
         operation.return_url = None;
-        Self { operation, payment }
+        Self { payment, operation }
     }
 
     pub(crate) fn id(&self) -> PaymentId {
