@@ -58,6 +58,9 @@ async fn receive(
     metrics::counter!("provider_webhooks_total", "provider" => name.as_str(), "outcome" => outcome).increment(1);
     match result? {
         Ingested::Unmatched => Err(Problem::new(ProblemCode::NotFound, "No payment matches this event.")),
+        Ingested::Deferred => {
+            Err(Problem::new(ProblemCode::Overloaded, "The payment is being worked on. Send this event again later."))
+        }
         // Open Banking wants 202 where the others want 200.
         _ if name == ProviderName::Bank => Ok(StatusCode::ACCEPTED),
         _ => Ok(StatusCode::OK),

@@ -87,10 +87,7 @@ impl Gateway {
             if operation.state != OperationState::Open || operation.payer.is_some() {
                 return Done::of(payment, &operation, None).map(Done::replayed);
             }
-            if let Some(lease) = operation.lease
-                && self.now() < lease.call_until
-                && !self.owner_is_gone(lease.owner).await?
-            {
+            if self.is_in_flight(&operation).await? {
                 return Err(Error::KeyInUse);
             }
             if !self.may_send_again(&operation)? {
@@ -110,6 +107,14 @@ impl Gateway {
             }
         }
         Err(Error::KeyInUse)
+    }
+
+    /// Whether a call of it may be on its way: somebody who is not known to be gone holds the right to send.
+    pub(crate) async fn is_in_flight(&self, operation: &Operation) -> Result<bool, Error> {
+        match operation.lease.filter(|lease| self.now() < lease.call_until) {
+            Some(lease) => Ok(!self.owner_is_gone(lease.owner).await?),
+            None => Ok(false),
+        }
     }
 
     /// Whether the same request may be sent again with its id: while the provider still knows that id, and, for what

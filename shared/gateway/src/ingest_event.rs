@@ -1,6 +1,6 @@
 //! A provider's event: a hint that can be late, repeated, out of order, or earlier than our own commit (rule 17).
 
-use tollgate_domain::{Observation, Payment, PaymentId, ProviderName, Refusal};
+use tollgate_domain::{Observation, Payment, PaymentId, ProviderName};
 
 use crate::{
     Context, Error, Gateway,
@@ -23,6 +23,8 @@ pub enum Ingested {
     Ignored,
     /// No payment matches: not remembered as received, so that a later delivery is looked at again.
     Unmatched,
+    /// It will lead to an operation, and another one is open: not remembered as received, to be sent again.
+    Deferred,
 }
 
 impl Ingested {
@@ -33,6 +35,7 @@ impl Ingested {
             Self::Duplicate => "duplicate",
             Self::Ignored => "ignored",
             Self::Unmatched => "unmatched",
+            Self::Deferred => "deferred",
         }
     }
 }
@@ -62,7 +65,7 @@ impl Gateway {
             };
             let (observation, asked) = self.observe(&payment, &event.news, context).await?;
             if observation == Observation::Later {
-                return Err(Error::Refused(Refusal::OperationInProgress));
+                return Ok(Ingested::Deferred);
             }
             let (set, next) = self.event_set(provider, &event, &payment, observation, asked, context);
             match self.commit(&set).await? {

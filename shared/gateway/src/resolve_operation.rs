@@ -6,6 +6,7 @@ use tollgate_domain::{Answer, Change, Observation, Operation, OperationKind, Pay
 
 use crate::{
     Context, Error, Gateway,
+    carry_out::Settled,
     ports::provider::LookUp,
     records::{Cause, Committed},
 };
@@ -37,10 +38,7 @@ impl Gateway {
     async fn resolve(&self, id: PaymentId, job: &str, context: &Context) -> Result<Resolution, Error> {
         let payment = self.load(id).await?.ok_or(Error::NotFound)?;
         let Some(open) = payment.open.clone() else { return Ok(Resolution::NothingOpen) };
-        if let Some(lease) = open.lease
-            && self.now() < lease.call_until
-            && !self.owner_is_gone(lease.owner).await?
-        {
+        if self.is_in_flight(&open).await? {
             return Ok(Resolution::InFlight);
         }
         if open.payer.is_some() {
@@ -73,11 +71,7 @@ impl Gateway {
             return Ok(Resolution::AwaitingPayer);
         };
         let settled = self.settle(payment, open.number, answer, row, Cause::LookUp, context).await?;
-        Ok(match (settled.operation.state.is_closed(), settled.ours) {
-            (false, _) => Resolution::AwaitingPayer,
-            (true, true) => self.resolved(settled.payment, context),
-            (true, false) => Resolution::Resolved(Box::new(settled.payment)),
-        })
+        Ok(self.after_settling(settled, Resolution::AwaitingPayer, context))
     }
 
     async fn send_again(
@@ -151,11 +145,7 @@ impl Gateway {
             return Ok(Resolution::StillUnknown);
         };
         let settled = self.settle(current, open.number, answer, row, Cause::LookUp, context).await?;
-        Ok(match (settled.operation.state.is_closed(), settled.ours) {
-            (false, _) => Resolution::StillUnknown,
-            (true, true) => self.resolved(settled.payment, context),
-            (true, false) => Resolution::Resolved(Box::new(settled.payment)),
-        })
+        Ok(self.after_settling(settled, Resolution::StillUnknown, context))
     }
 
     /// What follows if nobody may send the open operation any more and the provider answers this.
@@ -181,6 +171,15 @@ impl Gateway {
         let carried = self.carry_out(payment, context).await?;
         let closed = carried.operation.state.is_closed();
         Ok(if closed { Resolution::Resolved(Box::new(carried.payment)) } else { Resolution::StillUnknown })
+    }
+
+    /// What an answer that was taken comes to; `open` while the operation is still open.
+    fn after_settling(&self, settled: Settled, open: Resolution, context: &Context) -> Resolution {
+        match (settled.operation.state.is_closed(), settled.ours) {
+            (false, _) => open,
+            (true, true) => self.resolved(settled.payment, context),
+            (true, false) => Resolution::Resolved(Box::new(settled.payment)),
+        }
     }
 
     /// Known now; what it opened is ours to carry out.

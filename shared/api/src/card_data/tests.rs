@@ -1,3 +1,5 @@
+//! What is recognised as a card number, and what is not.
+
 use super::*;
 use crate::strict_json::parse;
 

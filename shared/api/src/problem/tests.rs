@@ -1,3 +1,5 @@
+//! How problems look on the wire.
+
 use std::{collections::HashSet, io};
 
 use axum::body::to_bytes;

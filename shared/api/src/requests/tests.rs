@@ -1,3 +1,5 @@
+//! What merchants may send, and how they are told what is wrong with it.
+
 use tollgate_domain::MerchantId;
 
 use super::*;

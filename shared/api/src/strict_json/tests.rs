@@ -1,3 +1,5 @@
+//! What strict reading refuses, and where it says the mistake is.
+
 use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};

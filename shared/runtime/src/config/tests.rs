@@ -1,3 +1,5 @@
+//! How configuration is read, and how its mistakes are named.
+
 use super::*;
 
 #[test]
