@@ -1,0 +1,50 @@
+//! The queue between functions: small messages that say what is due, never the thing itself.
+//!
+//! The store's due rows are the outbox (rule 18): a message that is lost costs a minute, and one that comes twice does
+//! nothing twice. So publishing may fail without anything being lost.
+
+use async_trait::async_trait;
+use tollgate_domain::{MerchantId, PaymentId};
+
+/// What is said through the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// Topic `payment-events`: an event is to be sent to its merchant.
+    Deliver(DeliveryDue),
+    /// Topic `dead-letter`: an event was given up after its last try.
+    DeadLettered(DeliveryDue),
+}
+
+/// One try of one delivery. A handler that finds this try made already does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DeliveryDue {
+    /// Whom the event tells: what a queue is fair between.
+    pub merchant: MerchantId,
+    /// The payment.
+    pub payment: PaymentId,
+    /// The event's number within the payment.
+    pub sequence: u32,
+    /// Which try of it is due, counted from 1.
+    pub attempt: u32,
+}
+
+/// Publishes messages.
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Publishes `messages`. Once it returns `Ok`, each is handed to its handler at least once, over restarts too.
+    async fn publish(&self, messages: &[Message]) -> Result<(), QueueError>;
+}
+
+/// The messages were not taken, or it is not known whether they were.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the queue is unavailable: {0}")]
+pub struct QueueError(pub String);
+
+/// What a handler says of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handled {
+    /// What it led to is durable: it is not handed out again.
+    Ack,
+    /// It was not handled: to be handed out again, later.
+    Retry,
+}
