@@ -11,7 +11,7 @@ use tollgate_domain::MerchantId;
 use tollgate_gateway::{
     authenticate::{api_key_digest, new_api_key},
     ports::{
-        Entropy, Merchants,
+        Endpoints, Entropy, Merchants,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
     },
 };
@@ -75,7 +75,8 @@ impl Identity {
                 continue;
             }
             let requests_per_minute = (index < 2).then_some(NO_LIMIT);
-            let merchant = Merchant { id: *id, name: (*name).to_owned(), requests_per_minute, created_at: now };
+            let name = (*name).to_owned();
+            let merchant = Merchant { id: *id, name, requests_per_minute, fee_basis_points: 0, created_at: now };
             parts.store.put_merchant(&merchant).await?;
             let sealed_secret = parts.secrets_key.seal(*id, &self.webhook_secret, system.entropy.as_ref())?;
             let endpoint = WebhookEndpoint {
@@ -83,6 +84,8 @@ impl Identity {
                 url: inbox.to_owned(),
                 sealed_secret,
                 sealed_previous: None,
+                paused_at: None,
+                revision: 1,
                 updated_at: now,
             };
             parts.store.put_endpoint(&endpoint).await?;

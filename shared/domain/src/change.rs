@@ -1,8 +1,8 @@
 //! What a decision yields: the next version of the payment, and everything that must be committed with it.
 
 use crate::{
-    Event, EventKind, Failure, Operation, OperationState, Payment, PaymentStatus, PostingSet, Refund, Timestamp,
-    Transition, What,
+    Event, EventKind, Failure, Operation, OperationState, Payment, PaymentStatus, PostingSet, Refund, Review,
+    ReviewReason, Timestamp, Transition, What,
 };
 
 /// One change of one payment. It is committed whole, or not at all.
@@ -67,6 +67,10 @@ impl Draft {
         &mut self.change.payment
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     pub(crate) fn postings(&mut self) -> &mut PostingSet {
         &mut self.change.postings
     }
@@ -104,6 +108,9 @@ impl Draft {
             operation.close(state, failure, self.now);
             self.change.operations.push(operation);
         }
+        // It was looked for because of what is known now.
+        let unresolved = |review: &mut Review| review.reason == ReviewReason::Unresolved;
+        self.change.payment.review.take_if(unresolved);
     }
 
     /// Writes the refund as it now is.

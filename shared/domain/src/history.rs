@@ -63,11 +63,23 @@ pub enum What {
     Reversed,
     /// The provider refused to undo a late success: a person must look.
     ReversalRefused,
+    /// The hold is past its end: a void was committed; nothing was sent yet.
+    AuthorizationExpired,
+    /// The payer did not act in time: the attempt is about to be cancelled at the provider.
+    ApprovalExpired,
+    /// A person has to look.
+    NeedsReview,
+    /// What a person had to look at is over.
+    ReviewOver,
+    /// It is part of a settlement.
+    Settled,
+    /// A refund, or one that came back, is part of a settlement.
+    RefundSettled,
 }
 
 impl What {
     /// Every value, for parsing what was stored.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 30] = [
         Self::PaymentOpened,
         Self::CaptureRequested,
         Self::VoidRequested,
@@ -92,6 +104,12 @@ impl What {
         Self::LateSuccess,
         Self::Reversed,
         Self::ReversalRefused,
+        Self::AuthorizationExpired,
+        Self::ApprovalExpired,
+        Self::NeedsReview,
+        Self::ReviewOver,
+        Self::Settled,
+        Self::RefundSettled,
     ];
 
     /// The name in the timeline and in the store.
@@ -121,6 +139,12 @@ impl What {
             Self::LateSuccess => "late_success",
             Self::Reversed => "reversed",
             Self::ReversalRefused => "reversal_refused",
+            Self::AuthorizationExpired => "authorization_expired",
+            Self::ApprovalExpired => "approval_expired",
+            Self::NeedsReview => "needs_review",
+            Self::ReviewOver => "review_over",
+            Self::Settled => "settled",
+            Self::RefundSettled => "refund_settled",
         }
     }
 }

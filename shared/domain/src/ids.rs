@@ -101,6 +101,11 @@ id!(
     "evt_"
 );
 id!(
+    /// A settlement: all that was captured before one cut-off.
+    SettlementId,
+    "stl_"
+);
+id!(
     /// A merchant.
     MerchantId,
     "mer_"

@@ -5,6 +5,7 @@
 
 pub mod change;
 pub mod currency;
+pub mod delivery;
 pub mod event;
 pub mod history;
 pub mod ids;
@@ -15,13 +16,18 @@ pub mod payment;
 pub mod provider;
 pub mod refund;
 pub mod refusal;
+pub mod review;
+pub mod schedule;
 mod transitions;
 
 pub use change::Change;
 pub use currency::{Currency, UnknownCurrency};
+pub use delivery::{Delivery, DeliveryStatus, Tried};
 pub use event::{Event, EventKind};
 pub use history::{Transition, What};
-pub use ids::{BootId, ChangeId, EventId, IdError, KeyHash, MerchantId, PaymentId, ProviderRequestId, RefundId};
+pub use ids::{
+    BootId, ChangeId, EventId, IdError, KeyHash, MerchantId, PaymentId, ProviderRequestId, RefundId, SettlementId,
+};
 pub use ledger::{Account, Posting, PostingSet, Side};
 pub use money::{Money, MoneyError};
 pub use operation::{Lease, Operation, OperationKind, OperationState, PayerTurn};
@@ -29,7 +35,8 @@ pub use payment::{CaptureMethod, Details, NewPayment, Payment, PaymentStatus};
 pub use provider::{Answer, Failure, ProviderName, RefundState, RefundView, TransactionState, TransactionView};
 pub use refund::{Refund, RefundStatus};
 pub use refusal::Refusal;
-pub use transitions::{Attempt, Observation};
+pub use review::{Review, ReviewReason};
+pub use transitions::{Attempt, NotSettled, Observation};
 
 /// A point in time, UTC. Whatever is kept is cut to microseconds, which is what both stores hold.
 pub use jiff::Timestamp;

@@ -134,6 +134,11 @@ impl Operation {
         self.last_call_until.is_none_or(|until| now >= until + ZOMBIE_SAFE_AFTER)
     }
 
+    /// Whether a payer was waited for, for as long as it goes.
+    pub fn payers_turn_is_over(&self, now: Timestamp) -> bool {
+        self.payer.as_ref().is_some_and(|turn| turn.until <= now)
+    }
+
     /// Gives `lease` the right to send.
     pub(crate) fn lease_to(&mut self, lease: Lease) {
         self.last_call_until = self.last_call_until.max(Some(lease.call_until));

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{Failure, MerchantId, Money, Operation, PaymentId, ProviderName, ProviderRequestId, Timestamp};
+use crate::{
+    Failure, MerchantId, Money, Operation, PaymentId, ProviderName, ProviderRequestId, Review, SettlementId, Timestamp,
+};
 
 /// How long an authorization lasts where the provider gives no date of its own.
 pub const AUTHORIZATION_LASTS: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -124,6 +126,12 @@ pub struct Payment {
     pub failure: Option<Failure>,
     /// When the authorization ends.
     pub expires_at: Option<Timestamp>,
+    /// When the money was taken.
+    pub captured_at: Option<Timestamp>,
+    /// The settlement that it is part of.
+    pub settlement: Option<SettlementId>,
+    /// Why a person has to look.
+    pub review: Option<Review>,
     /// The operation whose outcome is not known. While there is one, every other is refused.
     pub open: Option<Operation>,
     /// A void asked for while the authorization is unknown; carried out after it (rule 1).

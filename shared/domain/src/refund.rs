@@ -1,7 +1,7 @@
 //! A refund: its amount is reserved on the payment's row when it is asked for, and only the provider's final refusal
 //! releases it (rule 1). It can fail after it completed (rule 23).
 
-use crate::{Failure, Money, PaymentId, RefundId, Timestamp};
+use crate::{Failure, Money, PaymentId, RefundId, SettlementId, Timestamp};
 
 /// How a refund stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,6 +47,10 @@ pub struct Refund {
     pub failure: Option<Failure>,
     /// The provider's id of it, once known.
     pub provider_reference: Option<String>,
+    /// Since when it waits for the settlement that takes it off what the merchant gets, or gives it back (rule 22).
+    pub to_settle_at: Option<Timestamp>,
+    /// The settlement that it last was part of.
+    pub settlement: Option<SettlementId>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -88,6 +88,8 @@ impl Played {
                 status: RefundStatus::Pending,
                 failure: None,
                 provider_reference: None,
+                to_settle_at: None,
+                settlement: None,
                 created_at: now,
                 updated_at: now,
             })

@@ -124,8 +124,10 @@ impl Payment {
 impl Draft {
     /// AUTHORIZED → CAPTURED: `amount` is taken, the hold on the rest is released.
     pub(super) fn take(&mut self, amount: Money) {
+        let now = self.now();
         let payment = self.payment();
         payment.captured = amount;
+        payment.captured_at = Some(now);
         let (merchant, provider, held) = (payment.merchant, payment.provider, payment.amount);
         self.move_to(PaymentStatus::Captured);
         self.what(What::Captured);

@@ -26,6 +26,9 @@ impl Payment {
             details: new.details,
             failure: None,
             expires_at: None,
+            captured_at: None,
+            settlement: None,
+            review: None,
             open: None,
             remembered_void: None,
             operations: 0,
@@ -126,6 +129,8 @@ impl Payment {
             status: RefundStatus::Pending,
             failure: None,
             provider_reference: None,
+            to_settle_at: None,
+            settlement: None,
             created_at: now,
             updated_at: now,
         };
@@ -185,7 +190,7 @@ impl Payment {
         if self.open.is_some() { Err(Refusal::OperationInProgress) } else { Ok(()) }
     }
 
-    fn intent(&self, what: What, operation: Operation, now: Timestamp) -> Change {
+    pub(super) fn intent(&self, what: What, operation: Operation, now: Timestamp) -> Change {
         let mut draft = Draft::of(self, what, operation.number, now);
         draft.payment().operations = operation.number;
         draft.open(operation);

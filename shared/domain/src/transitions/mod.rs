@@ -7,6 +7,8 @@ mod command;
 mod observe;
 mod refund;
 mod reversal;
+mod review;
+mod settle;
 mod void;
 
 #[cfg(test)]
@@ -17,6 +19,7 @@ pub(crate) mod samples;
 mod scenarios;
 
 pub use observe::Observation;
+pub use settle::NotSettled;
 
 use crate::{
     Answer, Change, Lease, Money, Operation, OperationKind, OperationState, Payment, ProviderRequestId, Timestamp,

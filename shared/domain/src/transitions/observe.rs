@@ -128,6 +128,10 @@ impl Payment {
             TransactionState::Processing => NOTHING,
             // A no can be old: the payer may have succeeded since.
             TransactionState::Declined(_) | TransactionState::Voided if !fresh => Observation::AskProvider,
+            TransactionState::Declined(_) | TransactionState::Voided if open.payers_turn_is_over(now) => {
+                let failure = Failure::new("approval_expired", "The payer did not approve the payment in time");
+                change(self.authorization_failed(Some(&view.transaction_id), &failure, now))
+            }
             TransactionState::Declined(failure) => {
                 change(self.authorization_failed(Some(&view.transaction_id), failure, now))
             }

@@ -43,6 +43,7 @@ impl Payment {
         payment.refunded = payment.refunded.plus(refund.amount).unwrap_or(payment.refunded);
         let whole = payment.refunded == payment.captured;
         refund.status = RefundStatus::Completed;
+        refund.to_settle_at = Some(now);
         draft.postings().transfer(Account::Refunding(self.merchant), Account::Receivable(self.provider), refund.amount);
         let refund = draft.write_refund(refund, now);
         draft.tell_refund(EventKind::RefundCompleted, &refund);
@@ -70,6 +71,8 @@ impl Payment {
         }
         draft.postings().transfer(back_from, Account::Available(self.merchant), refund.amount);
         refund.status = RefundStatus::Failed;
+        // What a settlement took off, the next one gives back; what none took off yet, none will.
+        refund.to_settle_at = refund.settlement.map(|_| now);
         refund.failure = Some(failure.clone());
         let refund = draft.write_refund(refund, now);
         draft.tell_refund(EventKind::RefundFailed, &refund);

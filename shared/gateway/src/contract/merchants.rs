@@ -4,7 +4,7 @@ use tollgate_domain::MerchantId;
 
 use super::{Samples, Subject};
 use crate::ports::{
-    Merchants,
+    Endpoints, Merchants,
     merchants::{ApiKey, Merchant, WebhookEndpoint},
 };
 
@@ -35,6 +35,7 @@ pub async fn a_merchant_can_be_changed<S: Subject>(subject: &S) {
     let key = ApiKey { digest: samples.key(), merchant: merchant.id, created_at: Samples::start(), revoked_at: None };
     subject.store().put_api_key(&key).await.unwrap();
     (merchant.name, merchant.requests_per_minute) = ("靴屋 & Söhne".to_owned(), Some(u32::MAX));
+    merchant.fee_basis_points = 325;
     subject.store().put_merchant(&merchant).await.unwrap();
     assert_eq!(subject.store().merchant(merchant.id).await.unwrap(), Some(merchant.clone()));
     assert_eq!(subject.store().by_key(key.digest).await.unwrap(), Some((key, merchant)));
@@ -50,19 +51,47 @@ pub async fn sealed_secrets_come_back_unchanged<S: Subject>(subject: &S) {
         url: "https://shop.example/hooks".to_owned(),
         sealed_secret: (0..=255).collect(),
         sealed_previous: None,
+        paused_at: None,
+        revision: 1,
         updated_at: Samples::start(),
     };
-    store.put_endpoint(&endpoint).await.unwrap();
+    assert!(store.put_endpoint(&endpoint).await.unwrap());
     assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint.clone()));
     let before = std::mem::replace(&mut endpoint.sealed_secret, vec![0; 64]);
     endpoint.sealed_previous = Some((before, Samples::start()));
-    store.put_endpoint(&endpoint).await.unwrap();
+    (endpoint.revision, endpoint.paused_at) = (2, Some(Samples::start()));
+    assert!(store.put_endpoint(&endpoint).await.unwrap());
     assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint.clone()));
-    endpoint.sealed_previous = None;
-    store.put_endpoint(&endpoint).await.unwrap();
+    (endpoint.sealed_previous, endpoint.paused_at, endpoint.revision) = (None, None, 3);
+    assert!(store.put_endpoint(&endpoint).await.unwrap());
     assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint));
 }
 
+/// By revision: who decided from an older one writes nothing.
+pub async fn of_two_changes_of_an_endpoint_at_once_one_happens<S: Subject>(subject: &S) {
+    let samples = Samples::new(83);
+    let store = subject.store();
+    store.put_merchant(&merchant(samples.merchant)).await.unwrap();
+    let mut first = WebhookEndpoint {
+        merchant: samples.merchant,
+        url: "https://shop.example/1".to_owned(),
+        sealed_secret: vec![1],
+        sealed_previous: None,
+        paused_at: None,
+        revision: 1,
+        updated_at: Samples::start(),
+    };
+    assert!(store.put_endpoint(&first).await.unwrap());
+    let again = WebhookEndpoint { url: "https://shop.example/2".to_owned(), ..first.clone() };
+    assert!(!store.put_endpoint(&again).await.unwrap(), "it is there already");
+    first.revision = 2;
+    assert!(store.put_endpoint(&first).await.unwrap());
+    let late = WebhookEndpoint { revision: 2, ..again };
+    assert!(!store.put_endpoint(&late).await.unwrap(), "revision 2 was made");
+    assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(first));
+}
+
 fn merchant(id: MerchantId) -> Merchant {
-    Merchant { id, name: "Shoes".to_owned(), requests_per_minute: None, created_at: Samples::start() }
+    let name = "Shoes".to_owned();
+    Merchant { id, name, requests_per_minute: None, fee_basis_points: 0, created_at: Samples::start() }
 }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use tollgate_domain::{PaymentId, Timestamp};
 
 use crate::{
-    ports::{Merchants, Store, Timelines, store::Upkeep},
+    ports::{Agenda, Deliveries, Endpoints, Merchants, Store, Timelines, store::Upkeep},
     records::{ChangeSet, Committed, Guard},
 };
 
@@ -27,7 +27,7 @@ pub use story::Story;
 #[async_trait]
 pub trait Subject: Send + Sync {
     /// The store.
-    type Store: Store + Timelines + Upkeep + Merchants;
+    type Store: Store + Timelines + Upkeep + Merchants + Endpoints + Deliveries + Agenda;
 
     /// The store.
     fn store(&self) -> &Self::Store;
@@ -130,6 +130,20 @@ checks! { ($)
         an_audit_row_written_twice_is_one,
         extreme_values_come_back_unchanged,
     }
+    deliveries {
+        a_delivery_is_born_with_its_event,
+        a_due_delivery_is_claimed_by_one,
+        a_try_is_recorded_once_with_the_delivery_after_it,
+        a_delivery_that_was_tried_meanwhile_is_not_rescheduled,
+        deliveries_wait_for_their_merchants_endpoint,
+        the_feed_shows_a_merchants_events_in_the_order_of_their_commits,
+    }
+    agenda {
+        payments_are_due_when_they_say_so,
+        a_payment_put_off_is_due_at_its_new_time_or_after_its_next_change,
+        what_is_stuck_is_counted_by_status,
+        refunds_are_found_by_id_and_by_payment,
+    }
     guards {
         a_key_binds_one_operation,
         of_a_hundred_payments_with_one_key_one_is_made,
@@ -159,6 +173,7 @@ checks! { ($)
         keys_are_found_by_digest_and_revoked,
         a_merchant_can_be_changed,
         sealed_secrets_come_back_unchanged,
+        of_two_changes_of_an_endpoint_at_once_one_happens,
     }
 }
 

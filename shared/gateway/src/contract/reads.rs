@@ -6,7 +6,7 @@ use tollgate_domain::{MerchantId, Payment, PaymentId, PaymentStatus, Timestamp};
 
 use super::{Samples, Story, Subject, done, tell};
 use crate::{
-    ports::{Merchants, Store, Timelines},
+    ports::{Endpoints, Merchants, Store, Timelines},
     records::{ChangeSet, ListQuery, Page, TimelineRow},
 };
 

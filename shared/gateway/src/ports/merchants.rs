@@ -14,6 +14,8 @@ pub struct Merchant {
     pub name: String,
     /// Requests a minute; `None` is the default of the rate limiter.
     pub requests_per_minute: Option<u32>,
+    /// Our fee on what is settled, in hundredths of a per cent.
+    pub fee_basis_points: u32,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -43,11 +45,15 @@ pub struct WebhookEndpoint {
     pub sealed_secret: Vec<u8>,
     /// The one before, which signs along until the time given.
     pub sealed_previous: Option<(Vec<u8>, Timestamp)>,
+    /// It answered 410: deliveries wait until the merchant sets it again.
+    pub paused_at: Option<Timestamp>,
+    /// One more with every change: of two changes at once, one happens.
+    pub revision: u64,
     /// When it last changed.
     pub updated_at: Timestamp,
 }
 
-/// Merchants, their keys and endpoints. Few rows, read through a short cache.
+/// Merchants and their keys. Few rows, read through a short cache.
 #[async_trait]
 pub trait Merchants: Send + Sync + 'static {
     /// The key with this digest and its merchant; revoked keys included, the caller decides.
@@ -61,10 +67,18 @@ pub trait Merchants: Send + Sync + 'static {
 
     /// Makes a key, or changes it (revokes it).
     async fn put_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
+}
 
+/// Where merchants' webhooks go.
+#[async_trait]
+pub trait Endpoints: Send + Sync + 'static {
     /// A merchant's endpoint.
     async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError>;
 
-    /// Makes or changes a merchant's endpoint.
-    async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<(), StoreError>;
+    /// Makes or changes a merchant's endpoint: revision 1 must be new, any other follows the one before. `false`:
+    /// somebody else was faster; nothing was written.
+    async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<bool, StoreError>;
+
+    /// Makes at most `limit` deliveries due at `at` that wait for the merchant's endpoint. Returns how many.
+    async fn release_waiting(&self, merchant: MerchantId, at: Timestamp, limit: u32) -> Result<u32, StoreError>;
 }

@@ -1,5 +1,7 @@
 //! What the use-cases need from outside. Adapters implement these; the simulation replaces every one of them.
 
+pub mod agenda;
+pub mod deliveries;
 pub mod entropy;
 pub mod event_format;
 pub mod fail_points;
@@ -12,11 +14,13 @@ pub mod store;
 pub mod time;
 pub mod webhook_sender;
 
+pub use agenda::Agenda;
+pub use deliveries::Deliveries;
 pub use entropy::Entropy;
 pub use event_format::EventFormat;
 pub use fail_points::{FailPoint, FailPoints};
 pub use http_client::{HttpClient, HttpError};
-pub use merchants::Merchants;
+pub use merchants::{Endpoints, Merchants};
 pub use provider::{EventReader, Provider};
 pub use queue::Queue;
 pub use spawn::Spawn;

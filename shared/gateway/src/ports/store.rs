@@ -1,9 +1,11 @@
 //! The store of payments: it commits change sets and reads by key. It makes no decision.
 
 use async_trait::async_trait;
-use tollgate_domain::{BootId, KeyHash, Operation, Payment, PaymentId, Timestamp};
+use tollgate_domain::{
+    BootId, EventId, KeyHash, MerchantId, Operation, Payment, PaymentId, Refund, RefundId, Timestamp,
+};
 
-use crate::records::{ChangeSet, Committed, IdempotencyRecord, ListQuery, Page, TimelineRow};
+use crate::records::{ChangeSet, Committed, EventRecord, IdempotencyRecord, ListQuery, Page, TimelineRow};
 
 /// Commits, and the reads that decisions need.
 #[async_trait]
@@ -31,7 +33,7 @@ pub trait Store: Send + Sync + 'static {
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
-/// The reads that only show.
+/// The reads beside those of payments.
 #[async_trait]
 pub trait Timelines: Send + Sync + 'static {
     /// A merchant's payments, newest first.
@@ -39,6 +41,22 @@ pub trait Timelines: Send + Sync + 'static {
 
     /// Everything that happened to a payment, in order: see [`TimelineRow`] for the order.
     async fn timeline(&self, payment: PaymentId) -> Result<Vec<TimelineRow>, StoreError>;
+
+    /// A refund as it now is. Strong; whoever decides by it reads its payment first: a change of the refund in between
+    /// makes a version of the payment, and the decision loses its race.
+    async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError>;
+
+    /// A payment's refunds, oldest first.
+    async fn refunds(&self, payment: PaymentId) -> Result<Vec<Refund>, StoreError>;
+
+    /// At most `limit` of the merchant's events in the order of their commits, those behind `after`. `None`: `after` is
+    /// none of the merchant's.
+    async fn events(
+        &self,
+        merchant: MerchantId,
+        after: Option<EventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<EventRecord>>, StoreError>;
 }
 
 /// House-keeping, called by jobs.

@@ -113,6 +113,8 @@ impl World {
                 status: RefundStatus::Pending,
                 failure: None,
                 provider_reference: None,
+                to_settle_at: None,
+                settlement: None,
                 created_at: now(),
                 updated_at: now(),
             }));

@@ -6,7 +6,8 @@ use rusqlite::{Connection, Result};
 use tollgate_gateway::records::{ChangeSet, Committed, Guard, PaymentChange, ReceivedEvent};
 
 use super::{
-    calls, events, history, idempotency, operations, payments, postings, received_events, references, refunds,
+    calls, deliveries, events, history, idempotency, operations, payments, postings, received_events, references,
+    refunds,
 };
 
 /// What the guards say, before anything is written.
@@ -111,6 +112,7 @@ fn write_change(connection: &Connection, set: &ChangeSet, change: &PaymentChange
     }
     for event in &change.events {
         events::insert(connection, event)?;
+        deliveries::insert(connection, event)?;
     }
     postings::insert(connection, payment, change.history.version, &change.postings)
 }

@@ -1,15 +1,17 @@
 //! The tables `merchants`, `api_keys` (digests only) and `webhook_endpoints` (sealed secrets only).
 
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 use tollgate_domain::{KeyHash, MerchantId};
 use tollgate_gateway::ports::merchants::{ApiKey, Merchant, WebhookEndpoint};
 
-use super::columns::{Digest, Micros, Text};
+use super::columns::{Count, Digest, Micros, Text};
 
 /// A merchant.
 pub(super) fn find(connection: &Connection, id: MerchantId) -> Result<Option<Merchant>> {
     connection
-        .prepare_cached("SELECT id, name, requests_per_minute, created_at FROM merchants WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT id, name, requests_per_minute, fee_basis_points, created_at FROM merchants WHERE id = ?1",
+        )?
         .query_row([Text(id)], |row| read_merchant(row, 0))
         .optional()
 }
@@ -19,7 +21,7 @@ pub(super) fn by_key(connection: &Connection, digest: KeyHash) -> Result<Option<
     connection
         .prepare_cached(
             "SELECT key.digest, key.merchant_id, key.created_at, key.revoked_at,
-                merchant.id, merchant.name, merchant.requests_per_minute, merchant.created_at
+                merchant.id, merchant.name, merchant.requests_per_minute, merchant.fee_basis_points, merchant.created_at
              FROM api_keys AS key JOIN merchants AS merchant ON merchant.id = key.merchant_id
              WHERE key.digest = ?1",
         )?
@@ -39,14 +41,17 @@ pub(super) fn endpoint(connection: &Connection, merchant: MerchantId) -> Result<
 pub(super) fn put(connection: &Connection, merchant: &Merchant) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO merchants (id, name, requests_per_minute, created_at) VALUES (?1, ?2, ?3, ?4)
+            "INSERT INTO merchants (id, name, requests_per_minute, fee_basis_points, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (id) DO UPDATE SET name = excluded.name,
-                requests_per_minute = excluded.requests_per_minute, created_at = excluded.created_at",
+                requests_per_minute = excluded.requests_per_minute, fee_basis_points = excluded.fee_basis_points,
+                created_at = excluded.created_at",
         )?
         .execute(params![
             Text(merchant.id),
             merchant.name,
             merchant.requests_per_minute,
+            merchant.fee_basis_points,
             Micros(merchant.created_at)
         ])?;
     Ok(())
@@ -64,26 +69,40 @@ pub(super) fn put_key(connection: &Connection, key: &ApiKey) -> Result<()> {
     Ok(())
 }
 
-/// Makes or changes an endpoint.
-pub(super) fn put_endpoint(connection: &Connection, endpoint: &WebhookEndpoint) -> Result<()> {
+/// Makes or changes an endpoint: whether the revision before was there.
+pub(super) fn put_endpoint(connection: &Connection, endpoint: &WebhookEndpoint) -> Result<bool> {
     let previous = endpoint.sealed_previous.as_ref();
-    connection
-        .prepare_cached(
-            "INSERT INTO webhook_endpoints (merchant_id, url, sealed_secret, sealed_previous, previous_until, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (merchant_id) DO UPDATE SET url = excluded.url, sealed_secret = excluded.sealed_secret,
-                sealed_previous = excluded.sealed_previous, previous_until = excluded.previous_until,
-                updated_at = excluded.updated_at",
-        )?
-        .execute(params![
-            Text(endpoint.merchant),
-            endpoint.url,
-            endpoint.sealed_secret,
-            previous.map(|(sealed, _)| sealed),
-            previous.map(|(_, until)| Micros(*until)),
-            Micros(endpoint.updated_at),
-        ])?;
-    Ok(())
+    let values = named_params! {
+        ":merchant_id": Text(endpoint.merchant),
+        ":url": endpoint.url,
+        ":sealed_secret": endpoint.sealed_secret,
+        ":sealed_previous": previous.map(|(sealed, _)| sealed),
+        ":previous_until": previous.map(|(_, until)| Micros(*until)),
+        ":paused_at": endpoint.paused_at.map(Micros),
+        ":revision": Count(endpoint.revision),
+        ":updated_at": Micros(endpoint.updated_at),
+    };
+    let rows = if endpoint.revision == 1 {
+        connection
+            .prepare_cached(
+                "INSERT INTO webhook_endpoints (merchant_id, url, sealed_secret, sealed_previous, previous_until,
+                    paused_at, revision, updated_at)
+                 VALUES (:merchant_id, :url, :sealed_secret, :sealed_previous, :previous_until, :paused_at, :revision,
+                    :updated_at)
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(values)?
+    } else {
+        connection
+            .prepare_cached(
+                "UPDATE webhook_endpoints SET url = :url, sealed_secret = :sealed_secret,
+                    sealed_previous = :sealed_previous, previous_until = :previous_until, paused_at = :paused_at,
+                    revision = :revision, updated_at = :updated_at
+                 WHERE merchant_id = :merchant_id AND revision = :revision - 1",
+            )?
+            .execute(values)?
+    };
+    Ok(rows == 1)
 }
 
 fn read_merchant(row: &Row<'_>, first: usize) -> Result<Merchant> {
@@ -91,7 +110,8 @@ fn read_merchant(row: &Row<'_>, first: usize) -> Result<Merchant> {
         id: row.get::<_, Text<_>>(first)?.0,
         name: row.get(first + 1)?,
         requests_per_minute: row.get(first + 2)?,
-        created_at: row.get::<_, Micros>(first + 3)?.0,
+        fee_basis_points: row.get(first + 3)?,
+        created_at: row.get::<_, Micros>(first + 4)?.0,
     })
 }
 
@@ -112,6 +132,8 @@ fn read_endpoint(row: &Row<'_>) -> Result<WebhookEndpoint> {
         url: row.get("url")?,
         sealed_secret: row.get("sealed_secret")?,
         sealed_previous: previous.zip(until),
+        paused_at: row.get::<_, Option<Micros>>("paused_at")?.map(|at| at.0),
+        revision: row.get::<_, Count>("revision")?.0,
         updated_at: row.get::<_, Micros>("updated_at")?.0,
     })
 }

@@ -6,7 +6,10 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 use super::OpenError;
 
 /// Every step, oldest first; its number is its place.
-const STEPS: &[&str] = &[include_str!("../../../../schemas/sqlite/0001_payments.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../../../schemas/sqlite/0001_payments.sql"),
+    include_str!("../../../../schemas/sqlite/0002_after_the_payment.sql"),
+];
 
 /// Brings the database to the schema that this program knows. Safe where several processes start at once: each step
 /// is decided and applied under `SQLite`'s write lock.

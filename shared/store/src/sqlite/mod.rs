@@ -9,9 +9,11 @@ use rusqlite::Connection;
 use tollgate_domain::BootId;
 use tollgate_gateway::ports::{StoreError, Time};
 
+mod agenda;
 mod calls;
 mod change_set;
 mod columns;
+mod deliveries;
 mod error;
 mod events;
 mod history;

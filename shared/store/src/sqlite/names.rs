@@ -2,7 +2,8 @@
 //! what the API or the logs call a thing.
 
 use tollgate_domain::{
-    CaptureMethod, EventKind, OperationKind, OperationState, PaymentStatus, ProviderName, RefundStatus, What,
+    CaptureMethod, DeliveryStatus, EventKind, OperationKind, OperationState, PaymentStatus, ProviderName, RefundStatus,
+    ReviewReason, What,
 };
 
 /// A choice that is kept by name.
@@ -47,6 +48,18 @@ names!(ProviderName {
     Stripe = "stripe",
     Paypal = "paypal",
     Bank = "bank",
+});
+
+names!(DeliveryStatus {
+    Pending = "PENDING",
+    Delivered = "DELIVERED",
+    Retrying = "RETRYING",
+    DeadLettered = "DEAD_LETTERED",
+});
+
+names!(ReviewReason {
+    Unresolved = "unresolved",
+    ProviderDiffers = "provider_differs",
 });
 
 names!(CaptureMethod {
@@ -108,4 +121,10 @@ names!(What {
     LateSuccess = "late_success",
     Reversed = "reversed",
     ReversalRefused = "reversal_refused",
+    AuthorizationExpired = "authorization_expired",
+    ApprovalExpired = "approval_expired",
+    NeedsReview = "needs_review",
+    ReviewOver = "review_over",
+    Settled = "settled",
+    RefundSettled = "refund_settled",
 });

@@ -1,7 +1,7 @@
 //! The table `payments`: one row per payment, with everything that a decision about it reads.
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
-use tollgate_domain::{Currency, Details, Payment, PaymentId, Timestamp};
+use tollgate_domain::{Currency, Details, Payment, PaymentId, Review, Timestamp};
 use tollgate_gateway::records::ListQuery;
 
 use super::columns::{Count, FromJson, Micros, Name, Text, ToJson, money};
@@ -11,12 +11,12 @@ pub(super) fn insert(connection: &Connection, payment: &Payment) -> Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO payments (id, merchant_id, version, status, currency, amount, captured, refunded,
             refund_reserved, provider, provider_transaction_id, provider_request_id, capture_method,
-            merchant_reference, details, failure, expires_at, open_operation, remembered_void, operations, events,
-            created_at, updated_at)
+            merchant_reference, details, failure, expires_at, captured_at, settlement_id, review,
+            review_since, open_operation, remembered_void, operations, events, due_at, truth_at, created_at, updated_at)
          VALUES (:id, :merchant_id, :version, :status, :currency, :amount, :captured, :refunded,
             :refund_reserved, :provider, :provider_transaction_id, :provider_request_id, :capture_method,
-            :merchant_reference, :details, :failure, :expires_at, :open_operation, :remembered_void, :operations,
-            :events, :created_at, :updated_at)",
+            :merchant_reference, :details, :failure, :expires_at, :captured_at, :settlement_id, :review, :review_since,
+            :open_operation, :remembered_void, :operations, :events, :due_at, :truth_at, :created_at, :updated_at)",
     )?;
     insert.execute(named_params! {
         ":id": Text(payment.id),
@@ -36,6 +36,12 @@ pub(super) fn insert(connection: &Connection, payment: &Payment) -> Result<()> {
         ":details": ToJson(&payment.details),
         ":failure": payment.failure.as_ref().map(ToJson),
         ":expires_at": payment.expires_at.map(Micros),
+        ":captured_at": payment.captured_at.map(Micros),
+        ":settlement_id": payment.settlement.map(Text),
+        ":review": payment.review.map(|review| Name(review.reason)),
+        ":review_since": payment.review.map(|review| Micros(review.since)),
+        ":due_at": payment.due_at().map(Micros),
+        ":truth_at": Micros(payment.truth_at()),
         ":open_operation": payment.open.as_ref().map(ToJson),
         ":remembered_void": payment.remembered_void.as_ref().map(ToJson),
         ":operations": payment.operations,
@@ -53,8 +59,10 @@ pub(super) fn update(connection: &Connection, payment: &Payment) -> Result<bool>
         "UPDATE payments SET version = :version, status = :status, captured = :captured, refunded = :refunded,
             refund_reserved = :refund_reserved, provider = :provider,
             provider_transaction_id = :provider_transaction_id, provider_request_id = :provider_request_id,
-            failure = :failure, expires_at = :expires_at, open_operation = :open_operation,
-            remembered_void = :remembered_void, operations = :operations, events = :events, updated_at = :updated_at
+            failure = :failure, expires_at = :expires_at, captured_at = :captured_at,
+            settlement_id = :settlement_id, review = :review, review_since = :review_since,
+            open_operation = :open_operation, remembered_void = :remembered_void, operations = :operations,
+            events = :events, due_at = :due_at, truth_at = :truth_at, updated_at = :updated_at
          WHERE id = :id AND version = :version - 1",
     )?;
     let rows = update.execute(named_params! {
@@ -69,6 +77,12 @@ pub(super) fn update(connection: &Connection, payment: &Payment) -> Result<bool>
         ":provider_request_id": Text(payment.provider_request_id),
         ":failure": payment.failure.as_ref().map(ToJson),
         ":expires_at": payment.expires_at.map(Micros),
+        ":captured_at": payment.captured_at.map(Micros),
+        ":settlement_id": payment.settlement.map(Text),
+        ":review": payment.review.map(|review| Name(review.reason)),
+        ":review_since": payment.review.map(|review| Micros(review.since)),
+        ":due_at": payment.due_at().map(Micros),
+        ":truth_at": Micros(payment.truth_at()),
         ":open_operation": payment.open.as_ref().map(ToJson),
         ":remembered_void": payment.remembered_void.as_ref().map(ToJson),
         ":operations": payment.operations,
@@ -115,7 +129,7 @@ const LIST_BY_REFERENCE: &str = "SELECT * FROM payments INDEXED BY payments_by_r
         AND (created_at, id) < (:after, coalesce(:after_id, '~')) AND (:status IS NULL OR status = :status)
      ORDER BY created_at DESC, id DESC LIMIT :limit";
 
-fn read(row: &Row<'_>) -> Result<Payment> {
+pub(super) fn read(row: &Row<'_>) -> Result<Payment> {
     let currency: Currency = row.get::<_, Text<_>>("currency")?.0;
     let details: Details = row.get::<_, FromJson<_>>("details")?.0;
     Ok(Payment {
@@ -134,6 +148,9 @@ fn read(row: &Row<'_>) -> Result<Payment> {
         details: Details { merchant_reference: row.get("merchant_reference")?, ..details },
         failure: row.get::<_, Option<FromJson<_>>>("failure")?.map(|json| json.0),
         expires_at: row.get::<_, Option<Micros>>("expires_at")?.map(|at| at.0),
+        captured_at: row.get::<_, Option<Micros>>("captured_at")?.map(|at| at.0),
+        settlement: row.get::<_, Option<Text<_>>>("settlement_id")?.map(|id| id.0),
+        review: review(row)?,
         open: row.get::<_, Option<FromJson<_>>>("open_operation")?.map(|json| json.0),
         remembered_void: row.get::<_, Option<FromJson<_>>>("remembered_void")?.map(|json| json.0),
         operations: row.get("operations")?,
@@ -141,4 +158,10 @@ fn read(row: &Row<'_>) -> Result<Payment> {
         created_at: row.get::<_, Micros>("created_at")?.0,
         updated_at: row.get::<_, Micros>("updated_at")?.0,
     })
+}
+
+fn review(row: &Row<'_>) -> Result<Option<Review>> {
+    let reason = row.get::<_, Option<Name<_>>>("review")?.map(|reason| reason.0);
+    let since = row.get::<_, Option<Micros>>("review_since")?.map(|since| since.0);
+    Ok(reason.zip(since).map(|(reason, since)| Review { reason, since }))
 }

@@ -3,20 +3,28 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use rusqlite::{
     Connection,
     trace::{TraceEvent, TraceEventCodes},
 };
-use tollgate_domain::{PaymentStatus, Timestamp};
+use tollgate_domain::{MerchantId, PaymentStatus, RefundId, Timestamp, Tried};
 use tollgate_gateway::{
     contract::Samples,
-    ports::merchants::{ApiKey, Merchant, WebhookEndpoint},
+    ports::{
+        agenda::Agendum,
+        deliveries::DeliveryAttempt,
+        merchants::{ApiKey, Merchant, WebhookEndpoint},
+    },
     records::ListQuery,
 };
 
-use super::{change_set, idempotency, merchants, migrations, operations, payments, received_events, timeline};
+use super::{
+    agenda, change_set, deliveries, events, idempotency, merchants, migrations, operations, payments, received_events,
+    refunds, timeline,
+};
 
 #[test]
 fn no_statement_scans_a_table_or_sorts_a_list() {
@@ -90,6 +98,7 @@ fn everything(connection: &Connection) {
         id: samples.merchant,
         name: "Shoes".to_owned(),
         requests_per_minute: None,
+        fee_basis_points: 0,
         created_at: Samples::start(),
     };
     merchants::put(connection, &merchant).unwrap();
@@ -101,13 +110,46 @@ fn everything(connection: &Connection) {
         url: String::new(),
         sealed_secret: Vec::new(),
         sealed_previous: None,
+        paused_at: None,
+        revision: 1,
         updated_at: Samples::start(),
     };
     merchants::put_endpoint(connection, &endpoint).unwrap();
     merchants::by_key(connection, digest).unwrap();
     merchants::find(connection, merchant.id).unwrap();
     merchants::endpoint(connection, merchant.id).unwrap();
+    merchants::put_endpoint(connection, &WebhookEndpoint { revision: 2, ..endpoint }).unwrap();
+    jobs_and_deliveries(connection, merchant.id);
     idempotency::find(connection, digest).unwrap();
     idempotency::delete_expired(connection, Timestamp::MAX, 10).unwrap();
     received_events::delete_before(connection, Timestamp::MAX, 10).unwrap();
+}
+
+/// Every statement that jobs and deliveries need.
+fn jobs_and_deliveries(connection: &Connection, merchant: MerchantId) {
+    let mut due = deliveries::claim_due(connection, Timestamp::MAX, Samples::start(), 10).unwrap();
+    let due = due.pop().unwrap();
+    let delivery = deliveries::outgoing(connection, due.payment, due.sequence).unwrap().unwrap().delivery;
+    let attempt = DeliveryAttempt {
+        number: 1,
+        at: Samples::start(),
+        http_status: Some(200),
+        error: None,
+        duration: Duration::ZERO,
+    };
+    assert!(
+        deliveries::record_attempt(connection, &delivery.after(Tried::Taken, 0.5, Samples::start()), &attempt).unwrap()
+    );
+    deliveries::of_payment(connection, due.payment).unwrap();
+    deliveries::release(connection, merchant, Samples::start(), 10).unwrap();
+    let first = events::of_merchant(connection, due.merchant, None, 1).unwrap().unwrap();
+    events::of_merchant(connection, due.merchant, Some(first[0].id), 1).unwrap().unwrap();
+    refunds::of_payment(connection, due.payment).unwrap();
+    refunds::find(connection, RefundId::from_random([1; 16])).unwrap();
+    for what in [Agendum::Stuck, Agendum::Truth] {
+        agenda::due(connection, what, Timestamp::MAX, None, 10).unwrap();
+        agenda::postpone(connection, what, due.payment, 1, None).unwrap();
+    }
+    agenda::next_due(connection).unwrap();
+    agenda::standing(connection, Samples::start()).unwrap();
 }

@@ -1,19 +1,27 @@
 //! The gateway's ports, each method on its table.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use async_trait::async_trait;
 use rusqlite::Connection;
-use tollgate_domain::{BootId, KeyHash, MerchantId, Operation, Payment, PaymentId, Timestamp};
+use tollgate_domain::{
+    BootId, Delivery, EventId, KeyHash, MerchantId, Operation, Payment, PaymentId, Refund, RefundId, Timestamp,
+};
 use tollgate_gateway::{
     ports::{
-        Merchants, Store, StoreError, Timelines,
+        Agenda, Deliveries, Endpoints, Merchants, Store, StoreError, Timelines,
+        agenda::{Agendum, NextDue, Standing},
+        deliveries::{DeliveryAttempt, Outgoing},
         merchants::{ApiKey, Merchant, WebhookEndpoint},
+        queue::DeliveryDue,
         store::Upkeep,
     },
-    records::{ChangeSet, Committed, EVENTS_KEPT_FOR, IdempotencyRecord, ListQuery, Page, TimelineRow},
+    records::{ChangeSet, Committed, EVENTS_KEPT_FOR, EventRecord, IdempotencyRecord, ListQuery, Page, TimelineRow},
 };
 
 use super::{
-    SqliteStore, change_set, idempotency, measure, merchants, operations, payments, received_events, timeline,
+    SqliteStore, agenda, change_set, deliveries, events, idempotency, measure, merchants, operations, payments,
+    received_events, refunds, timeline,
     writer::{Outcome, Work, Writer},
 };
 
@@ -87,6 +95,23 @@ impl Timelines for SqliteStore {
     async fn timeline(&self, payment: PaymentId) -> Result<Vec<TimelineRow>, StoreError> {
         self.read("timeline", payment, move |connection| timeline::of_payment(connection, payment)).await
     }
+
+    async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
+        self.read("refund", id, move |connection| refunds::find(connection, id)).await
+    }
+
+    async fn refunds(&self, payment: PaymentId) -> Result<Vec<Refund>, StoreError> {
+        self.read("refunds", payment, move |connection| refunds::of_payment(connection, payment)).await
+    }
+
+    async fn events(
+        &self,
+        merchant: MerchantId,
+        after: Option<EventId>,
+        limit: u32,
+    ) -> Result<Option<Vec<EventRecord>>, StoreError> {
+        self.read("events", merchant, move |connection| events::of_merchant(connection, merchant, after, limit)).await
+    }
 }
 
 #[async_trait]
@@ -124,14 +149,81 @@ impl Merchants for SqliteStore {
         let key = *key;
         self.put("put_api_key", move |transaction| merchants::put_key(transaction, &key)).await
     }
+}
 
+#[async_trait]
+impl Endpoints for SqliteStore {
     async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError> {
         self.read("endpoint", merchant, move |connection| merchants::endpoint(connection, merchant)).await
     }
 
-    async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<(), StoreError> {
+    async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<bool, StoreError> {
         let endpoint = endpoint.clone();
-        self.put("put_endpoint", move |transaction| merchants::put_endpoint(transaction, &endpoint)).await
+        self.decide("put_endpoint", move |transaction| merchants::put_endpoint(transaction, &endpoint)).await
+    }
+
+    async fn release_waiting(&self, merchant: MerchantId, at: Timestamp, limit: u32) -> Result<u32, StoreError> {
+        let outcome = self.write("release_waiting", move |transaction| {
+            deliveries::release(transaction, merchant, at, limit).map(|rows| Outcome::Done { rows })
+        });
+        Ok(outcome.await?.rows())
+    }
+}
+
+#[async_trait]
+impl Deliveries for SqliteStore {
+    async fn outgoing(&self, payment: PaymentId, sequence: u32) -> Result<Option<Outgoing>, StoreError> {
+        self.read("outgoing", payment, move |connection| deliveries::outgoing(connection, payment, sequence)).await
+    }
+
+    async fn record_attempt(&self, delivery: &Delivery, attempt: &DeliveryAttempt) -> Result<bool, StoreError> {
+        let (delivery, attempt) = (delivery.clone(), attempt.clone());
+        let write = move |transaction: &Connection| deliveries::record_attempt(transaction, &delivery, &attempt);
+        self.decide("record_attempt", write).await
+    }
+
+    async fn reschedule(&self, delivery: &Delivery) -> Result<bool, StoreError> {
+        let delivery = delivery.clone();
+        self.decide("reschedule", move |transaction| deliveries::reschedule(transaction, &delivery)).await
+    }
+
+    async fn claim_due(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<DeliveryDue>, StoreError> {
+        self.take("claim_due", move |transaction| deliveries::claim_due(transaction, now, until, limit)).await
+    }
+
+    async fn deliveries(&self, payment: PaymentId) -> Result<Vec<(Delivery, Vec<DeliveryAttempt>)>, StoreError> {
+        self.read("deliveries", payment, move |connection| deliveries::of_payment(connection, payment)).await
+    }
+}
+
+#[async_trait]
+impl Agenda for SqliteStore {
+    async fn due(
+        &self,
+        what: Agendum,
+        now: Timestamp,
+        after: Option<(Timestamp, PaymentId)>,
+        limit: u32,
+    ) -> Result<Vec<(Timestamp, Payment)>, StoreError> {
+        self.read("due", "due payments", move |connection| agenda::due(connection, what, now, after, limit)).await
+    }
+
+    async fn postpone(
+        &self,
+        what: Agendum,
+        payment: PaymentId,
+        version: u64,
+        at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.put("postpone", move |transaction| agenda::postpone(transaction, what, payment, version, at)).await
+    }
+
+    async fn next_due(&self) -> Result<NextDue, StoreError> {
+        self.read("next_due", "next due", agenda::next_due).await
+    }
+
+    async fn standing(&self, now: Timestamp) -> Result<Standing, StoreError> {
+        self.read("standing", "standing", move |connection| agenda::standing(connection, now)).await
     }
 }
 
@@ -143,5 +235,33 @@ impl SqliteStore {
         self.write(operation, move |transaction| write(transaction).map(|()| Outcome::Done { rows: 1 }))
             .await
             .map(|_| ())
+    }
+
+    /// Writes, or finds that somebody else was faster.
+    async fn decide<W>(&self, operation: &'static str, write: W) -> Result<bool, StoreError>
+    where
+        W: Fn(&Connection) -> rusqlite::Result<bool> + Send + 'static,
+    {
+        let write = move |transaction: &Connection| {
+            write(transaction).map(|written| Outcome::Done { rows: u32::from(written) })
+        };
+        Ok(self.write(operation, write).await?.rows() == 1)
+    }
+
+    /// Writes, and answers what it took. Should the transaction be tried again, the last try's counts.
+    async fn take<T, W>(&self, operation: &'static str, write: W) -> Result<T, StoreError>
+    where
+        T: Default + Send + 'static,
+        W: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let taken = Arc::new(Mutex::new(T::default()));
+        let place = Arc::clone(&taken);
+        self.write(operation, move |transaction| {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = write(transaction)?;
+            Ok(Outcome::Done { rows: 1 })
+        })
+        .await?;
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut taken))
     }
 }

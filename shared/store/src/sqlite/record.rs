@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tollgate_domain::{
     BootId, Details, Failure, KeyHash, Lease, Money, Operation, OperationKind, OperationState, PayerTurn, PaymentId,
-    ProviderName, ProviderRequestId, Refund, RefundId, RefundStatus,
+    ProviderName, ProviderRequestId, Refund, RefundId, RefundStatus, SettlementId,
 };
 
 mod values;
 
-use values::{digest_or_none, micros, micros_or_none, money, name, text};
+use values::{digest_or_none, micros, micros_or_none, money, name, text, text_or_none};
 
 /// A value that is kept as JSON.
 pub(super) trait Kept: Sized {
@@ -106,6 +106,10 @@ struct RefundRecord {
     failure: Option<Failure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     provider_reference: Option<String>,
+    #[serde(with = "micros_or_none", default, skip_serializing_if = "Option::is_none")]
+    to_settle_at: Option<Timestamp>,
+    #[serde(with = "text_or_none", default, skip_serializing_if = "Option::is_none")]
+    settlement: Option<SettlementId>,
     #[serde(with = "micros")]
     created_at: Timestamp,
     #[serde(with = "micros")]

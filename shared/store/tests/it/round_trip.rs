@@ -6,7 +6,7 @@ use proptest::{collection::btree_map, option::of, prelude::*, sample::select, st
 use tollgate_domain::{
     BootId, CaptureMethod, Details, Failure, KeyHash, Lease, Money, Operation, OperationKind, OperationState,
     PayerTurn, Payment, PaymentId, PaymentStatus, ProviderName, ProviderRequestId, Refund, RefundId, RefundStatus,
-    Timestamp,
+    Review, ReviewReason, SettlementId, Timestamp,
 };
 use tollgate_gateway::{
     contract::{Samples, money},
@@ -39,17 +39,21 @@ fn failure() -> BoxedStrategy<Failure> {
 
 fn refund(code: &'static str) -> BoxedStrategy<Refund> {
     let status = select(vec![RefundStatus::Pending, RefundStatus::Completed, RefundStatus::Failed]);
-    (any::<[u8; 16]>(), amount(code), of(text()), status, of(failure()), of(text()), time(), time())
-        .prop_map(|(id, amount, reason, status, failure, provider_reference, created_at, updated_at)| Refund {
-            id: RefundId::from_random(id),
-            payment_id: PaymentId::from_random(id),
-            amount,
-            reason,
-            status,
-            failure,
-            provider_reference,
-            created_at,
-            updated_at,
+    (any::<[u8; 16]>(), amount(code), of(text()), status, of(failure()), of(text()), of(time()), time(), time())
+        .prop_map(|(id, amount, reason, status, failure, provider_reference, to_settle_at, created_at, updated_at)| {
+            Refund {
+                id: RefundId::from_random(id),
+                payment_id: PaymentId::from_random(id),
+                amount,
+                reason,
+                status,
+                failure,
+                provider_reference,
+                to_settle_at,
+                settlement: to_settle_at.map(|_| SettlementId::from_random(id)),
+                created_at,
+                updated_at,
+            }
         })
         .boxed()
 }
@@ -118,23 +122,29 @@ fn later(base: Payment, code: &'static str) -> BoxedStrategy<Payment> {
     let provider = (select(ProviderName::ALL.to_vec()), of(text()), any::<[u8; 16]>());
     let rest =
         (of(failure()), of(time()), of(operation(code)), of(operation(code)), any::<u32>(), any::<u32>(), time());
-    (select(PaymentStatus::ALL.to_vec()), parts, provider, rest)
-        .prop_map(move |(status, (captured, refunded, reserved), (provider, transaction, request), rest)| Payment {
-            status,
-            captured: money(captured, code),
-            refunded: money(refunded, code),
-            refund_reserved: money(reserved, code),
-            provider,
-            provider_transaction_id: transaction,
-            provider_request_id: ProviderRequestId::from_random(request),
-            failure: rest.0,
-            expires_at: rest.1,
-            open: rest.2,
-            remembered_void: rest.3,
-            operations: rest.4,
-            events: rest.5,
-            updated_at: rest.6,
-            ..base.clone()
+    let after = (of(time()), of(any::<[u8; 16]>()), of((select(ReviewReason::ALL.to_vec()), time())));
+    (select(PaymentStatus::ALL.to_vec()), parts, provider, rest, after)
+        .prop_map(move |(status, (captured, refunded, reserved), (provider, transaction, request), rest, after)| {
+            Payment {
+                status,
+                captured: money(captured, code),
+                refunded: money(refunded, code),
+                refund_reserved: money(reserved, code),
+                provider,
+                provider_transaction_id: transaction,
+                provider_request_id: ProviderRequestId::from_random(request),
+                failure: rest.0,
+                expires_at: rest.1,
+                captured_at: after.0,
+                settlement: after.1.map(SettlementId::from_random),
+                review: after.2.map(|(reason, since)| Review { reason, since }),
+                open: rest.2,
+                remembered_void: rest.3,
+                operations: rest.4,
+                events: rest.5,
+                updated_at: rest.6,
+                ..base.clone()
+            }
         })
         .boxed()
 }

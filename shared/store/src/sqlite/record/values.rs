@@ -25,6 +25,25 @@ pub(super) mod text {
     }
 }
 
+/// Anything with one text form, or none.
+pub(super) mod text_or_none {
+    use super::{Cow, Deserialize, Deserializer, Display, Error, FromStr, Serialize, Serializer};
+
+    #[allow(clippy::ref_option, reason = "serde's `with` passes the field")]
+    pub(in super::super) fn serialize<T: Display, S: Serializer>(value: &Option<T>, to: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().map(ToString::to_string).serialize(to)
+    }
+
+    pub(in super::super) fn deserialize<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = Option::<Cow<'de, str>>::deserialize(from)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
 /// A choice, by its name.
 pub(super) mod name {
     use super::{Cow, Deserialize, Deserializer, Error, Named, Serializer};

@@ -1,0 +1,35 @@
+//! What only a person can settle: marked on the payment, told to the merchant once, counted for on-call.
+
+use crate::Timestamp;
+
+/// Why a person has to look at a payment, since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Review {
+    /// Why.
+    pub reason: ReviewReason,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Why a person has to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReviewReason {
+    /// An operation has no outcome though its `resolve_by` is past.
+    Unresolved,
+    /// The provider shows the money otherwise than we do, and nothing follows from it by itself. Held back from
+    /// settlement.
+    ProviderDiffers,
+}
+
+impl ReviewReason {
+    /// Every reason.
+    pub const ALL: [Self; 2] = [Self::Unresolved, Self::ProviderDiffers];
+
+    /// The name in the timeline and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unresolved => "unresolved",
+            Self::ProviderDiffers => "provider_differs",
+        }
+    }
+}

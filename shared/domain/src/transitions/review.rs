@@ -1,0 +1,54 @@
+//! What time brings about: an authorization or a payer's turn that ended, and payments that a person has to look at.
+
+use super::Attempt;
+use crate::{
+    Change, EventKind, Lease, OperationKind, Payment, PaymentStatus, Review, ReviewReason, Timestamp, What,
+    change::Draft,
+};
+
+impl Payment {
+    /// The hold is past its end: opens the void that releases it at the provider. `None`: it is not, or something else
+    /// is open.
+    pub fn expire(&self, next: Attempt, now: Timestamp) -> Option<Change> {
+        let past = self.expires_at.is_some_and(|expires_at| expires_at <= now);
+        if self.status != PaymentStatus::Authorized || self.open.is_some() || !past {
+            return None;
+        }
+        let void = self.next_operation(OperationKind::Void, self.amount, next, now);
+        Some(self.intent(What::AuthorizationExpired, void, now))
+    }
+
+    /// The payer's turn is past its end: takes the attempt, so that it can be cancelled at the provider before anybody
+    /// calls it failed (rule 7). `None`: no payer is waited for any longer.
+    pub fn expire_approval(&self, lease: Lease, now: Timestamp) -> Option<Change> {
+        let mut open = self.open.clone()?;
+        if !open.payers_turn_is_over(now) {
+            return None;
+        }
+        let mut draft = Draft::of(self, What::ApprovalExpired, open.number, now);
+        open.lease_to(lease);
+        draft.open(open);
+        Some(draft.done())
+    }
+
+    /// A person has to look, and the merchant is told. `None`: they know already.
+    pub fn needs_review(&self, reason: ReviewReason, now: Timestamp) -> Option<Change> {
+        if self.review.is_some() {
+            return None;
+        }
+        let mut draft = Draft::of(self, What::NeedsReview, self.open_number(), now);
+        draft.detail(reason.as_str());
+        draft.payment().review = Some(Review { reason, since: now });
+        draft.tell(EventKind::PaymentNeedsReview);
+        Some(draft.done())
+    }
+
+    /// What a person had to look at is over. `None`: nothing was.
+    pub fn review_over(&self, reason: ReviewReason, now: Timestamp) -> Option<Change> {
+        self.review.filter(|review| review.reason == reason)?;
+        let mut draft = Draft::of(self, What::ReviewOver, self.open_number(), now);
+        draft.detail(reason.as_str());
+        draft.payment().review = None;
+        Some(draft.done())
+    }
+}

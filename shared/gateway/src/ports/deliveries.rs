@@ -1,0 +1,55 @@
+//! Deliveries to merchants, as the store keeps them: the due delivery is the outbox (rule 18).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tollgate_domain::{Delivery, PaymentId, Timestamp};
+
+use super::{StoreError, merchants::WebhookEndpoint, queue::DeliveryDue};
+
+/// A delivery with everything that sending it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// How it stands.
+    pub delivery: Delivery,
+    /// The event's body, byte for byte as it was committed.
+    pub body: String,
+    /// Where to; `None`: the merchant has no endpoint.
+    pub endpoint: Option<WebhookEndpoint>,
+}
+
+/// One try, as it is kept and shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryAttempt {
+    /// Counted from 1 within the delivery.
+    pub number: u32,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// What the endpoint answered.
+    pub http_status: Option<u16>,
+    /// Why there was no answer, or why it did not count.
+    pub error: Option<String>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Deliveries.
+#[async_trait]
+pub trait Deliveries: Send + Sync + 'static {
+    /// One delivery, by its event's place within the payment.
+    async fn outgoing(&self, payment: PaymentId, sequence: u32) -> Result<Option<Outgoing>, StoreError>;
+
+    /// Commits a try together with the delivery after it. `false`: that try was made before; nothing was written.
+    async fn record_attempt(&self, delivery: &Delivery, attempt: &DeliveryAttempt) -> Result<bool, StoreError>;
+
+    /// Writes a delivery for which no try was made: put off, waiting, or due anew. `false`: a try was made
+    /// meanwhile; nothing was written.
+    async fn reschedule(&self, delivery: &Delivery) -> Result<bool, StoreError>;
+
+    /// Takes at most `limit` deliveries that are due at `now` and pushes each to `until`, so that nobody else takes it
+    /// meanwhile and a crash of the taker leaves it to become due again.
+    async fn claim_due(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<DeliveryDue>, StoreError>;
+
+    /// All deliveries of a payment, in order, each with its tries.
+    async fn deliveries(&self, payment: PaymentId) -> Result<Vec<(Delivery, Vec<DeliveryAttempt>)>, StoreError>;
+}
