@@ -12,7 +12,7 @@ async fn main() -> ExitCode {
         let configuration = Configuration::read(vars);
         vars.finish()?;
         let configuration = configuration?;
-        let parts = Parts::build(&configuration, system, Outside::real(&configuration)?)?;
+        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
         let ready = parts.store_check();
         let routes = router(Payments { gateway: parts.gateway, authenticator: parts.authenticator });
         Ok(Function::new(routes).ready_when(ready))

@@ -24,6 +24,7 @@ use tollgate_runtime::{
     metrics,
 };
 use tollgate_simulators::{Settings, Simulators};
+use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
 use crate::{
     console, control,
@@ -123,8 +124,13 @@ impl Sandbox {
         let configuration = configuration?;
         let (crashes, outages) = (Arc::new(Crashes::default()), Arc::new(Outages::default()));
         let http = PlayedHttp { inner: system.http.clone(), outages: outages.clone(), providers_url: link.url.clone() };
-        let outside =
-            Outside { http: Arc::new(http), fail_points: crashes.clone(), ephemeral: folder.ephemeral.is_some() };
+        let webhooks = HttpWebhookSender::new(AddressPolicy::sandbox(), system.system.time.clone());
+        let outside = Outside {
+            http: Arc::new(http),
+            webhooks: Arc::new(webhooks),
+            fail_points: crashes.clone(),
+            ephemeral: folder.ephemeral.is_some(),
+        };
         let parts = Parts::build(&configuration, &system.system, outside)?;
 
         let mut identity = Identity::load_or_make(&folder.path, system.system.entropy.as_ref())?;

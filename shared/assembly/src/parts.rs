@@ -6,13 +6,16 @@ use anyhow::Context;
 use tollgate_api::events::JsonEvents;
 use tollgate_domain::{BootId, ProviderName};
 use tollgate_gateway::{
-    Authenticator, Gateway, Ports, ReturnLinks, Settings,
-    ports::{EventReader, FailPoints, HttpClient, Provider, Store, fail_points::NoFailPoints},
+    Authenticator, Gateway, Ports, ReturnLinks, Settings, Stores,
+    ports::{
+        EventReader, FailPoints, HttpClient, Provider, Store, WebhookSender, fail_points::NoFailPoints, queue::NoQueue,
+    },
     secrets::SecretsKey,
 };
 use tollgate_providers::{HttpSettings, Metered, ReqwestClient, Secret, Stripe, StripeConfig, StripeEvents};
 use tollgate_runtime::{System, health::Check};
 use tollgate_store::{Options, SqliteStore};
+use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
 use crate::{Configuration, StripeConfiguration};
 
@@ -21,6 +24,8 @@ use crate::{Configuration, StripeConfiguration};
 pub struct Outside {
     /// How providers are called.
     pub http: Arc<dyn HttpClient>,
+    /// How merchants' endpoints are called.
+    pub webhooks: Arc<dyn WebhookSender>,
     /// Where a test crashes it.
     pub fail_points: Arc<dyn FailPoints>,
     /// Nothing that is written needs to survive.
@@ -29,11 +34,13 @@ pub struct Outside {
 
 impl Outside {
     /// Production.
-    pub fn real(configuration: &Configuration) -> anyhow::Result<Self> {
+    pub fn real(configuration: &Configuration, system: &System) -> anyhow::Result<Self> {
         let settings =
             HttpSettings { connect_timeout: configuration.provider_connect_timeout, ..HttpSettings::default() };
         let http = ReqwestClient::new(settings).context("no HTTP client can be made")?;
-        Ok(Self { http: Arc::new(http), fail_points: Arc::new(NoFailPoints), ephemeral: false })
+        let webhooks = HttpWebhookSender::new(AddressPolicy::production(), Arc::clone(&system.time));
+        let (http, webhooks, fail_points) = (Arc::new(http), Arc::new(webhooks), Arc::new(NoFailPoints));
+        Ok(Self { http, webhooks, fail_points, ephemeral: false })
     }
 }
 
@@ -75,11 +82,14 @@ impl Parts {
         } else {
             tracing::warn!("Stripe is off: STRIPE_SECRET_KEY is not set");
         }
+        let secrets_key = SecretsKey::new(&configuration.secrets_key);
         let ports = Ports {
-            store: store.clone(),
-            timelines: store.clone(),
+            stores: Stores::of(&store),
             providers,
             events: Arc::new(JsonEvents),
+            queue: Arc::new(NoQueue),
+            webhooks: outside.webhooks,
+            secrets: secrets_key.clone(),
             time: Arc::clone(&system.time),
             spawn: Arc::new(system.tasks.clone()),
             entropy: Arc::clone(&system.entropy),
@@ -94,7 +104,7 @@ impl Parts {
             authenticator: Arc::new(Authenticator::new(store.clone(), Arc::clone(&system.time))),
             readers,
             store,
-            secrets_key: SecretsKey::new(&configuration.secrets_key),
+            secrets_key,
         })
     }
 

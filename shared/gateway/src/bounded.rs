@@ -1,14 +1,17 @@
 //! Waiting with a bound: every call to the store or a provider ends in time.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
 use tollgate_domain::{BootId, KeyHash, Operation, Payment, PaymentId};
 
 use crate::{
     Error, Gateway,
-    ports::{StoreError, Time},
-    records::{ChangeSet, Committed, IdempotencyRecord},
+    ports::{
+        StoreError, Time,
+        queue::{DeliveryDue, Message},
+    },
+    records::{ChangeSet, Committed, EventRecord, IdempotencyRecord},
 };
 
 /// First wait before a commit whose answer was lost is sent again; doubled each time.
@@ -30,32 +33,56 @@ impl Gateway {
         let mut wait = RESEND_AFTER;
         loop {
             let left = self.settings.store_timeout.saturating_sub(self.ports.time.monotonic().saturating_sub(started));
-            match self.within_store_time(left, self.ports.store.commit(set)).await {
+            match self.within_store_time(left, self.ports.stores.payments.commit(set)).await {
                 Err(StoreError::Unavailable(reason)) if left > wait => {
                     tracing::warn!(reason, "a commit was not confirmed; it is sent again");
                     self.ports.time.sleep(wait).await;
                     wait *= 2;
                 }
                 Err(error) => return Err(error.into()),
-                Ok(committed) => return Ok(committed),
+                Ok(committed) => {
+                    if committed == Committed::Done {
+                        self.publish(set);
+                    }
+                    return Ok(committed);
+                }
             }
         }
     }
 
+    /// Says that the events of `set`, which is committed, are to be delivered. Nobody waits for it: what is not said
+    /// becomes due by itself (rule 18).
+    fn publish(&self, set: &ChangeSet) {
+        let Some(change) = set.payment.as_ref().filter(|change| !change.events.is_empty()) else { return };
+        let due = |event: &EventRecord| {
+            let (merchant, payment, sequence) = (event.merchant, event.payment, event.sequence);
+            Message::Deliver(DeliveryDue { merchant, payment, sequence, attempt: 1 })
+        };
+        let messages: Vec<_> = change.events.iter().map(due).collect();
+        let queue = Arc::clone(&self.ports.queue);
+        self.ports.spawn.spawn(Box::pin(async move {
+            if let Err(error) = queue.publish(&messages).await {
+                tracing::warn!(%error, "a delivery was not published; it becomes due by itself");
+            }
+        }));
+    }
+
     pub(crate) async fn load(&self, id: PaymentId) -> Result<Option<Payment>, Error> {
-        Ok(self.within_store_time(self.settings.store_timeout, self.ports.store.payment(id)).await?)
+        Ok(self.within_store_time(self.settings.store_timeout, self.ports.stores.payments.payment(id)).await?)
     }
 
     pub(crate) async fn load_operation(&self, id: PaymentId, number: u32) -> Result<Option<Operation>, Error> {
-        Ok(self.within_store_time(self.settings.store_timeout, self.ports.store.operation(id, number)).await?)
+        Ok(self
+            .within_store_time(self.settings.store_timeout, self.ports.stores.payments.operation(id, number))
+            .await?)
     }
 
     pub(crate) async fn load_key(&self, key: KeyHash) -> Result<Option<IdempotencyRecord>, Error> {
-        Ok(self.within_store_time(self.settings.store_timeout, self.ports.store.idempotency(key)).await?)
+        Ok(self.within_store_time(self.settings.store_timeout, self.ports.stores.payments.idempotency(key)).await?)
     }
 
     pub(crate) async fn owner_is_gone(&self, owner: BootId) -> Result<bool, Error> {
-        Ok(self.within_store_time(self.settings.store_timeout, self.ports.store.owner_is_gone(owner)).await?)
+        Ok(self.within_store_time(self.settings.store_timeout, self.ports.stores.payments.owner_is_gone(owner)).await?)
     }
 
     pub(crate) async fn within_store_time<T>(

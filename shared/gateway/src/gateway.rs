@@ -8,22 +8,30 @@ use tracing::Instrument;
 
 use crate::{
     Error,
-    ports::{Entropy, EventFormat, FailPoints, Provider, Spawn, Store, Time, Timelines},
+    ports::{
+        Agenda, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue, Spawn, Store,
+        Time, Timelines, WebhookSender,
+    },
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
     return_link::ReturnLinks,
+    secrets::SecretsKey,
 };
 
 /// Everything that the use-cases need from outside.
 #[derive(Clone)]
 pub struct Ports {
-    /// Commits and reads.
-    pub store: Arc<dyn Store>,
-    /// Lists and timelines.
-    pub timelines: Arc<dyn Timelines>,
+    /// What is kept.
+    pub stores: Stores,
     /// The providers that are on.
     pub providers: Vec<Arc<dyn Provider>>,
     /// Renders events to merchants.
     pub events: Arc<dyn EventFormat>,
+    /// Says between functions what is due.
+    pub queue: Arc<dyn Queue>,
+    /// Sends webhooks to merchants.
+    pub webhooks: Arc<dyn WebhookSender>,
+    /// Seals and opens what signs them.
+    pub secrets: SecretsKey,
     /// The clock.
     pub time: Arc<dyn Time>,
     /// Starts tasks.
@@ -32,6 +40,40 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// Where tests crash it.
     pub fail_points: Arc<dyn FailPoints>,
+}
+
+/// What is kept, by what it is kept for. One store usually is all of it.
+#[derive(Clone)]
+pub struct Stores {
+    /// Payments: commits, and the reads that decisions need.
+    pub payments: Arc<dyn Store>,
+    /// Lists, timelines, refunds and the feed.
+    pub timelines: Arc<dyn Timelines>,
+    /// Deliveries to merchants.
+    pub deliveries: Arc<dyn Deliveries>,
+    /// Where merchants' webhooks go.
+    pub endpoints: Arc<dyn Endpoints>,
+    /// Merchants.
+    pub merchants: Arc<dyn Merchants>,
+    /// What jobs have to look at.
+    pub agenda: Arc<dyn Agenda>,
+}
+
+impl Stores {
+    /// One store for everything.
+    pub fn of<S>(store: &Arc<S>) -> Self
+    where
+        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda,
+    {
+        Self {
+            payments: Arc::clone(store) as _,
+            timelines: Arc::clone(store) as _,
+            deliveries: Arc::clone(store) as _,
+            endpoints: Arc::clone(store) as _,
+            merchants: Arc::clone(store) as _,
+            agenda: Arc::clone(store) as _,
+        }
+    }
 }
 
 /// The numbers that the use-cases keep to.

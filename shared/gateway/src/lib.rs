@@ -31,7 +31,7 @@ pub use change_payment::Target;
 pub use create_payment::CreatePayment;
 pub use done::Done;
 pub use error::Error;
-pub use gateway::{Context, Gateway, Ports, Settings};
+pub use gateway::{Context, Gateway, Ports, Settings, Stores};
 pub use idempotency::Route;
 pub use ingest_event::Ingested;
 pub use resolve_operation::Resolution;

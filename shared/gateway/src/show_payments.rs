@@ -15,13 +15,14 @@ impl Gateway {
 
     /// A page of the merchant's payments, newest first.
     pub async fn list_payments(&self, query: &ListQuery) -> Result<Page, Error> {
-        Ok(self.within_store_time(self.settings.store_timeout, self.ports.timelines.list(query)).await?)
+        Ok(self.within_store_time(self.settings.store_timeout, self.ports.stores.timelines.list(query)).await?)
     }
 
     /// Everything that happened to the merchant's payment, in order.
     pub async fn timeline(&self, merchant: MerchantId, id: PaymentId) -> Result<Vec<TimelineRow>, Error> {
         self.get_payment(merchant, id).await?;
-        let rows = self.within_store_time(self.settings.store_timeout, self.ports.timelines.timeline(id)).await?;
+        let rows =
+            self.within_store_time(self.settings.store_timeout, self.ports.stores.timelines.timeline(id)).await?;
         Ok(events_by_time(rows))
     }
 }

@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("webhooks", &["domain", "gateway"]),
     ("runtime", &["api", "gateway"]),
     ("simulators", &["gateway"]),
-    ("assembly", &["api", "domain", "gateway", "providers", "runtime", "store"]),
+    ("assembly", &["api", "domain", "gateway", "providers", "runtime", "store", "webhooks"]),
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
 ];

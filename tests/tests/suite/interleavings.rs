@@ -15,17 +15,20 @@ use tollgate_domain::{
     PaymentId, PaymentStatus, ProviderName, Timestamp, TransactionState, TransactionView,
 };
 use tollgate_gateway::{
-    Context, CreatePayment, Done, Error, Gateway, Ingested, Ports, Resolution, ReturnLinks, Settings, Target,
+    Context, CreatePayment, Done, Error, Gateway, Ingested, Ports, Resolution, ReturnLinks, Settings, Stores, Target,
     ports::{
         FailPoint, FailPoints, Provider, Store, StoreError, Time,
         fail_points::NoFailPoints,
         provider::{Call, LookUp, News, ProviderEvent, Reply, Unsupported},
+        queue::NoQueue,
     },
     records::{ChangeSet, Committed, IdempotencyRecord, ListQuery, TimelineRow},
+    secrets::SecretsKey,
 };
 use tollgate_simulators::SandboxTime;
 use tollgate_store::{Options, SqliteStore};
 use tollgate_tests::ports::{SystemEntropy, TestSpawn};
+use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
 const START: Timestamp = Timestamp::constant(1_790_000_000, 0);
 
@@ -185,10 +188,12 @@ impl World {
     ) -> Self {
         let flaky = Arc::new(Flaky { inner: store.clone(), lost_answers: Mutex::default(), down: Mutex::default() });
         let ports = Ports {
-            store: flaky.clone(),
-            timelines: store.clone(),
+            stores: Stores { payments: flaky.clone(), ..Stores::of(&store) },
             providers: vec![script.clone()],
             events: Arc::new(JsonEvents),
+            queue: Arc::new(NoQueue),
+            webhooks: Arc::new(HttpWebhookSender::new(AddressPolicy::production(), time.clone())),
+            secrets: SecretsKey::new(&[1; 32]),
             time: time.clone(),
             spawn: Arc::new(TestSpawn),
             entropy: Arc::new(SystemEntropy),

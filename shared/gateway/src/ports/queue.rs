@@ -48,3 +48,13 @@ pub enum Handled {
     /// It was not handled: to be handed out again, later.
     Retry,
 }
+
+/// No queue: every delivery waits until it is due by itself.
+pub struct NoQueue;
+
+#[async_trait]
+impl Queue for NoQueue {
+    async fn publish(&self, _: &[Message]) -> Result<(), QueueError> {
+        Ok(())
+    }
+}
