@@ -8,10 +8,12 @@ mod cursor;
 mod errors;
 pub mod events;
 pub mod idempotency_key;
+pub mod job_report;
 pub mod payment;
 pub mod problem;
 pub mod requests;
 pub mod strict_json;
 pub mod timeline;
 
+pub use job_report::JobReportBody;
 pub use problem::{FieldError, Problem, ProblemCode};

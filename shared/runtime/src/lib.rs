@@ -6,6 +6,7 @@
 pub mod config;
 pub mod function;
 pub mod health;
+pub mod internal;
 pub mod layers;
 pub mod logs;
 pub mod metrics;
@@ -14,6 +15,7 @@ pub mod system;
 
 pub use config::{Secret, Variables};
 pub use function::{Function, run};
+pub use internal::InternalCallers;
 pub use layers::{CorrelationId, Edge, layered, layered_routes};
 pub use server::{Server, ServerLimits};
 pub use system::{OsEntropy, System, SystemClock, TaskSpawner};

@@ -1,0 +1,44 @@
+//! What every job is told and what it tells: how long it may work, and what it saw, did and could not do.
+
+use std::{collections::BTreeMap, time::Duration};
+
+/// One run of a job.
+#[derive(Debug, Clone, Copy)]
+pub struct JobRun {
+    /// How long it may work, real time; what is left then is left to the next run.
+    pub budget: Duration,
+    /// Whether also to look at what is not due yet: for a run by hand.
+    pub everything: bool,
+}
+
+impl JobRun {
+    /// A run that looks at what is due.
+    pub const fn scheduled(budget: Duration) -> Self {
+        Self { budget, everything: false }
+    }
+}
+
+/// What a run came to. Counts by kind; the kinds are few, fixed, and labels of metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobReport {
+    /// How much it looked at.
+    pub saw: u64,
+    /// What it did.
+    pub did: BTreeMap<&'static str, u64>,
+    /// What it could not do, and why.
+    pub could_not: BTreeMap<&'static str, u64>,
+    /// Its time was over before it had looked at everything.
+    pub more: bool,
+}
+
+impl JobReport {
+    /// Counts something that was done.
+    pub fn did(&mut self, what: &'static str) {
+        *self.did.entry(what).or_default() += 1;
+    }
+
+    /// Counts something that could not be done.
+    pub fn could_not(&mut self, why: &'static str) {
+        *self.could_not.entry(why).or_default() += 1;
+    }
+}
