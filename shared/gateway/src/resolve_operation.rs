@@ -32,7 +32,7 @@ impl Gateway {
     /// Asks the provider for the outcome of what `id` has open, for the job of this name.
     pub async fn resolve_operation(&self, id: PaymentId, job: &str, context: Context) -> Result<Resolution, Error> {
         let (gateway, job) = (self.clone(), job.to_owned());
-        self.run(async move { gateway.resolve(id, &job, &context).await }).await
+        self.run(async move { Box::pin(gateway.resolve(id, &job, &context)).await }).await
     }
 
     async fn resolve(&self, id: PaymentId, job: &str, context: &Context) -> Result<Resolution, Error> {
