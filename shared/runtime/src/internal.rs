@@ -3,7 +3,11 @@
 //!
 //! Must not know: what a route does.
 
-use axum::{Router, extract::Request, middleware, response::Response};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{self, Next},
+};
 use tollgate_api::{Problem, ProblemCode};
 
 /// Who may call internal routes.
@@ -22,7 +26,7 @@ impl InternalCallers {
     }
 }
 
-async fn refuse(_: Request) -> Result<Response, Problem> {
+async fn refuse(_: Request, _: Next) -> Problem {
     let detail = "This call is for Pub/Sub and Cloud Scheduler only, and the gateway has no way to know them yet.";
-    Err(Problem::new(ProblemCode::Unauthenticated, detail))
+    Problem::new(ProblemCode::Unauthenticated, detail)
 }
