@@ -58,11 +58,15 @@ impl Gateway {
             let (merchant, payment, sequence) = (event.merchant, event.payment, event.sequence);
             Message::Deliver(DeliveryDue { merchant, payment, sequence, attempt: 1 })
         };
-        let messages: Vec<_> = change.events.iter().map(due).collect();
+        self.say(change.events.iter().map(due).collect());
+    }
+
+    /// Publishes without waiting for it.
+    pub(crate) fn say(&self, messages: Vec<Message>) {
         let queue = Arc::clone(&self.ports.queue);
         self.ports.spawn.spawn(Box::pin(async move {
             if let Err(error) = queue.publish(&messages).await {
-                tracing::warn!(%error, "a delivery was not published; it becomes due by itself");
+                tracing::warn!(%error, "what is due was not published; it becomes due by itself");
             }
         }));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tollgate_domain::{Failure, Refusal};
 
-use crate::ports::{StoreError, provider::Unsupported};
+use crate::ports::{StoreError, provider::Unsupported, webhook_sender::EndpointRefused};
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,6 +36,9 @@ pub enum Error {
     /// The provider captures all or nothing.
     #[error("the provider captures the whole amount only")]
     PartialCaptureNotSupported,
+    /// The URL cannot be a webhook endpoint.
+    #[error("the URL {0}")]
+    EndpointRefused(EndpointRefused),
     /// The store gave no answer.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -8,6 +8,7 @@ use tracing::Instrument;
 
 use crate::{
     Error,
+    endpoint_health::EndpointHealth,
     ports::{
         Agenda, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue, Spawn, Store,
         Time, Timelines, WebhookSender,
@@ -112,6 +113,7 @@ pub struct Gateway(Arc<Inner>);
 pub struct Inner {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
+    pub(crate) health: EndpointHealth,
 }
 
 impl Deref for Gateway {
@@ -132,7 +134,7 @@ pub struct Context {
 impl Gateway {
     /// A gateway on these ports.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        Self(Arc::new(Inner { ports, settings }))
+        Self(Arc::new(Inner { ports, settings, health: EndpointHealth::default() }))
     }
 
     /// The present, cut to what the stores keep: what is answered now reads the same later.

@@ -18,17 +18,20 @@ pub enum FailPoint {
     BeforeEvent,
     /// What a provider's event led to is committed; the provider has no answer.
     AfterEvent,
+    /// A merchant has answered a webhook; nothing of it is committed.
+    AfterWebhook,
 }
 
 impl FailPoint {
     /// Every point.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::BeforeIntent,
         Self::AfterIntent,
         Self::AfterCall,
         Self::AfterOutcome,
         Self::BeforeEvent,
         Self::AfterEvent,
+        Self::AfterWebhook,
     ];
 
     /// The name by which the sandbox arms it.
@@ -40,6 +43,7 @@ impl FailPoint {
             Self::AfterOutcome => "after_outcome",
             Self::BeforeEvent => "before_event",
             Self::AfterEvent => "after_event",
+            Self::AfterWebhook => "after_webhook",
         }
     }
 }

@@ -12,7 +12,7 @@ use tollgate_gateway::{
         Agenda, Deliveries, Endpoints, Merchants, Store, StoreError, Timelines,
         agenda::{Agendum, NextDue, Standing},
         deliveries::{DeliveryAttempt, Outgoing},
-        merchants::{ApiKey, Merchant, WebhookEndpoint},
+        merchants::{ApiKey, Merchant, WaitedFor, WebhookEndpoint},
         queue::DeliveryDue,
         store::Upkeep,
     },
@@ -160,6 +160,10 @@ impl Endpoints for SqliteStore {
     async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<bool, StoreError> {
         let endpoint = endpoint.clone();
         self.decide("put_endpoint", move |transaction| merchants::put_endpoint(transaction, &endpoint)).await
+    }
+
+    async fn waited_for(&self, after: Option<MerchantId>, limit: u32) -> Result<WaitedFor, StoreError> {
+        self.read("waited_for", "endpoints", move |connection| merchants::waited_for(connection, after, limit)).await
     }
 
     async fn release_waiting(&self, merchant: MerchantId, at: Timestamp, limit: u32) -> Result<u32, StoreError> {
