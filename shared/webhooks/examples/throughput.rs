@@ -79,6 +79,13 @@ async fn measure(port: u16, sends: usize, at_once: usize) -> Result<(), Failure>
         })
         .await?;
     }
+    let (signing, of) = (secrets.clone(), body.clone());
+    run("of which signing", sends, at_once, move || {
+        let signed = standardwebhooks::Webhook::new(&signing[0])
+            .and_then(|signer| signer.sign("evt_1", Timestamp::now().as_second(), of.as_bytes()));
+        async move { Ok(signed.map(drop)?) }
+    })
+    .await?;
     bare_hyper(port, sends, at_once).await?;
 
     let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
