@@ -22,6 +22,9 @@ async fn every_status_is_told_as_it_is() {
         let endpoint = Endpoint::saying(&format!("HTTP/1.1 {status} Word\r\ncontent-length: 0\r\n\r\n")).await;
         assert_eq!(send(&sender(AddressPolicy::sandbox()), &endpoint.url()).await.answer, Ok(status));
     }
+    // Nothing is switched to: it is a status like others, and no success.
+    let endpoint = Endpoint::saying("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n").await;
+    assert_eq!(send(&sender(AddressPolicy::sandbox()), &endpoint.url()).await.answer, Ok(101));
     for before in ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"] {
         let endpoint = Endpoint::saying(&format!("{before}HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n")).await;
         assert_eq!(send(&sender(AddressPolicy::sandbox()), &endpoint.url()).await.answer, Ok(410));

@@ -1,15 +1,23 @@
 //! Names: what they resolve to is checked on every connection, all of it, and nothing else leads anywhere.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
+use async_trait::async_trait;
+use tokio::net::TcpListener;
 use tollgate_gateway::ports::{WebhookSender as _, webhook_sender::SendError};
-use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
+use tollgate_webhooks::{AddressPolicy, HttpWebhookSender, Resolve};
 
 use crate::{
     endpoint::{Endpoint, Step},
-    world::{Names, Network, PUBLIC, send, sender_on},
+    world::{Names, Network, PUBLIC, SECRET, send, send_signed, sender, sender_on},
 };
 
+const SHORT: Duration = Duration::from_millis(200);
 const HOST: &str = "hooks.shop.example";
 const URL: &str = "https://hooks.shop.example/hooks";
 const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
@@ -150,14 +158,38 @@ async fn a_certificate_that_is_not_trusted_or_not_the_hosts_is_refused() {
     assert_eq!(endpoint.received().len(), 1, "nothing is sent before the certificate is known to be good");
 }
 
+/// A DNS that never answers.
+struct Silent;
+
+#[async_trait]
+impl Resolve for Silent {
+    async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_dns_that_does_not_answer_counts_against_the_same_time() {
+    let sender = sender(AddressPolicy::production()).with_resolver(Arc::new(Silent));
+    assert_eq!(send_signed(&sender, URL, &[SECRET], SHORT).await.answer, Err(SendError::TimedOut));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_up_during_the_handshake_agreed_on_no_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://127.0.0.1:{}/", listener.local_addr().unwrap().port());
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let sender = sender(AddressPolicy::sandbox()).with_roots(rustls::RootCertStore::empty());
+    assert_eq!(send(&sender, &url).await.answer, Err(SendError::Tls));
+}
+
 #[tokio::test]
 async fn a_peer_that_speaks_no_tls_is_told_from_one_that_is_not_there() {
     let endpoint = Endpoint::saying("HTTP/1.1 204 No Content\r\n\r\n").await;
     let names = Names::answering([&[PUBLIC]]);
     let sender = sender_on(AddressPolicy::production(), &names, &Network::leading_to(&endpoint))
         .with_roots(endpoint.roots.clone());
-    let timeout = std::time::Duration::from_millis(200);
-    let sent = crate::world::send_signed(&sender, URL, &[crate::world::SECRET], timeout).await;
+    let sent = send_signed(&sender, URL, &[SECRET], SHORT).await;
     // It waits for a line that never ends: nothing comes back.
     assert_eq!(sent.answer, Err(SendError::TimedOut));
     let sender = sender_on(AddressPolicy::production(), &names, &Network::default());
