@@ -19,6 +19,7 @@ mod kill_storm;
 mod localstripe;
 mod lost_answers;
 mod official_stripe_client;
+mod official_webhook_verifiers;
 mod provider_events;
 mod sandbox_process;
 mod separate_functions;
