@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["domain"]),
     ("api", &["domain", "gateway"]),
     ("store", &["domain", "gateway"]),
+    ("messaging", &["domain", "gateway"]),
     ("providers", &["domain", "gateway"]),
     ("webhooks", &["domain", "gateway"]),
     ("runtime", &["api", "gateway"]),
