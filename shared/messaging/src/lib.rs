@@ -5,6 +5,7 @@
 
 mod delivered;
 pub mod embedded;
+pub mod push;
 
 pub use delivered::{Delivered, Handler, Limits, Topic};
 pub use embedded::{Consumer, EmbeddedQueue, OpenError, Options, Standing};

@@ -21,8 +21,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("webhooks", &["domain", "gateway"]),
     ("runtime", &["api", "gateway"]),
     ("simulators", &["gateway"]),
-    ("assembly", &["api", "domain", "gateway", "providers", "runtime", "store", "webhooks"]),
+    ("assembly", &["api", "domain", "gateway", "providers", "runtime", "store", "messaging", "webhooks"]),
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
+    ("webhook-delivery", &["api", "assembly", "gateway", "messaging", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
 ];
 
