@@ -47,9 +47,6 @@ const SIMULATED_STRIPE_KEY: &str = "sk_test_sandbox";
 
 /// A graceful stop waits so long for what runs beside the server.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
-/// The built-in merchant takes what is sent to it, and may be told to answer late.
-const INBOX_BODY_BYTES: usize = 1 << 20;
-const INBOX_DEADLINE: Duration = Duration::from_secs(150);
 /// Moving the clock far, or settling many payments, takes its time.
 const OWN_DEADLINE: Duration = Duration::from_secs(30 * 60);
 
@@ -366,14 +363,15 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
     let health = Health::new("sandbox", &system.system, vec![parts.store_check()]).router();
     let delivery =
         tollgate_webhook_delivery::router(WebhookDelivery { gateway: parts.gateway.clone() }, InternalCallers::Nobody);
-    let inbox_limits =
-        RequestLimits { body_bytes: INBOX_BODY_BYTES, deadline: INBOX_DEADLINE, ..RequestLimits::default() };
-    let own =
-        control::router(control).merge(console::router(console)).merge(health).merge(metrics::router(&system.system));
+    let own = control::router(control)
+        .merge(inbox::router(inbox.clone()))
+        .merge(console::router(console))
+        .merge(health)
+        .merge(metrics::router(&system.system));
     let functions = layered_routes(payments, edge("payments"))
         .merge(layered_routes(webhooks, edge("provider-webhooks").with_limits(webhook_limits)))
         .merge(layered_routes(delivery, edge("webhook-delivery")))
-        .merge(layered_routes(inbox::router(inbox), edge("sandbox").with_limits(inbox_limits)))
-        .merge(layered_routes(own, edge("sandbox").with_limits(own_limits())));
+        .merge(layered_routes(own, edge("sandbox").with_limits(own_limits())))
+        .merge(inbox::endpoint(inbox));
     layered_fallback(functions, edge("sandbox"))
 }

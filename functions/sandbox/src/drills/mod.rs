@@ -2,12 +2,16 @@
 //! them, and checks that no money was lost or doubled.
 
 mod c1;
+mod c4;
 mod c5;
+mod m2;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
+use tollgate_gateway::ports::HttpClient;
+use tollgate_providers::{HttpSettings, ReqwestClient};
 use tollgate_runtime::function::stop_signal;
 
 use crate::{
@@ -16,10 +20,15 @@ use crate::{
     process::{self, Process},
 };
 
+/// Longer than a simulated provider takes.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Every drill: its finding, and what it shows.
-const DRILLS: [(&str, &str); 2] = [
+const DRILLS: [(&str, &str); 4] = [
     ("C1", "a retried request never charges twice: 100 at once with one key, and again after a restart"),
+    ("C4", "a merchant who is down is told all the same, over crashes of ours, or can have it sent again"),
     ("C5", "a crash between the provider's charge and our record loses nothing: killed at every step, then retried"),
+    ("M2", "webhooks of providers that come twice, late, out of order or for unknown payments change nothing twice"),
 ];
 
 /// Lists the drills, plays one, or all.
@@ -52,7 +61,9 @@ async fn play_to_the_end(name: &str) -> anyhow::Result<()> {
     say(&format!("{name}: {what}"))?;
     match *name {
         "C1" => c1::play().await,
-        _ => c5::play().await,
+        "C4" => c4::play().await,
+        "C5" => c5::play().await,
+        _ => m2::play().await,
     }?;
     say(&format!("{name}: passed\n"))
 }
@@ -91,6 +102,19 @@ impl Stage {
     /// Waits until the sandbox died at its fail point.
     pub(crate) async fn died(&mut self) -> anyhow::Result<()> {
         self.sandbox.take().context("the sandbox runs")?.died().await
+    }
+
+    /// Somebody else charges a card with the same account at Stripe: what comes of it is none of ours.
+    pub(crate) async fn charge_of_somebody_else(&self) -> anyhow::Result<()> {
+        let http = ReqwestClient::new(HttpSettings::default())?;
+        let form = "amount=500&currency=jpy&payment_method=pm_card_visa&confirm=true&capture_method=manual";
+        let request = http::Request::post(format!("{}/stripe/v1/payment_intents", self.providers.url))
+            .header("authorization", "Bearer sk_test_somebody_else")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.into())?;
+        let answer = http.send(request, TIMEOUT).await?;
+        anyhow::ensure!(answer.status().is_success(), "Stripe answered {}", answer.status());
+        Ok(())
     }
 
     /// The merchant, on fresh connections: those to a process that was killed are dead.
