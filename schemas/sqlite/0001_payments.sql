@@ -63,9 +63,7 @@ CREATE TABLE history (
 CREATE TABLE operations (
     payment_id TEXT    NOT NULL,
     number     INTEGER NOT NULL CHECK (number >= 1),
-    record     TEXT    NOT NULL, -- JSON: all of it; the payer's token is gone once it is closed
-    kind       TEXT    GENERATED ALWAYS AS (record ->> 'kind') VIRTUAL,
-    state      TEXT    GENERATED ALWAYS AS (record ->> 'state') VIRTUAL,
+    record     TEXT    NOT NULL, -- JSON: all of it (`record ->> 'state'`); the payer's token is gone once it is closed
     PRIMARY KEY (payment_id, number)
 ) STRICT;
 
