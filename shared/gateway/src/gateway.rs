@@ -4,7 +4,6 @@ use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
 use futures::channel::oneshot;
 use tollgate_domain::{BootId, Change, Payment, ProviderName, Timestamp};
-use tracing::Instrument;
 
 use crate::{
     Error,
@@ -159,7 +158,7 @@ impl Gateway {
             // A receiver that is gone has no use for the result; the work is done all the same.
             let _ = sender.send(work.await);
         };
-        self.ports.spawn.spawn(Box::pin(task.in_current_span()));
+        self.ports.spawn.spawn(Box::pin(task));
         receiver.await.unwrap_or(Err(Error::Internal))
     }
 

@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("webhook-delivery", &["api", "assembly", "gateway", "messaging", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
+    ("bench", &["gateway", "runtime"]),
 ];
 
 /// All that the domain may use from outside: no async, no I/O, no wire format.
