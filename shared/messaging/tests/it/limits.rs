@@ -9,7 +9,7 @@ use tollgate_messaging::{EmbeddedQueue, Options};
 
 use crate::{
     clock::Clock,
-    handlers::Scripted,
+    handlers::{Do, Scripted, eventually},
     subject::{consume, message, messages, publish, quiet},
 };
 
@@ -63,12 +63,18 @@ async fn a_file_that_cannot_be_written_is_an_error_and_nothing_is_lost_of_what_w
     let queue = EmbeddedQueue::open(&path, Options::default(), Clock::real()).unwrap();
     let handler = Scripted::acks();
     publish(&queue, &messages(1, 5)).await;
+    let slow = Scripted::new(|_| Do::AckAfter(Duration::from_millis(100)));
+    let consumer = consume(&queue, &slow);
+    slow.has_begun(5).await;
     let other = Connection::open(&path).unwrap();
     other.execute_batch("ALTER TABLE totals RENAME TO hidden").unwrap();
-    let _consumer = consume(&queue, &handler);
+    eventually(|| slow.ended().len() == 5).await;
+    pause().await;
     assert!(queue.publish(&[message(1, 9)]).await.is_err());
     other.execute_batch("ALTER TABLE hidden RENAME TO totals").unwrap();
     publish(&queue, &[message(1, 10)]).await;
+    consumer.stop().await.unwrap();
+    let _consumer = consume(&queue, &handler);
     quiet(&queue).await;
-    assert_eq!(handler.ended().len(), 6);
+    assert_eq!(slow.ended().len() + handler.ended().len(), 6, "what had ended has ended");
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use rusqlite::Connection;
 use tollgate_gateway::ports::{Queue, Spawn};
 use tollgate_messaging::{EmbeddedQueue, Limits};
 
@@ -31,6 +32,24 @@ async fn a_stop_lets_handlers_end_and_leaves_the_rest() {
     quiet(&queue).await;
     assert_eq!(next.ended().len(), 100 - ended);
     assert!(next.begun().iter().all(|delivered| delivered.delivery_attempt == 1), "nothing was counted");
+}
+
+#[tokio::test]
+async fn what_was_claimed_but_not_begun_when_the_stop_came_never_begins() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("queue.db");
+    let queue = on_file(&path);
+    publish(&queue, &messages(1, 10)).await;
+    let handler = Scripted::acks();
+    let consumer = consume(&queue, &handler);
+    // This blocks the only thread on which messages could be taken over.
+    let file = Connection::open(&path).unwrap();
+    let held = || file.query_row("SELECT count(*) FROM messages WHERE state = 2", [], |row| row.get(0));
+    while held() != Ok(10_i64) {}
+    consumer.stop().await.unwrap();
+    assert_eq!(handler.begun().len(), 0);
+    assert_eq!(held(), Ok(0));
+    assert_eq!(queue.standing().await.unwrap().payment_events, 10);
 }
 
 #[tokio::test]
