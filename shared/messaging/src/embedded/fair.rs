@@ -8,6 +8,10 @@ use tollgate_domain::MerchantId;
 
 use crate::Limits;
 
+/// What one merchant may have of the last quarter of the places. More than one, or a great many busy merchants would each
+/// be looked at in vain, again and again.
+const SCARCE: usize = 2;
+
 /// The places for messages in flight.
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -34,11 +38,18 @@ impl Slots {
 
     /// How many more places `merchant` may take now.
     ///
-    /// Nobody gets more than half of what is left free, the first place aside. So a few merchants whose endpoints hang
-    /// cannot take all places among them: eight times 32 would be all 256.
+    /// Eight times 32 would be all 256: a few merchants whose endpoints hang must not take every place among them. So
+    /// the fewer places are left, the fewer of them one merchant may have.
     pub(super) fn room(&self, merchant: MerchantId) -> usize {
+        let Limits { in_flight, per_merchant, .. } = self.limits;
         let free = self.free();
-        let share = self.limits.per_merchant.min((free / 2).max(1));
+        let share = if free > in_flight / 2 {
+            per_merchant
+        } else if free > in_flight / 4 {
+            per_merchant.min((per_merchant / 4).max(SCARCE))
+        } else {
+            per_merchant.min(SCARCE)
+        };
         let has = self.by_merchant.get(&merchant).copied().unwrap_or(0);
         share.saturating_sub(has).min(free)
     }
@@ -86,18 +97,19 @@ mod tests {
     #[test]
     fn a_few_merchants_never_take_every_place() {
         let mut slots = Slots::new(Limits::default());
-        for number in 0..100 {
+        for number in 0..30 {
             fill(&mut slots, merchant(number));
         }
-        assert!(slots.free() > 0);
+        assert!(slots.free() > 10, "{}", slots.free());
         assert!(slots.room(merchant(200)) > 0, "a merchant that has nothing yet gets a place");
     }
 
     #[test]
     fn the_last_place_is_given_too() {
         let mut slots = Slots::new(Limits { in_flight: 2, ..Limits::default() });
-        assert_eq!((fill(&mut slots, merchant(1)), fill(&mut slots, merchant(2))), (1, 1));
+        assert_eq!((fill(&mut slots, merchant(1)), fill(&mut slots, merchant(2))), (2, 0));
         assert_eq!((slots.free(), slots.room(merchant(3))), (0, 0));
+        slots.give_back(merchant(1));
         slots.give_back(merchant(1));
         slots.give_back(merchant(2));
         assert_eq!((slots.free(), slots.by_merchant.len()), (2, 0));

@@ -27,14 +27,16 @@ pub(super) fn fill(
 ) -> Result<bool> {
     loop {
         let round = round(messages, slots, last, until, held)?;
-        if slots.free() == 0 || round.taken == 0 {
+        if slots.free() == 0 || !round.more {
             return Ok(round.left || slots.free() == 0);
         }
     }
 }
 
 struct Round {
-    taken: usize,
+    /// Another round would take something.
+    more: bool,
+    /// Somebody has something ready, and may not have a place for it.
     left: bool,
 }
 
@@ -47,7 +49,7 @@ fn round(
     held: &mut Vec<Held>,
 ) -> Result<Round> {
     let start = *last;
-    let mut round = Round { taken: 0, left: false };
+    let mut round = Round { more: false, left: false };
     let mut wrapped = start.is_none();
     while slots.free() > 0 {
         let Some(merchant) = messages.next_merchant(*last)? else {
@@ -63,7 +65,10 @@ fn round(
         let before = held.len();
         let taken = if room > 0 { messages.hold(merchant, room.min(TURN), until, held)? } else { 0 };
         held[before..].iter().for_each(|held| slots.take(held.merchant()));
-        round.taken += taken;
+        let may_have_more = taken > 0 && taken == room.min(TURN);
+        let has_room = slots.room(merchant) > 0;
+        round.more |= may_have_more && has_room;
+        round.left |= may_have_more && !has_room;
         *last = Some(merchant);
         if wrapped && start.is_some_and(|start| merchant >= start) {
             break;

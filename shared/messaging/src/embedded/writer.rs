@@ -14,7 +14,7 @@ use super::{
     Options, Standing,
     fair::Slots,
     holders::Holder,
-    inbox::{Inbox, Publication, Question, Registration, Wait, Work, closed},
+    inbox::{Inbox, Publication, Question, Registration, Wait, Work},
     measure::{Tally, depth},
     schedule::{Micros, after, timestamp},
     table::{End, Held, Messages, Totals, is_busy, next_due, next_ripe},
@@ -35,6 +35,8 @@ pub(super) struct Writer {
     holder: Holder,
     options: Options,
     consuming: Option<Consuming>,
+    /// The last transaction failed: what it was to look for is still to be looked for.
+    failed: bool,
     /// Ends that a failed transaction did not write. No more than were in flight.
     unwritten: Vec<(Held, End)>,
     next_ripe: Option<Micros>,
@@ -77,6 +79,7 @@ impl Writer {
             holder,
             options,
             consuming: None,
+            failed: false,
             unwritten: Vec::new(),
             next_ripe: None,
             seen: 0,
@@ -91,14 +94,15 @@ impl Writer {
     }
 
     fn how_to_wait(&self) -> Wait {
-        let poll = (self.consuming.is_some() || !self.unwritten.is_empty()).then_some(self.options.poll);
+        let poll = (self.consuming.is_some() || self.failed).then_some(self.options.poll);
         // A quarter of what is in flight makes room for a batch that is worth a transaction.
         let worth = self.consuming.as_ref().filter(|it| it.hungry).map(|it| it.slots.taken().div_ceil(4).max(1));
         Wait { poll, worth }
     }
 
     fn work(&mut self, work: Work) {
-        let Work { publications, mut ended, questions, register, stop_consuming, look } = work;
+        // Whatever it was woken for, it looks: questions that come without end must not keep it from that.
+        let Work { publications, mut ended, questions, register, stop_consuming, look: _ } = work;
         if stop_consuming {
             self.consuming = None;
         }
@@ -114,7 +118,7 @@ impl Writer {
             self.consuming = Some(Consuming { hand_out, lease, slots, last: None, hungry: false });
         }
         ended.append(&mut self.unwritten);
-        let due = !publications.is_empty() || !ended.is_empty() || registered || (look && self.must_look());
+        let due = !publications.is_empty() || !ended.is_empty() || registered || self.must_look();
         if due {
             self.write(publications, ended);
         }
@@ -129,7 +133,7 @@ impl Writer {
         let others_wrote = version != Some(self.seen);
         self.seen = version.unwrap_or(self.seen);
         let now = self.time.now().as_microsecond();
-        self.consuming.is_some() && (others_wrote || self.next_ripe.is_some_and(|ripe| ripe <= now))
+        self.failed || (self.consuming.is_some() && (others_wrote || self.next_ripe.is_some_and(|ripe| ripe <= now)))
     }
 
     fn version(&self) -> Option<i64> {
@@ -143,6 +147,7 @@ impl Writer {
         let mut held = Vec::new();
         match self.transaction(&publications, &ended, &mut held) {
             Ok(written) => {
+                self.failed = false;
                 written.tally.report();
                 for topic in [Topic::PaymentEvents, Topic::DeadLetter] {
                     depth(topic, written.totals.depth(topic));
@@ -161,6 +166,7 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, "the queue's file could not be written");
+                self.failed = true;
                 self.forget(&held);
                 self.unwritten = ended;
                 for publication in publications {
@@ -230,10 +236,10 @@ impl Writer {
     }
 
     fn answer(&self, question: Question) {
-        let standing = if self.unwritten.is_empty() {
-            self.standing().map_err(|error| unavailable(&error))
+        let standing = if self.failed {
+            Err(QueueError("its file could not be written".to_owned()))
         } else {
-            Err(closed())
+            self.standing().map_err(|error| unavailable(&error))
         };
         let _ = question.send(standing);
     }
