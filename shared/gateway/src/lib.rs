@@ -24,6 +24,7 @@ pub mod records;
 mod resolve_operation;
 mod return_link;
 pub mod secrets;
+mod settle;
 mod show_payments;
 mod void_payment;
 
@@ -38,3 +39,4 @@ pub use ingest_event::Ingested;
 pub use job::{JobReport, JobRun};
 pub use resolve_operation::Resolution;
 pub use return_link::ReturnLinks;
+pub use settle::{JOB as SETTLEMENT_JOB, MerchantSettlement};

@@ -18,17 +18,26 @@ pub enum FailPoint {
     BeforeEvent,
     /// What a provider's event led to is committed; the provider has no answer.
     AfterEvent,
+    /// A chunk of a settlement was put together; nothing of it is committed.
+    BeforeChunk,
+    /// A chunk of a settlement is committed, with its checkpoint.
+    AfterChunk,
+    /// Every chunk of a settlement is committed; it is not completed.
+    BeforeFinish,
 }
 
 impl FailPoint {
     /// Every point.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::BeforeIntent,
         Self::AfterIntent,
         Self::AfterCall,
         Self::AfterOutcome,
         Self::BeforeEvent,
         Self::AfterEvent,
+        Self::BeforeChunk,
+        Self::AfterChunk,
+        Self::BeforeFinish,
     ];
 
     /// The name by which the sandbox arms it.
@@ -40,6 +49,9 @@ impl FailPoint {
             Self::AfterOutcome => "after_outcome",
             Self::BeforeEvent => "before_event",
             Self::AfterEvent => "after_event",
+            Self::BeforeChunk => "before_chunk",
+            Self::AfterChunk => "after_chunk",
+            Self::BeforeFinish => "before_finish",
         }
     }
 }

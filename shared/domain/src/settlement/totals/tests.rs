@@ -47,7 +47,9 @@ fn came_back() -> RefundState {
 
 fn totals(lines: &[Line]) -> Totals {
     let mut totals = TotalsByCurrency::default();
-    lines.iter().for_each(|line| totals.add_line(line).unwrap());
+    for line in lines {
+        totals.add_line(line).unwrap();
+    }
     totals.into_vec()[0]
 }
 
