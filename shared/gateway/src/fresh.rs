@@ -1,6 +1,6 @@
 //! Fresh ids and attempts, from the entropy and time that the gateway is given.
 
-use tollgate_domain::{Attempt, ChangeId, EventId, Lease, PaymentId, ProviderRequestId, RefundId};
+use tollgate_domain::{Attempt, ChangeId, EventId, Lease, PaymentId, ProviderRequestId, RefundId, SettlementId};
 
 use crate::Gateway;
 
@@ -28,6 +28,10 @@ impl Gateway {
 
     pub(crate) fn event_id(&self) -> EventId {
         EventId::from_random(self.random())
+    }
+
+    pub(crate) fn settlement_id(&self) -> SettlementId {
+        SettlementId::from_random(self.random())
     }
 
     pub(crate) fn change_id(&self) -> ChangeId {

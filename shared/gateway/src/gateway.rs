@@ -9,8 +9,8 @@ use crate::{
     Error,
     endpoint_health::EndpointHealth,
     ports::{
-        Agenda, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue, Spawn, Store,
-        Time, Timelines, WebhookSender,
+        Agenda, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue, SettlementChunks,
+        Settlements, Spawn, Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST,
     },
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
     return_link::ReturnLinks,
@@ -57,13 +57,17 @@ pub struct Stores {
     pub merchants: Arc<dyn Merchants>,
     /// What jobs have to look at.
     pub agenda: Arc<dyn Agenda>,
+    /// Settlements.
+    pub settlements: Arc<dyn Settlements>,
+    /// The making of settlements.
+    pub settlement_chunks: Arc<dyn SettlementChunks>,
 }
 
 impl Stores {
     /// One store for everything.
     pub fn of<S>(store: &Arc<S>) -> Self
     where
-        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda,
+        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda + Settlements + SettlementChunks,
     {
         Self {
             payments: Arc::clone(store) as _,
@@ -72,6 +76,8 @@ impl Stores {
             endpoints: Arc::clone(store) as _,
             merchants: Arc::clone(store) as _,
             agenda: Arc::clone(store) as _,
+            settlements: Arc::clone(store) as _,
+            settlement_chunks: Arc::clone(store) as _,
         }
     }
 }
@@ -85,6 +91,10 @@ pub struct Settings {
     pub provider_timeout: Duration,
     /// One store operation, interactive (contract: 5 s).
     pub store_timeout: Duration,
+    /// How much goes into one chunk of a settlement.
+    pub settlement_chunk: u32,
+    /// How long a settlement pauses after a chunk, real time: what merchants ask for meanwhile goes first.
+    pub settlement_pause: Duration,
     /// How long one holds the right to send: a provider call and what comes around it. Nothing is sent after it.
     pub lease: Duration,
     /// Makes and checks the links that payers come back by.
@@ -98,6 +108,8 @@ impl Settings {
             boot,
             provider_timeout: Duration::from_secs(10),
             store_timeout: Duration::from_secs(5),
+            settlement_chunk: CHUNK_AT_MOST,
+            settlement_pause: Duration::from_millis(20),
             lease: Duration::from_secs(20),
             return_links,
         }

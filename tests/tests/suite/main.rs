@@ -23,6 +23,8 @@ mod official_webhook_verifiers;
 mod provider_events;
 mod sandbox_process;
 mod separate_functions;
+mod settlement;
+mod settlement_support;
 mod stripe_adapter;
 mod stripe_spec;
 mod three_d_secure;

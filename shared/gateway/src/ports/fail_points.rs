@@ -20,11 +20,17 @@ pub enum FailPoint {
     AfterEvent,
     /// A merchant has answered a webhook; nothing of it is committed.
     AfterWebhook,
+    /// A chunk of a settlement was put together; nothing of it is committed.
+    BeforeChunk,
+    /// A chunk of a settlement is committed, with its checkpoint.
+    AfterChunk,
+    /// Every chunk of a settlement is committed; it is not completed.
+    BeforeFinish,
 }
 
 impl FailPoint {
     /// Every point.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::BeforeIntent,
         Self::AfterIntent,
         Self::AfterCall,
@@ -32,6 +38,9 @@ impl FailPoint {
         Self::BeforeEvent,
         Self::AfterEvent,
         Self::AfterWebhook,
+        Self::BeforeChunk,
+        Self::AfterChunk,
+        Self::BeforeFinish,
     ];
 
     /// The name by which the sandbox arms it.
@@ -44,6 +53,9 @@ impl FailPoint {
             Self::BeforeEvent => "before_event",
             Self::AfterEvent => "after_event",
             Self::AfterWebhook => "after_webhook",
+            Self::BeforeChunk => "before_chunk",
+            Self::AfterChunk => "after_chunk",
+            Self::BeforeFinish => "before_finish",
         }
     }
 }

@@ -242,7 +242,7 @@ impl SqliteStore {
     }
 
     /// Writes, or finds that somebody else was faster.
-    async fn decide<W>(&self, operation: &'static str, write: W) -> Result<bool, StoreError>
+    pub(super) async fn decide<W>(&self, operation: &'static str, write: W) -> Result<bool, StoreError>
     where
         W: Fn(&Connection) -> rusqlite::Result<bool> + Send + 'static,
     {
@@ -253,7 +253,7 @@ impl SqliteStore {
     }
 
     /// Writes, and answers what it took. Should the transaction be tried again, the last try's counts.
-    async fn take<T, W>(&self, operation: &'static str, write: W) -> Result<T, StoreError>
+    pub(super) async fn take<T, W>(&self, operation: &'static str, write: W) -> Result<T, StoreError>
     where
         T: Default + Send + 'static,
         W: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
