@@ -83,6 +83,22 @@ impl Gateway {
         }));
     }
 
+    /// Carries out what `payment` has open, if this process holds the lease of it. What goes wrong leaves it open, for a
+    /// later run. Returns the payment as far as it came.
+    pub(crate) async fn carry_out_now_or_leave(&self, payment: Payment, context: &Context) -> Payment {
+        if self.may_send(&payment).is_none() {
+            return payment;
+        }
+        let as_it_was = payment.clone();
+        match self.carry_out(payment, context).await {
+            Ok(carried) => carried.payment,
+            Err(error) => {
+                tracing::warn!(payment = %as_it_was.id, %error, "an operation was left open; a later run takes it up");
+                as_it_was
+            }
+        }
+    }
+
     /// The operation that this process may send now, and for how long (rule 2).
     fn may_send(&self, payment: &Payment) -> Option<(Operation, Duration)> {
         let open = payment.open.as_ref().filter(|open| open.payer.is_none())?;

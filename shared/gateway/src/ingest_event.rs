@@ -1,6 +1,6 @@
 //! A provider's event: a hint that can be late, repeated, out of order, or earlier than our own commit (rule 17).
 
-use tollgate_domain::{Observation, Payment, PaymentId, ProviderName};
+use tollgate_domain::{Observation, OperationKind, Payment, PaymentId, ProviderName};
 
 use crate::{
     Context, Error, Gateway,
@@ -122,7 +122,7 @@ impl Gateway {
     }
 
     /// Asks how one transaction stands, whatever operation is open.
-    async fn look_up_transaction(
+    pub(crate) async fn look_up_transaction(
         &self,
         payment: &Payment,
         transaction_id: &str,
@@ -133,6 +133,10 @@ impl Gateway {
             None => self.operation_of(payment, payment.operations).await?,
         };
         operation.transaction_id = Some(transaction_id.to_owned());
+        if operation.kind == OperationKind::Refund {
+            // A refund's look-up shows the refund. What is asked for is how the money stands.
+            operation.kind = OperationKind::Capture;
+        }
         self.look_up(payment, &operation, context).await
     }
 

@@ -20,6 +20,7 @@ pub mod job;
 mod payer_return;
 pub mod ports;
 mod provider_calls;
+pub mod reconcile;
 pub mod records;
 mod resolve_operation;
 mod return_link;

@@ -1,0 +1,13 @@
+//! Reconciliation: jobs that ask the providers for what nobody told us, bring payments to their end when their time is
+//! over, and check the books (finding C3).
+//!
+//! Must not know: who starts a job, or when.
+
+mod adopt;
+mod expiry;
+mod outcome;
+mod refunds;
+mod round;
+mod stuck_payments;
+
+pub use stuck_payments::STUCK_PAYMENTS;
