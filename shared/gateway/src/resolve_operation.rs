@@ -36,7 +36,7 @@ impl Gateway {
         let (gateway, cause) = (self.clone(), Cause::Job(job.to_owned()));
         self.run(async move {
             let payment = gateway.load(id).await?.ok_or(Error::NotFound)?;
-            Ok(match Box::pin(gateway.resolve(payment, &cause, &context)).await? {
+            Ok(match gateway.resolve(payment, &cause, &context).await? {
                 Resolution::Unreachable => Resolution::StillUnknown,
                 other => other,
             })
@@ -45,18 +45,22 @@ impl Gateway {
     }
 
     /// Asks for the outcome of what `payment` has open, and sends again what a job may.
-    pub(crate) async fn resolve(
-        &self,
+    pub(crate) fn resolve<'a>(
+        &'a self,
         payment: Payment,
-        cause: &Cause,
-        context: &Context,
-    ) -> Result<Resolution, Error> {
+        cause: &'a Cause,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Resolution, Error>> {
+        Box::pin(self.resolve_now(payment, cause, context))
+    }
+
+    async fn resolve_now(&self, payment: Payment, cause: &Cause, context: &Context) -> Result<Resolution, Error> {
         let Some(open) = payment.open.clone() else { return Ok(Resolution::NothingOpen) };
         if self.is_in_flight(&open).await? {
             return Ok(Resolution::InFlight);
         }
         if open.payers_turn_is_over(self.now()) {
-            return self.end_payers_turn(payment, cause, context).await;
+            return Box::pin(self.end_payers_turn(payment, cause, context)).await;
         }
         if open.payer.is_some() {
             return self.look_for_the_payer(payment, &open, cause, context).await;
@@ -96,7 +100,7 @@ impl Gateway {
             self.commit_row(row).await?;
             return Ok(waiting);
         };
-        let settled = self.settle(payment, open.number, answer, row, found_by(cause), context).await?;
+        let settled = self.settle(payment, open, answer, row, found_by(cause), context).await?;
         Ok(self.after_settling(settled, waiting, cause, context).await)
     }
 
@@ -176,7 +180,7 @@ impl Gateway {
                 return Ok(Resolution::Unreachable);
             }
         };
-        let settled = self.settle(current, open.number, answer, row, found_by(&cause), context).await?;
+        let settled = self.settle(current, &open, answer, row, found_by(&cause), context).await?;
         Ok(self.after_settling(settled, Resolution::StillUnknown, &cause, context).await)
     }
 

@@ -11,19 +11,20 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use tollgate_api::events::JsonEvents;
 use tollgate_domain::{
-    Answer, BootId, CaptureMethod, Details, Failure, KeyHash, MerchantId, Money, Operation, OperationKind, Payment,
-    PaymentId, ProviderName, Timestamp, TransactionState, TransactionView,
+    Answer, Attempt, BootId, CaptureMethod, Change, ChangeId, Details, EventId, Failure, KeyHash, Lease, MerchantId,
+    Money, Operation, OperationKind, Payment, PaymentId, ProviderName, ProviderRequestId, Refund, RefundId,
+    RefundState, RefundView, SettlementId, Timestamp, TransactionState, TransactionView,
 };
 use tollgate_gateway::{
     Context, CreatePayment, Done, Error, Gateway, Ingested, JobReport, JobRun, Ports, Resolution, ReturnLinks,
     Settings, Stores, Target,
     ports::{
-        FailPoint, FailPoints, Provider, Store, StoreError, Time,
+        Entropy, FailPoint, FailPoints, Provider, Store, StoreError, Time, Timelines,
         fail_points::NoFailPoints,
         provider::{Call, LookUp, News, ProviderEvent, Reply, Terms, Unsupported},
         queue::NoQueue,
     },
-    records::{ChangeSet, Committed, IdempotencyRecord, ListQuery},
+    records::{Cause, ChangeSet, Committed, EventRecord, IdempotencyRecord, ListQuery},
     secrets::SecretsKey,
 };
 use tollgate_simulators::SandboxTime;
@@ -266,6 +267,67 @@ impl World {
         self.gateway.void_payment(target(payment, key), context()).await
     }
 
+    /// A payment of 1000 yen that is settled, without a fee.
+    pub(crate) async fn settled(&self) -> Payment {
+        self.script.answers([shows(held()), shows(taken())]);
+        let key = hex::encode(random());
+        let held = self.create(&key).await.unwrap().payment;
+        let captured = self.capture(&held, &key).await.unwrap().payment;
+        let change = captured.settle(SettlementId::from_random(random()), yen(0), self.time.now()).unwrap();
+        self.committed(change, None).await
+    }
+
+    /// Reserves a refund of `minor` yen; nobody has sent it yet.
+    pub(crate) async fn refund_reserved(&self, payment: &Payment, minor: i64) -> (Payment, RefundId) {
+        let now = self.time.now();
+        let lease = Lease { owner: boot(1), call_until: now + Duration::from_secs(20) };
+        let attempt = Attempt { request_id: ProviderRequestId::from_random(random()), lease };
+        let (id, key) = (RefundId::from_random(random()), key());
+        let change = payment.request_refund(id, Some(yen(minor)), None, attempt, key, now).unwrap();
+        (self.committed(change, Some(key)).await, id)
+    }
+
+    /// A refund of `minor` yen that the job has sent, and that was answered with `state`.
+    pub(crate) async fn refunded(&self, payment: &Payment, minor: i64, state: RefundState) -> (Payment, RefundId) {
+        let (payment, id) = self.refund_reserved(payment, minor).await;
+        self.later(21);
+        self.script.answers([Answer::ShowsRefund(RefundView { refund_reference: "re_1".to_owned(), state })]);
+        self.stuck().await;
+        (self.now_is(&payment).await, id)
+    }
+
+    pub(crate) async fn refund(&self, id: RefundId) -> Refund {
+        self.store.refund(id).await.unwrap().unwrap()
+    }
+
+    /// Commits what no use-case does yet.
+    async fn committed(&self, change: Change, key: Option<KeyHash>) -> Payment {
+        let payment = change.payment.clone();
+        let events = change.events.iter().map(|event| {
+            let (id, sequence, kind, at) = (EventId::from_random(random()), event.sequence, event.kind, event.at);
+            EventRecord {
+                id,
+                payment: payment.id,
+                merchant: payment.merchant,
+                sequence,
+                kind,
+                body: "{}".to_owned(),
+                at,
+            }
+        });
+        let (events, operation) = (events.collect(), change.operation);
+        let mut set = ChangeSet::of(ChangeId::from_random(random()), change, Cause::Merchant, "test", events);
+        set.new_key = key.map(|key| IdempotencyRecord {
+            key,
+            fingerprint: key,
+            payment: payment.id,
+            operation,
+            created_at: payment.updated_at,
+        });
+        assert_eq!(self.store.commit(&set).await.unwrap(), Committed::Done);
+        payment
+    }
+
     pub(crate) async fn event(&self, payment: &Payment, id: &str, state: TransactionState) -> Result<Ingested, Error> {
         self.gateway.ingest_event(ProviderName::Stripe, event(payment.id, id, state), context()).await
     }
@@ -278,6 +340,12 @@ impl World {
     pub(crate) async fn stuck(&self) -> JobReport {
         let run = JobRun::scheduled(Duration::from_secs(60));
         self.gateway.stuck_payments(run, context()).await.unwrap()
+    }
+
+    /// Runs the comparison with the provider's truth once.
+    pub(crate) async fn truth(&self) -> JobReport {
+        let run = JobRun::scheduled(Duration::from_secs(60));
+        self.gateway.provider_truth(run, context()).await.unwrap()
     }
 
     /// The payment that was made last, while its own answer is still on the way.
@@ -301,6 +369,18 @@ impl World {
         }
         panic!("it never came: {:?}", self.now_is(payment).await)
     }
+}
+
+fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    SystemEntropy.fill(&mut bytes);
+    bytes
+}
+
+fn key() -> KeyHash {
+    let mut key = [0; 32];
+    SystemEntropy.fill(&mut key);
+    KeyHash(key)
 }
 
 pub(crate) fn merchant() -> MerchantId {

@@ -22,13 +22,11 @@ impl Gateway {
             self.commit_row(row).await?;
             return Ok(Resolution::Unreachable);
         };
-        match payment.observed(&view, true, self.attempt(), self.now()) {
-            Observation::Change(change) => self.adopt(&payment, *change, row, cause, context).await,
-            _ => {
-                self.commit_row(row).await?;
-                Ok(Resolution::StillUnknown)
-            }
+        if let Observation::Change(change) = payment.observed(&view, true, self.attempt(), self.now()) {
+            return self.adopt(&payment, *change, row, cause, context).await;
         }
+        self.commit_row(row).await?;
+        Ok(Resolution::StillUnknown)
     }
 
     /// Commits `change` of `payment`, and carries out what it opens.

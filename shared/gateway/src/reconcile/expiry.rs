@@ -33,7 +33,7 @@ impl Gateway {
         let (found, row) = self.look_up(&taken, &open, context).await?;
         match found {
             LookUp::Found(answer) if is_decided(&answer) => {
-                let settled = self.settle(taken, open.number, answer, row, cause.clone(), context).await?;
+                let settled = self.settle(taken, &open, answer, row, cause.clone(), context).await?;
                 return Ok(self.after_settling(settled, Resolution::StillUnknown, cause, context).await);
             }
             LookUp::Found(_) => self.commit_row(row).await?,
@@ -73,7 +73,7 @@ impl Gateway {
             Answer::NotReached { .. } => (answer, Resolution::Unreachable),
             _ => (answer, Resolution::StillUnknown),
         };
-        let settled = self.settle(payment, open.number, answer, row, cause.clone(), context).await?;
+        let settled = self.settle(payment, open, answer, row, cause.clone(), context).await?;
         Ok(self.after_settling(settled, still, cause, context).await)
     }
 

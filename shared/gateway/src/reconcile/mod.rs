@@ -6,8 +6,10 @@
 mod adopt;
 mod expiry;
 mod outcome;
+mod provider_truth;
 mod refunds;
 mod round;
 mod stuck_payments;
 
+pub use provider_truth::PROVIDER_TRUTH;
 pub use stuck_payments::STUCK_PAYMENTS;

@@ -2,6 +2,20 @@
 
 use tollgate_domain::{OperationKind, Payment, PaymentStatus};
 
+use crate::{JobReport, Resolution};
+
+/// Counts how asking went, where that is not told by the payment.
+pub(super) fn count(resolution: &Resolution, report: &mut JobReport) {
+    match resolution {
+        Resolution::AwaitingPayer => report.did("still_waiting"),
+        Resolution::InFlight => report.could_not("in_flight"),
+        Resolution::StillUnknown => report.could_not("still_unknown"),
+        Resolution::Unreachable => report.could_not("provider_unreachable"),
+        Resolution::Raced => report.could_not("raced"),
+        Resolution::NothingOpen | Resolution::Resolved(_) => {}
+    }
+}
+
 /// The kind of what happened between the two; `None`: nothing that a report tells.
 pub(super) fn came_to(before: &Payment, after: &Payment) -> Option<&'static str> {
     if after.refunded.minor() > before.refunded.minor() {

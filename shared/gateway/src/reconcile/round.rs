@@ -86,7 +86,7 @@ impl Gateway {
             }
             let looked = match what {
                 Agendum::Stuck => self.look_at_stuck(id, context).await,
-                Agendum::Truth => Ok(Looked::default()),
+                Agendum::Truth => self.look_at_truth(id, hours, context).await,
             };
             Some(looked.unwrap_or_else(|error| failed(id, &error)))
         })
@@ -99,10 +99,11 @@ impl Gateway {
     }
 
     /// Says that a job ran to its end.
-    pub(super) fn job_succeeded(&self, job: &'static str) {
+    pub(super) async fn job_succeeded(&self, job: &'static str) -> Result<(), Error> {
         // Seconds since 1970 are far below what a double holds exactly.
         #[allow(clippy::cast_precision_loss, reason = "seconds since 1970")]
         metrics::gauge!("job_last_success_timestamp_seconds", "job" => job).set(self.now().as_second() as f64);
+        Ok(())
     }
 }
 

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use tollgate_domain::{Payment, PaymentId, PaymentStatus, ReviewReason};
+use tollgate_domain::{Discrepancy, Payment, PaymentId, PaymentStatus, ReviewReason};
 
 use super::{
-    outcome::came_to,
+    outcome::{came_to, count},
     round::{Looked, Round},
 };
 use crate::{
@@ -27,7 +27,7 @@ impl Gateway {
         self.run(async move {
             let round = gateway.round(Agendum::Stuck, run, &context).await?;
             gateway.show_standing(&round).await?;
-            gateway.job_succeeded(STUCK_PAYMENTS);
+            gateway.job_succeeded(STUCK_PAYMENTS).await?;
             Ok(round.report)
         })
         .await
@@ -37,7 +37,12 @@ impl Gateway {
         let mut looked = Looked::default();
         let Some(before) = self.load(id).await? else { return Ok(looked) };
         let cause = Cause::Job(STUCK_PAYMENTS.to_owned());
-        let waits = self.move_on(before.clone(), &cause, &mut looked.report, context).await?;
+        let moved = Box::pin(self.move_on(before.clone(), &cause, &mut looked.report, context)).await;
+        let resolution = match moved {
+            Err(Error::ProviderUnavailable { .. }) => Resolution::Unreachable,
+            other => other?,
+        };
+        count(&resolution, &mut looked.report);
         let Some(after) = self.load(id).await? else { return Ok(looked) };
         if let Some(kind) = came_to(&before, &after) {
             looked.report.did(kind);
@@ -45,43 +50,38 @@ impl Gateway {
         let after = self.review_overdue(after, &cause, &mut looked.report, context).await?;
         let now = self.now();
         if after.due_at().is_some_and(|at| at <= now) {
-            looked.stuck = (!waits).then_some(after.status);
+            looked.stuck = (resolution != Resolution::AwaitingPayer).then_some(after.status);
             let again = now.checked_add(AGAIN_AFTER).unwrap_or(now);
             self.postpone(Agendum::Stuck, &after, Some(again)).await?;
         }
         Ok(looked)
     }
 
-    /// Does what the payment waits for; whether it is a payer that it waits for.
+    /// Does what the payment waits for.
     async fn move_on(
         &self,
         payment: Payment,
         cause: &Cause,
         report: &mut JobReport,
         context: &Context,
-    ) -> Result<bool, Error> {
-        let resolution = if let Some(open) = payment.open.clone() {
-            let sends = self.a_job_sends_again(&open)?;
-            let resolution = self.resolve(payment, cause, context).await?;
-            if sends && !matches!(resolution, Resolution::InFlight | Resolution::Raced) {
-                report.did("sent_again");
+    ) -> Result<Resolution, Error> {
+        let Some(open) = payment.open.clone() else {
+            if payment.status == PaymentStatus::Authorized {
+                return Box::pin(self.expire_authorization(payment, cause, context)).await;
             }
-            resolution
-        } else if payment.status == PaymentStatus::Authorized {
-            self.expire_authorization(payment, cause, context).await?
-        } else {
-            self.ask_refunds(payment, false, cause, report, context).await?;
-            return Ok(false);
+            let asked = self.ask_refunds(payment, false, cause, context).await?;
+            if asked.missing {
+                // Comparing with the provider's truth asks a person to look.
+                report.could_not(Discrepancy::RefundMissing.as_str());
+            }
+            return Ok(asked.resolution);
         };
-        match resolution {
-            Resolution::AwaitingPayer => report.did("still_waiting"),
-            Resolution::InFlight => report.could_not("in_flight"),
-            Resolution::StillUnknown => report.could_not("still_unknown"),
-            Resolution::Unreachable => report.could_not("provider_unreachable"),
-            Resolution::Raced => report.could_not("raced"),
-            Resolution::NothingOpen | Resolution::Resolved(_) => {}
+        let sends = self.a_job_sends_again(&open)?;
+        let resolution = self.resolve(payment, cause, context).await?;
+        if sends && !matches!(resolution, Resolution::InFlight | Resolution::Raced) {
+            report.did("sent_again");
         }
-        Ok(resolution == Resolution::AwaitingPayer)
+        Ok(resolution)
     }
 
     /// Asks a person to look at what is unresolved for too long, once.
@@ -118,6 +118,14 @@ impl Gateway {
             let count = overdue + round.stuck.get(&status).copied().unwrap_or_default();
             metrics::gauge!("payments_stuck", "status" => status.as_str()).set(gauge(count));
         }
+        metrics::gauge!("payments_need_review").set(gauge(standing.need_review));
+        Ok(())
+    }
+
+    /// Shows how many payments need review.
+    pub(super) async fn show_reviews(&self) -> Result<(), Error> {
+        let standing = self.ports.stores.agenda.standing(self.now());
+        let standing = self.within_store_time(self.settings.store_timeout, standing).await?;
         metrics::gauge!("payments_need_review").set(gauge(standing.need_review));
         Ok(())
     }
