@@ -6,6 +6,7 @@
 pub mod change;
 pub mod currency;
 pub mod delivery;
+pub mod discrepancy;
 pub mod event;
 pub mod history;
 pub mod ids;
@@ -24,6 +25,7 @@ mod transitions;
 pub use change::Change;
 pub use currency::{Currency, UnknownCurrency};
 pub use delivery::{Delivery, DeliveryStatus, Tried};
+pub use discrepancy::Discrepancy;
 pub use event::{Event, EventKind};
 pub use history::{Transition, What};
 pub use ids::{

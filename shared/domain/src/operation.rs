@@ -139,6 +139,13 @@ impl Operation {
         self.payer.as_ref().is_some_and(|turn| turn.until <= now)
     }
 
+    /// Whether it is unresolved for longer than it may be: a person has to look. While a payer is waited for, that is
+    /// nobody's fault; after that, cancelling may take as long as any other operation.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        let by = self.payer.as_ref().map_or(self.resolve_by(), |turn| turn.until + RESOLVE_WITHIN);
+        self.state == OperationState::Open && by <= now
+    }
+
     /// Gives `lease` the right to send.
     pub(crate) fn lease_to(&mut self, lease: Lease) {
         self.last_call_until = self.last_call_until.max(Some(lease.call_until));

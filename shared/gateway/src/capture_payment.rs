@@ -29,7 +29,7 @@ impl Gateway {
     fn can_capture(&self, payment: &Payment, amount: Option<Money>) -> Result<(), Error> {
         let provider = self.provider(payment.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
         let Some(part) = amount.filter(|amount| *amount != payment.amount) else { return Ok(()) };
-        if !provider.captures_partially() {
+        if !provider.terms().captures_partially {
             return Err(Error::PartialCaptureNotSupported);
         }
         provider.accepts(part, CaptureMethod::Manual).map_err(Error::Unsupported)

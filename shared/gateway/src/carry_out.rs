@@ -55,7 +55,7 @@ impl Gateway {
                 Answer::NotReached { retry_after, .. } => Some(NotReached { retry_after: *retry_after }),
                 _ => None,
             };
-            let settled = self.settle(payment, open.number, answer, row, Cause::ProviderAnswer, context).await?;
+            let settled = self.settle(payment, &open, answer, row, Cause::ProviderAnswer, context).await?;
             self.ports.fail_points.pass(FailPoint::AfterOutcome);
             payment = settled.payment;
             if settled.operation.number == asked.number {
@@ -81,6 +81,22 @@ impl Gateway {
                 tracing::warn!(%error, "an operation was left open; a job or a retry takes it up");
             }
         }));
+    }
+
+    /// Carries out what `payment` has open, if this process holds the lease of it. What goes wrong leaves it open, for a
+    /// later run. Returns the payment as far as it came.
+    pub(crate) async fn carry_out_now_or_leave(&self, payment: Payment, context: &Context) -> Payment {
+        if self.may_send(&payment).is_none() {
+            return payment;
+        }
+        let as_it_was = payment.clone();
+        match self.carry_out(payment, context).await {
+            Ok(carried) => carried.payment,
+            Err(error) => {
+                tracing::warn!(payment = %as_it_was.id, %error, "an operation was left open; a later run takes it up");
+                as_it_was
+            }
+        }
     }
 
     /// The operation that this process may send now, and for how long (rule 2).
@@ -110,7 +126,7 @@ impl Gateway {
     ) -> Result<(Payment, Operation), Error> {
         match self.look_up(&payment, operation, context).await? {
             (LookUp::Found(answer), row) => {
-                let settled = self.settle(payment, operation.number, answer, row, Cause::LookUp, context).await?;
+                let settled = self.settle(payment, operation, answer, row, Cause::LookUp, context).await?;
                 if settled.ours {
                     self.carry_out_later(settled.payment.clone(), context);
                 }
@@ -123,20 +139,21 @@ impl Gateway {
         }
     }
 
-    /// Commits what `answer` means for operation `number`, with the audit row of the call. Where somebody else changed
+    /// Commits what `answer` means for the operation that it was `asked` for, with the audit row of the call. Where somebody else changed
     /// the payment meanwhile, it is loaded and decided again; where the operation is closed by then (an event was
     /// faster), only the audit row is written. Returns payment and operation as they then are.
     pub(crate) async fn settle(
         &self,
         mut payment: Payment,
-        number: u32,
+        asked: &Operation,
         mut answer: Answer,
         row: ProviderCall,
         cause: Cause,
         context: &Context,
     ) -> Result<Settled, Error> {
+        let number = asked.number;
         for _ in 0..RACES {
-            let Some(change) = self.meaning(&payment, number, &answer) else {
+            let Some(change) = self.meaning(&payment, asked, &answer) else {
                 self.commit_row(row).await?;
                 let operation = self.operation_of(&payment, number).await?;
                 return Ok(Settled { payment, operation, ours: false });
@@ -163,12 +180,15 @@ impl Gateway {
         Err(Error::Internal)
     }
 
-    /// What `answer` means for operation `number`. Where that is closed already, because an event was faster, the
-    /// answer still shows the transaction as it stands: it may know more than the event did.
-    fn meaning(&self, payment: &Payment, number: u32, answer: &Answer) -> Option<Change> {
+    /// What `answer` means for the operation that it was `asked` for. Where that is closed already, because an event was
+    /// faster, the answer still shows the transaction as it stands: it may know more than the event did. Where the
+    /// operation was sent afresh meanwhile, this is the answer to a request that no longer counts, and no word about the
+    /// one that does.
+    fn meaning(&self, payment: &Payment, asked: &Operation, answer: &Answer) -> Option<Change> {
         let (next, now) = (self.attempt(), self.now());
-        if payment.open.as_ref().is_some_and(|open| open.number == number) {
-            return payment.answered(number, answer, next, now);
+        let is_open = |open: &Operation| open.number == asked.number && open.request_id == asked.request_id;
+        if payment.open.as_ref().is_some_and(is_open) {
+            return payment.answered(asked.number, answer, next, now);
         }
         let Answer::Shows(view) = answer else { return None };
         // As a hint only: what happened since, an event has told.

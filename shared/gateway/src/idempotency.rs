@@ -126,10 +126,10 @@ impl Gateway {
     pub(crate) fn may_send_again(&self, operation: &Operation) -> Result<bool, Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
         let (now, opened_at) = (self.now(), operation.opened_at);
-        let known = now >= opened_at && now < opened_at + provider.resend_window();
+        let known = now >= opened_at && now < opened_at + provider.terms().resend_window;
         Ok(match operation.kind {
-            OperationKind::Authorize | OperationKind::Refund => known,
-            OperationKind::Capture | OperationKind::Void | OperationKind::Reversal => {
+            OperationKind::Authorize => known,
+            OperationKind::Capture | OperationKind::Void | OperationKind::Refund | OperationKind::Reversal => {
                 known && now < operation.resolve_by() && !operation.nobody_may_send(now)
             }
         })

@@ -1,6 +1,6 @@
 //! A provider's event: a hint that can be late, repeated, out of order, or earlier than our own commit (rule 17).
 
-use tollgate_domain::{Observation, Payment, PaymentId, ProviderName};
+use tollgate_domain::{Observation, OperationKind, Payment, PaymentId, ProviderName, RefundId, RefundView};
 
 use crate::{
     Context, Error, Gateway,
@@ -54,16 +54,22 @@ impl Gateway {
 
     async fn ingest(&self, provider: ProviderName, event: ProviderEvent, context: &Context) -> Result<Ingested, Error> {
         let id = match &event.news {
-            News::Transaction { payment: Some(id), .. } | News::Changed { payment: id, .. } => *id,
+            News::Transaction { payment: Some(id), .. }
+            | News::Changed { payment: id, .. }
+            | News::Refund { payment: id, .. } => *id,
             News::Transaction { payment: None, .. } => return Ok(Ingested::Unmatched),
-            News::NotUsed | News::Refund { .. } => return Ok(Ingested::Ignored),
+            News::NotUsed => return Ok(Ingested::Ignored),
         };
         self.ports.fail_points.pass(FailPoint::BeforeEvent);
         for _ in 0..RACES {
             let Some(payment) = self.load(id).await?.filter(|found| found.provider == provider) else {
                 return Ok(Ingested::Unmatched);
             };
-            let (observation, asked) = self.observe(&payment, &event.news, context).await?;
+            let seen = match &event.news {
+                News::Refund { refund, view, .. } => self.refund_told(&payment, *refund, view).await?,
+                news => Some(self.observe(&payment, news, context).await?),
+            };
+            let Some((observation, asked)) = seen else { return Ok(Ingested::Unmatched) };
             if observation == Observation::Later {
                 return Ok(Ingested::Deferred);
             }
@@ -71,7 +77,9 @@ impl Gateway {
             match self.commit(&set).await? {
                 Committed::Done => {
                     self.ports.fail_points.pass(FailPoint::AfterEvent);
-                    if let Some(next) = next {
+                    // What was open before is somebody else's to send.
+                    let number = |payment: &Payment| payment.open.as_ref().map(|open| open.number);
+                    if let Some(next) = next.filter(|next| number(next) != number(&payment)) {
                         self.carry_out_later(next, context);
                     }
                     return Ok(Ingested::Processed);
@@ -115,14 +123,35 @@ impl Gateway {
             LookUp::Failed { .. } => return Err(Error::ProviderUnavailable { retry_after: None }),
         };
         if matches!(observation, Observation::Nothing { contradiction: true }) {
-            metrics::counter!("reconciliation_discrepancies", "kind" => "event_contradicts").increment(1);
-            tracing::warn!(payment = %payment.id, "the provider's word contradicts ours; a person should look");
+            contradicts(payment.id);
         }
         Ok((observation, Some(row)))
     }
 
+    /// What the event tells of a refund of `payment`; `None`: the payment has no such refund. A refund only moves forward,
+    /// whatever the order of its events, so none has to be asked about.
+    async fn refund_told(
+        &self,
+        payment: &Payment,
+        refund: RefundId,
+        view: &RefundView,
+    ) -> Result<Option<(Observation, Option<ProviderCall>)>, Error> {
+        // After the payment: what moves the refund in between makes a version, and this loses its race.
+        let found = self.ports.stores.timelines.refund(refund);
+        let found = self.within_store_time(self.settings.store_timeout, found).await?;
+        let Some(refund) = found.filter(|refund| refund.payment_id == payment.id) else { return Ok(None) };
+        if let Some(change) = payment.refund_moved(&refund, view, self.now()) {
+            return Ok(Some((Observation::Change(Box::new(change)), None)));
+        }
+        let contradiction = refund.provider_reference.is_some_and(|known| known != view.refund_reference);
+        if contradiction {
+            contradicts(payment.id);
+        }
+        Ok(Some((Observation::Nothing { contradiction }, None)))
+    }
+
     /// Asks how one transaction stands, whatever operation is open.
-    async fn look_up_transaction(
+    pub(crate) async fn look_up_transaction(
         &self,
         payment: &Payment,
         transaction_id: &str,
@@ -133,6 +162,10 @@ impl Gateway {
             None => self.operation_of(payment, payment.operations).await?,
         };
         operation.transaction_id = Some(transaction_id.to_owned());
+        if operation.kind == OperationKind::Refund {
+            // A refund's look-up shows the refund. What is asked for is how the money stands.
+            operation.kind = OperationKind::Capture;
+        }
         self.look_up(payment, &operation, context).await
     }
 
@@ -182,4 +215,10 @@ impl Gateway {
             correlation_id: context.correlation_id.clone(),
         }
     }
+}
+
+fn contradicts(payment: PaymentId) {
+    metrics::counter!("reconciliation_discrepancies", "kind" => "event_contradicts").increment(1);
+    tracing::warn!(%payment, event = "reconciliation_discrepancy", kind = "event_contradicts",
+        "the provider's word contradicts ours; a person should look");
 }

@@ -32,6 +32,17 @@ pub struct JobReport {
 }
 
 impl JobReport {
+    /// Adds what another part of the run came to.
+    pub(crate) fn add(&mut self, part: Self) {
+        self.saw += part.saw;
+        self.more |= part.more;
+        for (all, part) in [(&mut self.did, part.did), (&mut self.could_not, part.could_not)] {
+            for (kind, count) in part {
+                *all.entry(kind).or_default() += count;
+            }
+        }
+    }
+
     /// Counts something that was done.
     pub fn did(&mut self, what: &'static str) {
         *self.did.entry(what).or_default() += 1;

@@ -23,6 +23,7 @@ pub mod job;
 mod payer_return;
 pub mod ports;
 mod provider_calls;
+pub mod reconcile;
 pub mod records;
 mod refund_payment;
 mod resolve_operation;

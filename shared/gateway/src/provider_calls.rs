@@ -51,6 +51,22 @@ impl Gateway {
         Ok((reply.answer, row))
     }
 
+    /// Cancels an authorization that waits for the payer. `timeout` must not outlast the lease.
+    pub(crate) async fn cancel(
+        &self,
+        payment: &Payment,
+        operation: &Operation,
+        timeout: Duration,
+        context: &Context,
+    ) -> Result<(Answer, ProviderCall), Error> {
+        let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
+        let call = Call { payment, operation, timeout };
+        let cut_off = Answer::Unknown { reason: NO_ANSWER_IN_TIME.to_owned() };
+        let (reply, timing) = self.timed(timeout, provider.cancel(call), cut_off).await;
+        let row = self.call_row(&call, "cancel", answer_outcome(&reply.answer), &reply, timing, context);
+        Ok((reply.answer, row))
+    }
+
     async fn timed<T>(
         &self,
         timeout: Duration,

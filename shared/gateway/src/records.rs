@@ -176,7 +176,7 @@ pub struct ProviderCall {
     pub version: u64,
     /// Whom.
     pub provider: ProviderName,
-    /// `authorize`, `capture`, … or `look_up`.
+    /// `authorize`, `capture`, …, `cancel` or `look_up`.
     pub call: String,
     /// `succeeded`, `pending`, `refused`, `unknown`, `not_reached`, `not_found`.
     pub outcome: String,

@@ -24,6 +24,8 @@ pub enum Resolution {
     Resolved(Box<Payment>),
     /// It is still not known.
     StillUnknown,
+    /// It is still not known, for the provider could not be asked.
+    Unreachable,
     /// Somebody else changed the payment meanwhile.
     Raced,
 }
@@ -31,24 +33,47 @@ pub enum Resolution {
 impl Gateway {
     /// Asks the provider for the outcome of what `id` has open, for the job of this name.
     pub async fn resolve_operation(&self, id: PaymentId, job: &str, context: Context) -> Result<Resolution, Error> {
-        let (gateway, job) = (self.clone(), job.to_owned());
-        self.run(async move { Box::pin(gateway.resolve(id, &job, &context)).await }).await
+        let (gateway, cause) = (self.clone(), Cause::Job(job.to_owned()));
+        self.run(async move {
+            let payment = gateway.load(id).await?.ok_or(Error::NotFound)?;
+            Ok(match gateway.resolve(payment, &cause, &context).await? {
+                Resolution::Unreachable => Resolution::StillUnknown,
+                other => other,
+            })
+        })
+        .await
     }
 
-    async fn resolve(&self, id: PaymentId, job: &str, context: &Context) -> Result<Resolution, Error> {
-        let payment = self.load(id).await?.ok_or(Error::NotFound)?;
+    /// Asks for the outcome of what `payment` has open, and sends again what a job may.
+    pub(crate) fn resolve<'a>(
+        &'a self,
+        payment: Payment,
+        cause: &'a Cause,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Resolution, Error>> {
+        Box::pin(self.resolve_now(payment, cause, context))
+    }
+
+    async fn resolve_now(&self, payment: Payment, cause: &Cause, context: &Context) -> Result<Resolution, Error> {
         let Some(open) = payment.open.clone() else { return Ok(Resolution::NothingOpen) };
         if self.is_in_flight(&open).await? {
             return Ok(Resolution::InFlight);
         }
+        if open.payers_turn_is_over(self.now()) {
+            return Box::pin(self.end_payers_turn(payment, cause, context)).await;
+        }
         if open.payer.is_some() {
-            return self.look_for_the_payer(payment, &open, context).await;
+            return self.look_for_the_payer(payment, &open, cause, context).await;
         }
-        // Sending an authorization again is the merchant's retry.
-        if open.kind == OperationKind::Authorize || !self.may_send_again(&open)? {
-            return self.resolve_by_asking(payment, Cause::Job(job.to_owned()), context).await;
+        if self.a_job_sends_again(&open)? {
+            return self.send_again(payment, &open, cause, context).await;
         }
-        self.send_again(payment, &open, job, context).await
+        self.resolve_by_asking(payment, cause.clone(), context).await
+    }
+
+    /// Sending an authorization again is the merchant's retry.
+    pub(crate) fn a_job_sends_again(&self, open: &Operation) -> Result<bool, Error> {
+        Ok(open.payer.is_none() && open.kind != OperationKind::Authorize && self.may_send_again(open)?)
     }
 
     /// The payer may have acted without coming back, and the event may be lost: what the provider shows is adopted.
@@ -56,9 +81,14 @@ impl Gateway {
         &self,
         payment: Payment,
         open: &Operation,
+        cause: &Cause,
         context: &Context,
     ) -> Result<Resolution, Error> {
         let (answer, row) = self.look_up(&payment, open, context).await?;
+        let waiting = match &answer {
+            LookUp::Failed { .. } => Resolution::Unreachable,
+            _ => Resolution::AwaitingPayer,
+        };
         let news = match answer {
             LookUp::Found(Answer::Shows(view)) => match payment.observed(&view, true, self.attempt(), self.now()) {
                 Observation::Change(_) => Some(Answer::Shows(view)),
@@ -68,31 +98,30 @@ impl Gateway {
         };
         let Some(answer) = news else {
             self.commit_row(row).await?;
-            return Ok(Resolution::AwaitingPayer);
+            return Ok(waiting);
         };
-        let settled = self.settle(payment, open.number, answer, row, Cause::LookUp, context).await?;
-        Ok(self.after_settling(settled, Resolution::AwaitingPayer, context))
+        let settled = self.settle(payment, open, answer, row, found_by(cause), context).await?;
+        Ok(self.after_settling(settled, waiting, cause, context).await)
     }
 
     async fn send_again(
         &self,
         payment: Payment,
         open: &Operation,
-        job: &str,
+        cause: &Cause,
         context: &Context,
     ) -> Result<Resolution, Error> {
         // Nobody is charged twice by these: they carry the operation's id, and move money back or what was held.
-        let cause = Cause::Job(job.to_owned());
         let taken = payment.take_over(self.lease(), self.now()).ok_or(Error::Internal)?;
         let next = taken.payment.clone();
-        match self.commit(&self.change_set(Some(&payment), taken, cause, context)).await? {
+        match self.commit(&self.change_set(Some(&payment), taken, cause.clone(), context)).await? {
             Committed::Done => {}
             Committed::Conflict(_) => return Ok(Resolution::Raced),
         }
         // A refusal is an outcome: what the merchant's own request would make an error of it is none here.
         match self.resume(next, context).await {
             Ok(_) | Err(Error::ProviderRefused(_)) => {}
-            Err(Error::ProviderUnavailable { .. }) => return Ok(Resolution::StillUnknown),
+            Err(Error::ProviderUnavailable { .. }) => return Ok(Resolution::Unreachable),
             Err(error) => return Err(error),
         }
         let payment = self.load(payment.id).await?.ok_or(Error::Internal)?;
@@ -133,25 +162,36 @@ impl Gateway {
         let (answer, row) = self.look_up(&current, &open, context).await?;
         if let Some(change) = self.never_done(&current, &answer).filter(|_| nobody_may_send) {
             let next = change.payment.clone();
-            let mut set = self.change_set(Some(&current), change, cause, context);
+            let mut set = self.change_set(Some(&current), change, cause.clone(), context);
             set.calls.push(row);
             return match self.commit(&set).await? {
-                Committed::Done => self.carry_on(next, open.number, context).await,
+                Committed::Done => self.carry_on(next, open.number, &cause, context).await,
                 Committed::Conflict(_) => Ok(Resolution::Raced),
             };
         }
-        let LookUp::Found(answer) = answer else {
-            self.commit_row(row).await?;
-            return Ok(Resolution::StillUnknown);
+        let answer = match answer {
+            LookUp::Found(answer) => answer,
+            LookUp::NotFound => {
+                self.commit_row(row).await?;
+                return Ok(Resolution::StillUnknown);
+            }
+            LookUp::Failed { .. } => {
+                self.commit_row(row).await?;
+                return Ok(Resolution::Unreachable);
+            }
         };
-        let settled = self.settle(current, open.number, answer, row, Cause::LookUp, context).await?;
-        Ok(self.after_settling(settled, Resolution::StillUnknown, context))
+        let settled = self.settle(current, &open, answer, row, found_by(&cause), context).await?;
+        Ok(self.after_settling(settled, Resolution::StillUnknown, &cause, context).await)
     }
 
     /// What follows if nobody may send the open operation any more and the provider answers this.
     fn never_done(&self, payment: &Payment, answer: &LookUp) -> Option<Change> {
         match answer {
-            LookUp::NotFound => payment.never_arrived(self.now()),
+            LookUp::NotFound => match payment.open.as_ref().map(|open| open.kind) {
+                // The provider's list is whole, whatever id it was asked for under: there is no such refund.
+                Some(OperationKind::Refund) => payment.afresh(self.attempt(), self.now()),
+                _ => payment.never_arrived(self.now()),
+            },
             // The money stands where it stood. (A provider that is still working on it shows something else.)
             LookUp::Found(Answer::Shows(view)) if view.state.is_settled() => {
                 match payment.observed(view, true, self.attempt(), self.now()) {
@@ -164,9 +204,15 @@ impl Gateway {
     }
 
     /// Sends what was leased afresh; otherwise the outcome is known.
-    async fn carry_on(&self, payment: Payment, number: u32, context: &Context) -> Result<Resolution, Error> {
+    async fn carry_on(
+        &self,
+        payment: Payment,
+        number: u32,
+        cause: &Cause,
+        context: &Context,
+    ) -> Result<Resolution, Error> {
         if payment.open.as_ref().is_none_or(|open| open.number != number) {
-            return Ok(self.resolved(payment, context));
+            return Ok(self.resolved(payment, cause, context).await);
         }
         let carried = self.carry_out(payment, context).await?;
         let closed = carried.operation.state.is_closed();
@@ -174,17 +220,35 @@ impl Gateway {
     }
 
     /// What an answer that was taken comes to; `open` while the operation is still open.
-    fn after_settling(&self, settled: Settled, open: Resolution, context: &Context) -> Resolution {
+    pub(crate) async fn after_settling(
+        &self,
+        settled: Settled,
+        open: Resolution,
+        cause: &Cause,
+        context: &Context,
+    ) -> Resolution {
         match (settled.operation.state.is_closed(), settled.ours) {
             (false, _) => open,
-            (true, true) => self.resolved(settled.payment, context),
+            (true, true) => self.resolved(settled.payment, cause, context).await,
             (true, false) => Resolution::Resolved(Box::new(settled.payment)),
         }
     }
 
-    /// Known now; what it opened is ours to carry out.
-    fn resolved(&self, payment: Payment, context: &Context) -> Resolution {
+    /// Known now; what it opened is ours to carry out. A job sees to that before it ends, a merchant does not wait for it.
+    async fn resolved(&self, payment: Payment, cause: &Cause, context: &Context) -> Resolution {
+        if let Cause::Job(_) = cause {
+            let payment = self.carry_out_now_or_leave(payment, context).await;
+            return Resolution::Resolved(Box::new(payment));
+        }
         self.carry_out_later(payment.clone(), context);
         Resolution::Resolved(Box::new(payment))
+    }
+}
+
+/// What the timeline names as the cause of what a look-up found.
+fn found_by(cause: &Cause) -> Cause {
+    match cause {
+        Cause::Job(_) => cause.clone(),
+        _ => Cause::LookUp,
     }
 }

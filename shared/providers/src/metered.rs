@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tollgate_domain::{Answer, CaptureMethod, Money, OperationKind, ProviderName, RefundState, TransactionState};
 use tollgate_gateway::ports::{
     Provider, Time,
-    provider::{Call, LookUp, Reply, Unsupported},
+    provider::{Call, LookUp, Reply, Terms, Unsupported},
 };
 
 /// A provider whose calls are measured: `provider_request_duration_seconds{provider,operation,outcome}`.
@@ -42,12 +42,8 @@ impl<P: Provider> Provider for Metered<P> {
         self.inner.accepts(amount, capture)
     }
 
-    fn captures_partially(&self) -> bool {
-        self.inner.captures_partially()
-    }
-
-    fn resend_window(&self) -> Duration {
-        self.inner.resend_window()
+    fn terms(&self) -> Terms {
+        self.inner.terms()
     }
 
     async fn send(&self, call: Call<'_>) -> Reply<Answer> {
@@ -67,6 +63,13 @@ impl<P: Provider> Provider for Metered<P> {
             LookUp::Failed { .. } => "not_reached",
         };
         self.record("look_up", outcome, started);
+        reply
+    }
+
+    async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
+        let started = self.time.monotonic();
+        let reply = self.inner.cancel(call).await;
+        self.record("cancel", outcome(OperationKind::Void, &reply.answer), started);
         reply
     }
 }

@@ -168,12 +168,13 @@ impl Payment {
         Some(draft.done())
     }
 
-    /// The provider shows that the open capture, void or reversal was not done, asked after
+    /// The provider shows that the open capture, void, refund or reversal was not done, asked after
     /// [`Payment::take_over_to_ask`]: it is sent afresh, under a new id. (A provider that keeps its own error under the old
     /// one would answer that for ever.) `None`: no such operation is open, or somebody may still send it as it was.
     pub fn afresh(&self, next: Attempt, now: Timestamp) -> Option<Change> {
-        let movable = [OperationKind::Capture, OperationKind::Void, OperationKind::Reversal];
-        let mut operation = self.open.clone().filter(|open| movable.contains(&open.kind) && open.lease.is_none())?;
+        // An authorization is the merchant's to repeat (rule 3).
+        let movable = |open: &Operation| open.kind != OperationKind::Authorize && open.lease.is_none();
+        let mut operation = self.open.clone().filter(movable)?;
         if !operation.nobody_may_send(now) {
             return None;
         }

@@ -7,8 +7,11 @@ use crate::{
 
 impl Payment {
     /// What follows from the provider showing `refund` (the row as it now is) in another state.
-    /// `None`: nothing that was not known.
+    /// `None`: nothing that was not known, or it is of another refund at the provider than the one that counts.
     pub fn refund_moved(&self, refund: &Refund, view: &RefundView, now: Timestamp) -> Option<Change> {
+        if refund.provider_reference.as_ref().is_some_and(|known| *known != view.refund_reference) {
+            return None;
+        }
         let mut refund = refund.clone();
         let learned = refund.provider_reference.is_none();
         refund.provider_reference = Some(view.refund_reference.clone());

@@ -58,6 +58,16 @@ pub enum Unsupported {
     Amount,
 }
 
+/// What a provider promises, the same for every call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// It captures less than was authorized.
+    pub captures_partially: bool,
+    /// For how long after an operation was opened the same request may be sent again with its id, with a margin: past
+    /// it, only look-ups (rule 11).
+    pub resend_window: Duration,
+}
+
 /// Carries operations out.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
@@ -67,18 +77,18 @@ pub trait Provider: Send + Sync + 'static {
     /// Whether it takes this amount.
     fn accepts(&self, amount: Money, capture: CaptureMethod) -> Result<(), Unsupported>;
 
-    /// Whether it captures less than was authorized.
-    fn captures_partially(&self) -> bool;
-
-    /// For how long after the operation was opened the same request may be sent again with its id, with a margin:
-    /// past it, only look-ups (rule 11).
-    fn resend_window(&self) -> Duration;
+    /// What it promises.
+    fn terms(&self) -> Terms;
 
     /// Sends the operation's next step. Every call of one operation carries the same id.
     async fn send(&self, call: Call<'_>) -> Reply<Answer>;
 
     /// Asks how the operation's transaction stands now, changing nothing.
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp>;
+
+    /// Ends an authorization attempt that waits for the payer, so that nobody can approve it any more, and shows how it
+    /// then stands: as it is, where the payer was faster. Doing it again changes nothing.
+    async fn cancel(&self, call: Call<'_>) -> Reply<Answer>;
 }
 
 /// A provider's event, verified and read.

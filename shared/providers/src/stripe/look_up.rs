@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use tollgate_domain::{Answer, OperationKind, ProviderRequestId};
+use tollgate_domain::{Answer, Operation, OperationKind};
 use tollgate_gateway::ports::provider::{Call, LookUp};
 
 use super::{
     api::{Api, Ask, Deadline, Got, Reply, Trace},
     objects::{Intent, List, Metadata, Refund, read},
     requests,
-    view::{intent_view, is_id, refund_view, transaction_id},
+    view::{intent_view, is_id, is_of, refund_view, transaction_id},
 };
 
 /// How far Stripe's clock may be from ours, with the time that a request spends on its way.
@@ -52,7 +52,7 @@ async fn intent_by_mark(api: &Api, call: Call<'_>, deadline: Deadline) -> (LookU
     let last = operation.last_call_until.unwrap_or(operation.opened_at).max(operation.opened_at);
     let (from, until) = (operation.opened_at - CLOCK_MARGIN, last + ZOMBIE_MARGIN + CLOCK_MARGIN);
     let ask = |after: Option<&str>| requests::intents(from, until, after);
-    let (found, trace) = find::<Intent>(api, deadline, ask, operation.request_id).await;
+    let (found, trace) = find::<Intent>(api, deadline, ask, operation).await;
     match found {
         // Asked for again by its id: the list shows no charge, and what it shows is a page old.
         Ok(Some(intent)) if is_id(&intent.id, "pi_") => intent_by_id(api, call, &intent.id, deadline).await,
@@ -95,7 +95,7 @@ pub(super) async fn refund_by_mark(api: &Api, call: Call<'_>, deadline: Deadline
         return failed("there is no payment intent to ask for", Trace::default());
     };
     let ask = |after: Option<&str>| requests::refunds(id, after);
-    let (found, trace) = find::<Refund>(api, deadline, ask, call.operation.request_id).await;
+    let (found, trace) = find::<Refund>(api, deadline, ask, call.operation).await;
     match found {
         Ok(Some(refund)) => match refund_view(&refund, call.payment, call.operation) {
             Ok(view) => (LookUp::Found(Answer::ShowsRefund(view)), trace),
@@ -132,12 +132,12 @@ impl Listed for Refund {
     }
 }
 
-/// Pages through a list for the one that our request made. `Ok(None)`: every page was seen.
+/// Pages through a list for the one that our operation made. `Ok(None)`: every page was seen.
 async fn find<T: Listed>(
     api: &Api,
     deadline: Deadline,
     ask: impl Fn(Option<&str>) -> Ask,
-    request_id: ProviderRequestId,
+    operation: &Operation,
 ) -> (Result<Option<T>, String>, Trace) {
     let mut after: Option<String> = None;
     let mut last = Trace::default();
@@ -150,7 +150,7 @@ async fn find<T: Listed>(
             Err(reason) => return (Err(reason), last),
         };
         let next = page.data.last().map(|item| item.id().to_owned());
-        let ours = |item: &T| item.metadata().parse(Metadata::REQUEST_ID) == Some(request_id);
+        let ours = |item: &T| is_of(item.metadata(), operation);
         if let Some(found) = page.data.into_iter().find(ours) {
             return (Ok(Some(found)), last);
         }

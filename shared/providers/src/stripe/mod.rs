@@ -22,7 +22,7 @@ use http::{HeaderValue, Uri};
 use tollgate_domain::{Answer, CaptureMethod, Money, ProviderName};
 use tollgate_gateway::ports::{
     HttpClient, Provider, Time,
-    provider::{Call, LookUp, Reply, Unsupported},
+    provider::{Call, LookUp, Reply, Terms, Unsupported},
 };
 
 use self::api::{Api, Trace};
@@ -90,12 +90,8 @@ impl Provider for Stripe {
         amounts::accepts(amount)
     }
 
-    fn captures_partially(&self) -> bool {
-        true
-    }
-
-    fn resend_window(&self) -> Duration {
-        RESEND_WINDOW
+    fn terms(&self) -> Terms {
+        Terms { captures_partially: true, resend_window: RESEND_WINDOW }
     }
 
     async fn send(&self, call: Call<'_>) -> Reply<Answer> {
@@ -105,6 +101,11 @@ impl Provider for Stripe {
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
         let (answer, trace) = look_up::look_up(&self.api, call).await;
+        reply(answer, trace)
+    }
+
+    async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
+        let (answer, trace) = send::cancel(&self.api, call).await;
         reply(answer, trace)
     }
 }

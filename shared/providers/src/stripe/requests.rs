@@ -109,11 +109,13 @@ pub(super) fn refunds(transaction_id: &str, after: Option<&str>) -> Ask {
 }
 
 /// The idempotency key. Keys are the account's, not the endpoint's: a reversal, which may make two kinds of calls, needs
-/// one for each, and derives them from its id so that they stay the same.
+/// one for each, and derives them from its id so that they stay the same. So does the cancel of an authorization; doing
+/// that twice changes nothing, so every lease has a key of its own: an error that Stripe keeps binds no later one.
 fn key(call: Call<'_>, step: &str) -> String {
     let request_id = call.operation.request_id;
-    match call.operation.kind {
-        OperationKind::Reversal => format!("{request_id}-{step}"),
+    match (call.operation.kind, call.operation.lease) {
+        (OperationKind::Authorize, Some(lease)) => format!("{request_id}-{step}-{}", lease.call_until.as_second()),
+        (OperationKind::Authorize | OperationKind::Reversal, _) => format!("{request_id}-{step}"),
         _ => request_id.to_string(),
     }
 }

@@ -37,6 +37,16 @@ pub(super) async fn send(api: &Api, call: Call<'_>) -> (Answer, Trace) {
     }
 }
 
+/// Ends an attempt that the payer has not finished. The operation's own request stays what it was: this is no outcome of
+/// it but what the intent then shows, a payer who was faster included.
+pub(super) async fn cancel(api: &Api, call: Call<'_>) -> (Answer, Trace) {
+    let deadline = api.deadline(call.timeout);
+    match transaction_id(call.payment, call.operation).filter(|id| is_id(id, "pi_")) {
+        Some(id) => change_intent(api, call, id, requests::cancel(call, id), deadline).await,
+        None => unsendable(call, "there is no payment intent to cancel"),
+    }
+}
+
 async fn authorize(api: &Api, call: Call<'_>, deadline: Deadline) -> (Answer, Trace) {
     let Some(ask) = requests::authorize(call) else {
         return unsendable(call, "there is no payment method or amount to send");

@@ -2,8 +2,8 @@
 //! is never adopted. Knows nothing of how an object came here.
 
 use tollgate_domain::{
-    Currency, Failure, Money, Operation, OperationKind, Payment, PaymentId, ProviderRequestId, RefundState, RefundView,
-    Timestamp, TransactionState, TransactionView,
+    Currency, Failure, Money, Operation, OperationKind, Payment, PaymentId, ProviderRequestId, RefundId, RefundState,
+    RefundView, Timestamp, TransactionState, TransactionView,
 };
 
 use super::{
@@ -153,7 +153,7 @@ pub(super) fn refund_view(refund: &Refund, payment: &Payment, operation: &Operat
     if transaction.is_none() || transaction != transaction_id(payment, operation) {
         return Err("the answer shows a refund of another intent");
     }
-    if refund.metadata.parse::<ProviderRequestId>(Metadata::REQUEST_ID) != Some(operation.request_id) {
+    if !is_of(&refund.metadata, operation) {
         return Err("the answer shows another refund than the one asked for");
     }
     let currency = amounts::currency_from_wire(&refund.currency);
@@ -161,6 +161,15 @@ pub(super) fn refund_view(refund: &Refund, payment: &Payment, operation: &Operat
         return Err("the answer shows another amount or currency");
     }
     any_refund_view(refund)
+}
+
+/// Whether what carries these marks was made by `operation`. A refund can be sent afresh under another id; ours it is
+/// under whichever, so that one that did arrive is never made twice.
+pub(super) fn is_of(marks: &Metadata, operation: &Operation) -> bool {
+    match (&operation.refund, marks.parse::<RefundId>(Metadata::REFUND_ID)) {
+        (Some(refund), Some(marked)) => refund.id == marked,
+        _ => marks.parse::<ProviderRequestId>(Metadata::REQUEST_ID) == Some(operation.request_id),
+    }
 }
 
 /// The view of a refund of which nothing is known beforehand.

@@ -210,8 +210,8 @@ fn a_configuration_that_cannot_work_is_refused_at_start_up() {
 #[tokio::test]
 async fn what_stripe_promises_is_said() {
     let stripe = World::new(OperationKind::Authorize, vec![]).stripe();
-    assert!(stripe.captures_partially());
-    assert_eq!(stripe.resend_window().as_secs(), 23 * 3600);
+    assert!(stripe.terms().captures_partially);
+    assert_eq!(stripe.terms().resend_window.as_secs(), 23 * 3600);
     assert_eq!(stripe.accepts(money(5_124, "KWD"), CaptureMethod::Manual), Err(Unsupported::Amount));
     assert_eq!(stripe.accepts(money(5_120, "KWD"), CaptureMethod::Manual), Ok(()));
 }

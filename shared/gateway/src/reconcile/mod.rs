@@ -1,0 +1,15 @@
+//! Reconciliation: jobs that ask the providers for what nobody told us, bring payments to their end when their time is
+//! over, and check the books (finding C3).
+//!
+//! Must not know: who starts a job, or when.
+
+mod adopt;
+mod expiry;
+mod outcome;
+mod provider_truth;
+mod refunds;
+mod round;
+mod stuck_payments;
+
+pub use provider_truth::PROVIDER_TRUTH;
+pub use stuck_payments::STUCK_PAYMENTS;

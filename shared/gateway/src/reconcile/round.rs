@@ -1,0 +1,134 @@
+//! One round over an agenda: page by page, several payments at once, each payment once, within the run's time. What was
+//! not looked at stays due and comes first the next time.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use futures::{StreamExt, future::BoxFuture, stream};
+use tollgate_domain::{Payment, PaymentId, PaymentStatus, Timestamp};
+
+use crate::{Context, Error, Gateway, JobReport, JobRun, ports::agenda::Agendum};
+
+/// Payments that are looked at at once: enough to fill a provider's latency, below what it rations.
+const AT_ONCE: usize = 8;
+/// Payments that one read brings.
+const PAGE: u32 = 100;
+
+/// What a round came to.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    pub(super) report: JobReport,
+    /// Looked at and still stuck, by status.
+    pub(super) stuck: HashMap<PaymentStatus, u64>,
+}
+
+/// What looking at one payment came to.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    pub(super) report: JobReport,
+    /// It is still stuck, in this status.
+    pub(super) stuck: Option<PaymentStatus>,
+}
+
+/// When a round began and must end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hours {
+    /// The business time at its start: what was due then is looked at.
+    pub(super) started: Timestamp,
+    /// Past this, real time, nothing is begun any more.
+    until: Duration,
+}
+
+impl Gateway {
+    /// Looks at everything that is due.
+    pub(super) async fn round(&self, what: Agendum, run: JobRun, context: &Context) -> Result<Round, Error> {
+        let hours = Hours { started: self.now(), until: self.ports.time.monotonic().saturating_add(run.budget) };
+        let due_by = if run.everything { Timestamp::MAX } else { hours.started };
+        let (mut round, mut seen, mut after) = (Round::default(), HashSet::new(), None);
+        while !round.report.more {
+            let page = self.due(what, due_by, after).await?;
+            let Some((at, last)) = page.last() else { break };
+            after = Some((*at, last.id));
+            // What was put off within this round turns up again where everything is looked at.
+            let new: Vec<_> = page.iter().map(|(_, payment)| payment.id).filter(|id| seen.insert(*id)).collect();
+            let looks = new.into_iter().map(|id| self.look(what, id, hours, context));
+            let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
+            while let Some(looked) = looks.next().await {
+                round.take(looked);
+            }
+        }
+        Ok(round)
+    }
+
+    async fn due(
+        &self,
+        what: Agendum,
+        by: Timestamp,
+        after: Option<(Timestamp, PaymentId)>,
+    ) -> Result<Vec<(Timestamp, Payment)>, Error> {
+        let due = self.ports.stores.agenda.due(what, by, after, PAGE);
+        Ok(self.within_store_time(self.settings.store_timeout, due).await?)
+    }
+
+    /// Looks at one payment; `None` where the time is over.
+    fn look<'a>(
+        &'a self,
+        what: Agendum,
+        id: PaymentId,
+        hours: Hours,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Option<Looked>> {
+        Box::pin(async move {
+            if self.ports.time.monotonic() >= hours.until {
+                return None;
+            }
+            let looked = match what {
+                Agendum::Stuck => self.look_at_stuck(id, context).await,
+                Agendum::Truth => self.look_at_truth(id, hours, context).await,
+            };
+            Some(looked.unwrap_or_else(|error| failed(id, &error)))
+        })
+    }
+
+    /// Puts `payment` off, where nobody changes it meanwhile.
+    pub(super) async fn postpone(&self, what: Agendum, payment: &Payment, at: Option<Timestamp>) -> Result<(), Error> {
+        let postpone = self.ports.stores.agenda.postpone(what, payment.id, payment.version, at);
+        Ok(self.within_store_time(self.settings.store_timeout, postpone).await?)
+    }
+
+    /// Says that a job ran to its end.
+    pub(super) async fn job_succeeded(&self, job: &'static str) -> Result<(), Error> {
+        // Seconds since 1970 are far below what a double holds exactly.
+        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970")]
+        metrics::gauge!("job_last_success_timestamp_seconds", "job" => job).set(self.now().as_second() as f64);
+        Ok(())
+    }
+}
+
+impl Round {
+    fn take(&mut self, looked: Option<Looked>) {
+        let Some(looked) = looked else {
+            self.report.more = true;
+            return;
+        };
+        self.report.saw += 1;
+        self.report.add(looked.report);
+        if let Some(status) = looked.stuck {
+            *self.stuck.entry(status).or_default() += 1;
+        }
+    }
+}
+
+/// One payment that could not be looked at hinders no other.
+fn failed(id: PaymentId, error: &Error) -> Looked {
+    tracing::warn!(payment = %id, %error, event = "reconciliation_failed", "a job could not look at a payment");
+    let mut looked = Looked::default();
+    looked.report.could_not(match error {
+        Error::ProviderUnavailable { .. } => "provider_unreachable",
+        Error::Store(_) => "store_unavailable",
+        _ => "defect",
+    });
+    looked
+}
