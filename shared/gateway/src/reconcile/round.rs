@@ -99,7 +99,7 @@ impl Gateway {
     }
 
     /// Says that a job ran to its end.
-    pub(super) async fn job_succeeded(&self, job: &'static str) -> Result<(), Error> {
+    pub(crate) async fn job_succeeded(&self, job: &'static str) -> Result<(), Error> {
         // Seconds since 1970 are far below what a double holds exactly.
         #[allow(clippy::cast_precision_loss, reason = "seconds since 1970")]
         metrics::gauge!("job_last_success_timestamp_seconds", "job" => job).set(self.now().as_second() as f64);
