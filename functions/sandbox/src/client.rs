@@ -188,6 +188,12 @@ impl Client {
         self.ok(self.send(Method::POST, &path, None, Some(fault)).await?).map(drop)
     }
 
+    /// Clears what was armed at a provider.
+    pub async fn clear_faults(&self, provider: &str) -> anyhow::Result<()> {
+        let path = format!("/sandbox/providers/{provider}/faults");
+        self.ok(self.send(Method::DELETE, &path, None, None).await?).map(drop)
+    }
+
     /// Makes the sandbox die at a fail point.
     pub async fn crash_at(&self, point: &str) -> anyhow::Result<()> {
         let body = json!({"point": point});

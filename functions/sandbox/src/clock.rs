@@ -115,7 +115,15 @@ impl Clock {
 /// When `job` runs next. One that only looks at what is due runs at the first of its times at which something is: the
 /// others would find nothing. (Deliveries run at their own time, as production's job does, which works all the while.)
 fn time_of(job: Job, due: &NextDue, now: Timestamp) -> Option<Timestamp> {
+    let first_at = |due: Timestamp| {
+        // Its next time is after now in any case; a time of its own that is when something becomes due counts.
+        let just_before = due.checked_sub(Duration::from_nanos(1)).unwrap_or(due);
+        job.cadence().next_after(just_before.max(now))
+    };
     match job {
         Job::Deliveries => due.delivery.map(|due| due.max(now)),
+        Job::StuckPayments => due.stuck.map(first_at),
+        Job::ProviderTruth => due.truth.map(first_at),
+        Job::Settlement => Some(job.cadence().next_after(now)),
     }
 }
