@@ -7,6 +7,7 @@ mod api_isolation;
 mod api_lists;
 mod api_openapi;
 mod api_payments;
+mod api_refunds;
 mod api_requests;
 mod api_running;
 mod api_sandbox;
