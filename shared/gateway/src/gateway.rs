@@ -9,8 +9,8 @@ use tracing::Instrument;
 use crate::{
     Error,
     ports::{
-        Agenda, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue, Spawn, Store,
-        Time, Timelines, WebhookSender,
+        Agenda, Audit, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue, Spawn,
+        Store, Time, Timelines, WebhookSender,
     },
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
     return_link::ReturnLinks,
@@ -57,13 +57,15 @@ pub struct Stores {
     pub merchants: Arc<dyn Merchants>,
     /// What jobs have to look at.
     pub agenda: Arc<dyn Agenda>,
+    /// The books, for checking, and how far jobs came.
+    pub audit: Arc<dyn Audit>,
 }
 
 impl Stores {
     /// One store for everything.
     pub fn of<S>(store: &Arc<S>) -> Self
     where
-        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda,
+        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda + Audit,
     {
         Self {
             payments: Arc::clone(store) as _,
@@ -72,6 +74,7 @@ impl Stores {
             endpoints: Arc::clone(store) as _,
             merchants: Arc::clone(store) as _,
             agenda: Arc::clone(store) as _,
+            audit: Arc::clone(store) as _,
         }
     }
 }

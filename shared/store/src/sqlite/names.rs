@@ -3,7 +3,7 @@
 
 use tollgate_domain::{
     CaptureMethod, DeliveryStatus, EventKind, OperationKind, OperationState, PaymentStatus, ProviderName, RefundStatus,
-    ReviewReason, What,
+    ReviewReason, What, audit::Invariant,
 };
 
 /// A choice that is kept by name.
@@ -60,6 +60,24 @@ names!(DeliveryStatus {
 names!(ReviewReason {
     Unresolved = "unresolved",
     ProviderDiffers = "provider_differs",
+});
+
+names!(Invariant {
+    Readable = "readable",
+    Amounts = "amounts",
+    ChangesBalance = "changes_balance",
+    Accounts = "accounts",
+    Memo = "memo",
+    Pending = "pending",
+    Available = "available",
+    Refunding = "refunding",
+    Receivable = "receivable",
+    Suspense = "suspense",
+    Refunds = "refunds",
+    Versions = "versions",
+    Events = "events",
+    Deliveries = "deliveries",
+    Operations = "operations",
 });
 
 names!(CaptureMethod {
