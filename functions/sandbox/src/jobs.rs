@@ -26,11 +26,14 @@ pub(crate) enum Job {
     ProviderTruth,
     /// Settles what was captured.
     Settlement,
+    /// Checks that the books add up.
+    Invariants,
 }
 
 impl Job {
     /// Every job, in the order in which they run where several are due at the same time.
-    pub(crate) const ALL: [Self; 4] = [Self::Deliveries, Self::StuckPayments, Self::ProviderTruth, Self::Settlement];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Deliveries, Self::StuckPayments, Self::ProviderTruth, Self::Settlement, Self::Invariants];
 
     /// The name in `/sandbox/jobs/{name}` and `/jobs/{name}`.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Job {
             Self::StuckPayments => "stuck-payments",
             Self::ProviderTruth => "provider-truth",
             Self::Settlement => "settlement",
+            Self::Invariants => "invariants",
         }
     }
 
@@ -47,7 +51,7 @@ impl Job {
         match self {
             Self::Deliveries => Cadence::EverySeconds(60),
             Self::StuckPayments => Cadence::EverySeconds(600),
-            Self::ProviderTruth => Cadence::EverySeconds(3600),
+            Self::ProviderTruth | Self::Invariants => Cadence::EverySeconds(3600),
             Self::Settlement => Cadence::DailyAtSecond(TWO_IN_TOKYO),
         }
     }
@@ -60,6 +64,7 @@ impl Job {
             Self::Deliveries => gateway.dispatch_deliveries(JobRun { budget: Duration::ZERO, ..run }).await?,
             Self::StuckPayments => gateway.stuck_payments(run, context).await?,
             Self::ProviderTruth => gateway.provider_truth(run, context).await?,
+            Self::Invariants => gateway.invariants(run, context).await?,
             Self::Settlement => {
                 let run = JobRun { budget: SETTLEMENT_BUDGET, ..run };
                 gateway.run_settlement(run, context).await?.0

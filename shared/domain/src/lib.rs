@@ -3,6 +3,7 @@
 //! No async, no I/O, no clock and no wire format: state, command and time come in, the next state and what follows
 //! from it go out. Nothing here derives `Serialize`.
 
+pub mod audit;
 pub mod change;
 pub mod currency;
 pub mod delivery;

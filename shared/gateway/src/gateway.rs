@@ -9,8 +9,8 @@ use crate::{
     Error,
     endpoint_health::EndpointHealth,
     ports::{
-        Agenda, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue, SettlementChunks,
-        Settlements, Spawn, Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST,
+        Agenda, Audit, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue,
+        SettlementChunks, Settlements, Spawn, Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST,
     },
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
     return_link::ReturnLinks,
@@ -61,13 +61,15 @@ pub struct Stores {
     pub settlements: Arc<dyn Settlements>,
     /// The making of settlements.
     pub settlement_chunks: Arc<dyn SettlementChunks>,
+    /// The books, for checking, and how far jobs came.
+    pub audit: Arc<dyn Audit>,
 }
 
 impl Stores {
     /// One store for everything.
     pub fn of<S>(store: &Arc<S>) -> Self
     where
-        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda + Settlements + SettlementChunks,
+        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda + Settlements + SettlementChunks + Audit,
     {
         Self {
             payments: Arc::clone(store) as _,
@@ -78,6 +80,7 @@ impl Stores {
             agenda: Arc::clone(store) as _,
             settlements: Arc::clone(store) as _,
             settlement_chunks: Arc::clone(store) as _,
+            audit: Arc::clone(store) as _,
         }
     }
 }

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::samples::{attempt, held, jpy, key, opened, taken, view};
 use crate::{
     Account, Answer, CaptureMethod, Change, Failure, Observation, OperationState, Payment, PaymentStatus, RefundId,
-    RefundState, RefundView, Side, Timestamp, TransactionState,
+    RefundState, RefundView, ReviewReason, SettlementId, Side, Timestamp, TransactionState,
+    audit::{Booked, Books, Span},
 };
 
 /// Anything that can happen to a payment.
@@ -25,7 +26,12 @@ enum Happening {
     Answer(AnswerKind),
     Seen { state: StateKind, fresh: bool, other: bool, amount: i64 },
     RefundSeen(u8),
-    Settle,
+    Settle(i64),
+    SettleRefund,
+    Expire,
+    ExpireApproval,
+    NeedsReview(ReviewReason),
+    ReviewOver(ReviewReason),
     Later(u32),
 }
 
@@ -84,8 +90,14 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => (state_kind(), any::<bool>(), prop::bool::weighted(0.2), prop_oneof![9 => Just(1000_i64), 1 => 1..2000_i64])
             .prop_map(|(state, fresh, other, amount)| Happening::Seen { state, fresh, other, amount }),
         1 => (0..3_u8).prop_map(Happening::RefundSeen),
-        2 => Just(Happening::Settle),
-        1 => (1..900_u32).prop_map(Happening::Later),
+        2 => (0..1200_i64).prop_map(Happening::Settle),
+        1 => Just(Happening::SettleRefund),
+        1 => Just(Happening::Expire),
+        1 => Just(Happening::ExpireApproval),
+        1 => prop::sample::select(&ReviewReason::ALL[..]).prop_map(Happening::NeedsReview),
+        1 => prop::sample::select(&ReviewReason::ALL[..]).prop_map(Happening::ReviewOver),
+        // Now and then past the end of a payer's turn, seldom past that of a hold.
+        2 => prop_oneof![9 => 1..900_u32, 1 => Just(8 * 86_400)].prop_map(Happening::Later),
     ]
 }
 
@@ -122,6 +134,8 @@ struct World {
     now: Timestamp,
     step: u8,
     balances: HashMap<Account, i64>,
+    postings: Vec<Booked>,
+    operations: HashMap<u32, OperationState>,
     refunds: Vec<crate::Refund>,
     statuses: Vec<PaymentStatus>,
     sequence: u32,
@@ -129,8 +143,11 @@ struct World {
 
 impl World {
     fn new(capture_method: CaptureMethod) -> Self {
+        let payment = opened(capture_method);
         Self {
-            payment: opened(capture_method),
+            operations: payment.open.iter().map(|open| (open.number, open.state)).collect(),
+            postings: Vec::new(),
+            payment,
             now: super::samples::NOW,
             step: 10,
             balances: HashMap::new(),
@@ -174,22 +191,19 @@ impl World {
                 }
             }
             Happening::RefundSeen(kind) => payment.refund_moved(self.refunds.last()?, &refund_view(*kind), now),
-            Happening::Settle => self.settled(),
+            Happening::Settle(fee) => payment.settle(SettlementId::from_random([1; 16]), jpy(*fee), now).ok(),
+            Happening::SettleRefund => {
+                payment.settle_refund(self.refunds.last()?, SettlementId::from_random([2; 16]), now)
+            }
+            Happening::Expire => payment.expire(next, now),
+            Happening::ExpireApproval => payment.expire_approval(next.lease, now),
+            Happening::NeedsReview(reason) => payment.needs_review(*reason, now),
+            Happening::ReviewOver(reason) => payment.review_over(*reason, now),
             Happening::Later(seconds) => {
                 self.now = now + Duration::from_secs(u64::from(*seconds));
                 None
             }
         }
-    }
-
-    /// Settlement comes with its own module; refunds need what it leads to.
-    fn settled(&self) -> Option<Change> {
-        use crate::{What, change::Draft};
-        (self.payment.status == PaymentStatus::Captured && self.payment.open.is_none()).then(|| {
-            let mut draft = Draft::of(&self.payment, What::Captured, self.payment.operations, self.now);
-            draft.move_to(PaymentStatus::Settled);
-            draft.done()
-        })
     }
 
     /// Takes the change over as a store would, and checks it.
@@ -212,7 +226,14 @@ impl World {
         for line in change.postings.lines() {
             *self.balances.entry(line.account).or_default() += line.signed_minor();
             assert!(matches!(line.side, Side::Debit | Side::Credit) && !line.amount.is_zero());
+            self.postings.push(Booked {
+                version: change.payment.version,
+                account: line.account.to_string(),
+                currency: line.amount.currency().code().to_owned(),
+                minor: line.signed_minor(),
+            });
         }
+        self.operations.extend(change.operations.iter().map(|operation| (operation.number, operation.state)));
         if let Some(refund) = &change.refund {
             self.refunds.retain(|known| known.id != refund.id);
             self.refunds.push(refund.clone());
@@ -226,6 +247,21 @@ impl World {
         }
         self.payment = change.payment.clone();
         self.check();
+        assert_eq!(self.books().violations(), [], "{:?}", self.payment);
+    }
+
+    /// What a store would hold now.
+    fn books(&self) -> Books {
+        let events = Span::whole(u64::from(self.sequence));
+        Books {
+            payment: self.payment.clone(),
+            postings: self.postings.clone(),
+            refunds: self.refunds.clone(),
+            operations: self.operations.iter().map(|(number, state)| (*number, *state)).collect(),
+            versions: Span::whole(self.payment.version),
+            events,
+            deliveries: events,
+        }
     }
 
     fn check(&self) {

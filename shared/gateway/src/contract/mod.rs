@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use tollgate_domain::{PaymentId, Timestamp};
 
 use crate::{
-    ports::{Agenda, Deliveries, Endpoints, Merchants, Store, Timelines, store::Upkeep},
+    ports::{Agenda, Audit, Deliveries, Endpoints, Merchants, Store, Timelines, store::Upkeep},
     records::{ChangeSet, Committed, Guard},
 };
 
@@ -27,7 +27,7 @@ pub use story::Story;
 #[async_trait]
 pub trait Subject: Send + Sync {
     /// The store.
-    type Store: Store + Timelines + Upkeep + Merchants + Endpoints + Deliveries + Agenda;
+    type Store: Store + Timelines + Upkeep + Merchants + Endpoints + Deliveries + Agenda + Audit;
 
     /// The store.
     fn store(&self) -> &Self::Store;
@@ -143,6 +143,12 @@ checks! { ($)
         a_payment_put_off_is_due_at_its_new_time_or_after_its_next_change,
         what_is_stuck_is_counted_by_status,
         refunds_are_found_by_id_and_by_payment,
+    }
+    audit {
+        the_books_show_all_that_is_kept_with_a_payment,
+        the_books_page_through_by_id_as_of_one_moment,
+        what_was_found_is_kept_until_it_is_looked_for_again,
+        how_far_a_job_came_is_kept,
     }
     guards {
         a_key_binds_one_operation,

@@ -1,6 +1,7 @@
 //! What the use-cases need from outside. Adapters implement these; the simulation replaces every one of them.
 
 pub mod agenda;
+pub mod audit;
 pub mod deliveries;
 pub mod entropy;
 pub mod event_format;
@@ -16,6 +17,7 @@ pub mod time;
 pub mod webhook_sender;
 
 pub use agenda::Agenda;
+pub use audit::Audit;
 pub use deliveries::Deliveries;
 pub use entropy::Entropy;
 pub use event_format::EventFormat;

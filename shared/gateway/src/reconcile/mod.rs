@@ -5,11 +5,13 @@
 
 mod adopt;
 mod expiry;
+mod invariants;
 mod outcome;
 mod provider_truth;
 mod refunds;
 mod round;
 mod stuck_payments;
 
+pub use invariants::INVARIANTS;
 pub use provider_truth::PROVIDER_TRUTH;
 pub use stuck_payments::STUCK_PAYMENTS;

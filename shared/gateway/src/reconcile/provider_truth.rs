@@ -29,7 +29,7 @@ impl Gateway {
         self.run(async move {
             let round = gateway.round(Agendum::Truth, run, &context).await?;
             gateway.show_reviews().await?;
-            gateway.job_succeeded(PROVIDER_TRUTH).await?;
+            gateway.job_succeeded(PROVIDER_TRUTH, None).await?;
             Ok(round.report)
         })
         .await

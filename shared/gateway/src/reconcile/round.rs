@@ -97,14 +97,6 @@ impl Gateway {
         let postpone = self.ports.stores.agenda.postpone(what, payment.id, payment.version, at);
         Ok(self.within_store_time(self.settings.store_timeout, postpone).await?)
     }
-
-    /// Says that a job ran to its end.
-    pub(crate) async fn job_succeeded(&self, job: &'static str) -> Result<(), Error> {
-        // Seconds since 1970 are far below what a double holds exactly.
-        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970")]
-        metrics::gauge!("job_last_success_timestamp_seconds", "job" => job).set(self.now().as_second() as f64);
-        Ok(())
-    }
 }
 
 impl Round {

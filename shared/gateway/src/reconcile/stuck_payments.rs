@@ -27,7 +27,7 @@ impl Gateway {
         self.run(async move {
             let round = gateway.round(Agendum::Stuck, run, &context).await?;
             gateway.show_standing(&round).await?;
-            gateway.job_succeeded(STUCK_PAYMENTS).await?;
+            gateway.job_succeeded(STUCK_PAYMENTS, None).await?;
             Ok(round.report)
         })
         .await

@@ -10,6 +10,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../../schemas/sqlite/0001_payments.sql"),
     include_str!("../../../../schemas/sqlite/0002_after_the_payment.sql"),
     include_str!("../../../../schemas/sqlite/0003_settlements.sql"),
+    include_str!("../../../../schemas/sqlite/0004_jobs.sql"),
 ];
 
 /// Brings the database to the schema that this program knows. Safe where several processes start at once: each step

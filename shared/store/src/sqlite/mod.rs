@@ -10,6 +10,7 @@ use tollgate_domain::BootId;
 use tollgate_gateway::ports::{StoreError, Time};
 
 mod agenda;
+mod audit;
 mod calls;
 mod change_set;
 mod columns;
@@ -18,6 +19,7 @@ mod error;
 mod events;
 mod history;
 mod idempotency;
+mod jobs;
 mod location;
 mod measure;
 mod merchants;

@@ -3,7 +3,7 @@
 
 use tollgate_domain::{
     CaptureMethod, DeliveryStatus, EventKind, OperationKind, OperationState, PaymentStatus, ProviderName, RefundStatus,
-    ReviewReason, SettlementStatus, What, settlement::LineKind,
+    ReviewReason, SettlementStatus, What, audit::Invariant, settlement::LineKind,
 };
 
 /// A choice that is kept by name.
@@ -73,6 +73,24 @@ names!(LineKind {
     Refund = "refund",
     RefundReturned = "refund_returned",
     CarriedOver = "carried_over",
+});
+
+names!(Invariant {
+    Readable = "readable",
+    Amounts = "amounts",
+    ChangesBalance = "changes_balance",
+    Accounts = "accounts",
+    Memo = "memo",
+    Pending = "pending",
+    Available = "available",
+    Refunding = "refunding",
+    Receivable = "receivable",
+    Suspense = "suspense",
+    Refunds = "refunds",
+    Versions = "versions",
+    Events = "events",
+    Deliveries = "deliveries",
+    Operations = "operations",
 });
 
 names!(CaptureMethod {

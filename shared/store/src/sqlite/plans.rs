@@ -10,11 +10,12 @@ use rusqlite::{
     Connection,
     trace::{TraceEvent, TraceEventCodes},
 };
-use tollgate_domain::{MerchantId, PaymentStatus, RefundId, Timestamp, Tried};
+use tollgate_domain::{MerchantId, PaymentStatus, RefundId, Timestamp, Tried, audit::Invariant};
 use tollgate_gateway::{
     contract::Samples,
     ports::{
         agenda::Agendum,
+        audit::JobState,
         deliveries::DeliveryAttempt,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
     },
@@ -22,8 +23,8 @@ use tollgate_gateway::{
 };
 
 use super::{
-    agenda, change_set, deliveries, events, idempotency, merchants, migrations, operations, payments, received_events,
-    refunds, timeline,
+    agenda, audit, change_set, deliveries, events, idempotency, jobs, merchants, migrations, operations, payments,
+    received_events, refunds, timeline,
 };
 
 #[test]
@@ -151,6 +152,11 @@ fn jobs_and_deliveries(connection: &Connection, merchant: MerchantId) {
         agenda::due(connection, what, Timestamp::MAX, None, 10).unwrap();
         agenda::postpone(connection, what, due.payment, 1, None).unwrap();
     }
+    audit::books(connection, None, 100).unwrap();
+    audit::keep(connection, None, due.payment, &[(due.payment, Invariant::Memo)]).unwrap();
+    audit::violations(connection).unwrap();
+    jobs::find(connection, "job").unwrap();
+    jobs::put(connection, "job", &JobState::default()).unwrap();
     agenda::next_due(connection).unwrap();
     agenda::standing(connection, Samples::start()).unwrap();
 }

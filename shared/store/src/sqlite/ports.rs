@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tollgate_domain::{
     BootId, Delivery, EventId, KeyHash, MerchantId, Operation, Payment, PaymentId, Refund, RefundId, Timestamp,
+    audit::{Books, Invariant},
 };
 use tollgate_gateway::{
     ports::{
-        Agenda, Deliveries, Endpoints, Merchants, Store, StoreError, Timelines,
+        Agenda, Audit, Deliveries, Endpoints, Merchants, Store, StoreError, Timelines,
         agenda::{Agendum, NextDue, Standing},
+        audit::JobState,
         deliveries::{DeliveryAttempt, Outgoing},
         merchants::{ApiKey, Merchant, WaitedFor, WebhookEndpoint},
         queue::DeliveryDue,
@@ -20,8 +22,8 @@ use tollgate_gateway::{
 };
 
 use super::{
-    SqliteStore, agenda, change_set, deliveries, events, idempotency, measure, merchants, operations, payments,
-    received_events, refunds, timeline,
+    SqliteStore, agenda, audit, change_set, deliveries, events, idempotency, jobs, measure, merchants, operations,
+    payments, received_events, refunds, timeline,
     writer::{Outcome, Work, Writer},
 };
 
@@ -228,6 +230,36 @@ impl Agenda for SqliteStore {
 
     async fn standing(&self, now: Timestamp) -> Result<Standing, StoreError> {
         self.read("standing", "standing", move |connection| agenda::standing(connection, now)).await
+    }
+}
+
+#[async_trait]
+impl Audit for SqliteStore {
+    async fn books(&self, after: Option<PaymentId>, limit: u32) -> Result<Vec<(PaymentId, Option<Books>)>, StoreError> {
+        self.read("books", "books", move |connection| audit::books(connection, after, limit)).await
+    }
+
+    async fn keep_violations(
+        &self,
+        after: Option<PaymentId>,
+        upto: PaymentId,
+        found: &[(PaymentId, Invariant)],
+    ) -> Result<(), StoreError> {
+        let found = found.to_vec();
+        self.put("keep_violations", move |transaction| audit::keep(transaction, after, upto, &found)).await
+    }
+
+    async fn violations(&self) -> Result<Vec<(Invariant, u64)>, StoreError> {
+        self.read("violations", "violations", audit::violations).await
+    }
+
+    async fn job(&self, name: &'static str) -> Result<JobState, StoreError> {
+        self.read("job", name, move |connection| jobs::find(connection, name)).await
+    }
+
+    async fn put_job(&self, name: &'static str, state: &JobState) -> Result<(), StoreError> {
+        let state = state.clone();
+        self.put("put_job", move |transaction| jobs::put(transaction, name, &state)).await
     }
 }
 

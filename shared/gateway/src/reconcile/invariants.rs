@@ -1,0 +1,99 @@
+//! The hourly job that checks the books: every payment with all that is kept with it, by id, a page at a time, going on
+//! where the last run stopped. What it finds stays found until that payment is looked at again.
+
+use tollgate_domain::{
+    PaymentId,
+    audit::{Books, Invariant},
+};
+
+use super::stuck_payments::gauge;
+use crate::{Context, Error, Gateway, JobReport, JobRun, ports::audit::JobState};
+
+/// The job's name.
+pub const INVARIANTS: &str = "invariants";
+/// Payments that one read brings: what is held in memory, and how long one snapshot is kept open.
+const PAGE: u32 = 100;
+
+impl Gateway {
+    /// Runs the job once. `everything`: from the first payment on.
+    pub async fn invariants(&self, run: JobRun, context: Context) -> Result<JobReport, Error> {
+        let gateway = self.clone();
+        tracing::debug!(correlation_id = context.correlation_id, "the books are checked");
+        self.run(async move {
+            let report = gateway.check_books(run).await?;
+            gateway.show_violations().await?;
+            Ok(report)
+        })
+        .await
+    }
+
+    async fn check_books(&self, run: JobRun) -> Result<JobReport, Error> {
+        let (limit, audit) = (self.settings.store_timeout, &self.ports.stores.audit);
+        let until = self.ports.time.monotonic().saturating_add(run.budget);
+        let state = self.within_store_time(limit, audit.job(INVARIANTS)).await?;
+        let cursor = state.cursor.filter(|_| !run.everything);
+        let mut after: Option<PaymentId> = cursor.and_then(|cursor| cursor.parse().ok());
+        let mut report = JobReport::default();
+        loop {
+            let page = self.within_store_time(limit, audit.books(after, PAGE)).await?;
+            let is_last = page.len() < PAGE as usize;
+            if let Some((upto, _)) = page.last() {
+                let upto = *upto;
+                let found = check(&page, &mut report);
+                self.within_store_time(limit, audit.keep_violations(after, upto, &found)).await?;
+                after = Some(upto);
+            }
+            if is_last {
+                after = None;
+                break;
+            }
+            if self.ports.time.monotonic() >= until {
+                report.more = true;
+                break;
+            }
+        }
+        self.job_succeeded(INVARIANTS, after.map(|id| id.to_string())).await?;
+        Ok(report)
+    }
+
+    /// Shows how many payments violate each invariant, those of earlier runs included.
+    async fn show_violations(&self) -> Result<(), Error> {
+        let violations = self.ports.stores.audit.violations();
+        let violations = self.within_store_time(self.settings.store_timeout, violations).await?;
+        for invariant in Invariant::ALL {
+            let found = violations.iter().find(|(of, _)| *of == invariant);
+            let count = found.map_or(0, |(_, count)| *count);
+            metrics::gauge!("money_invariant_violations", "invariant" => invariant.as_str()).set(gauge(count));
+        }
+        Ok(())
+    }
+
+    /// Says that a job ran to its end, and where its next run goes on.
+    pub(super) async fn job_succeeded(&self, job: &'static str, cursor: Option<String>) -> Result<(), Error> {
+        let now = self.now();
+        let state = JobState { cursor, last_success_at: Some(now) };
+        self.within_store_time(self.settings.store_timeout, self.ports.stores.audit.put_job(job, &state)).await?;
+        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+        metrics::gauge!("job_last_success_timestamp_seconds", "job" => job).set(gauge(seconds));
+        Ok(())
+    }
+}
+
+/// What does not hold, each said to on-call.
+fn check(page: &[(PaymentId, Option<Books>)], report: &mut JobReport) -> Vec<(PaymentId, Invariant)> {
+    let mut found = Vec::new();
+    for (payment, books) in page {
+        report.saw += 1;
+        let violated = books.as_ref().map_or_else(|| vec![Invariant::Readable], Books::violations);
+        if violated.is_empty() {
+            report.did("in_order");
+        }
+        for invariant in violated {
+            tracing::error!(%payment, event = "money_invariant_violated", invariant = invariant.as_str(),
+                "the books do not add up; a person has to look");
+            report.could_not(invariant.as_str());
+            found.push((*payment, invariant));
+        }
+    }
+    found
+}
