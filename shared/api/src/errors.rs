@@ -50,7 +50,7 @@ impl From<Error> for Problem {
                 "The gateway cannot reach its store. Send it again with the same Idempotency-Key.",
             )
             .caused_by(cause),
-            Error::Internal => Self::internal(error),
+            Error::Queue(_) | Error::Internal => Self::internal(error),
         }
     }
 }

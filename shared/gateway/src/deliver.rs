@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use tollgate_domain::{Delivery, DeliveryStatus, Tried};
+use tollgate_domain::{Delivery, DeliveryStatus, PaymentId, Timestamp, Tried};
 use zeroize::Zeroizing;
 
 use crate::{
     Error, Gateway,
-    endpoint_health::Turn,
+    endpoint_health::{Ended, Turn},
+    idempotency::RACES,
     ports::{
         FailPoint,
         deliveries::{DeliveryAttempt, Outgoing},
@@ -76,9 +77,10 @@ impl Gateway {
     pub async fn delivery_given_up(&self, due: DeliveryDue) -> Result<(), Error> {
         let Some(outgoing) = self.outgoing(due).await? else { return Ok(()) };
         let delivery = outgoing.delivery;
-        if is_about_next_try(&delivery, due) {
+        // What waits for its endpoint is made due by whoever sets that.
+        if is_about_next_try(&delivery, due) && !delivery.waits_for_endpoint {
             tracing::warn!(payment = %due.payment, sequence = due.sequence, "a delivery was given up by the queue; it is due again");
-            self.reschedule(&delivery.put_off(self.now() + GIVEN_UP_DUE_AFTER)).await?;
+            self.put_off(&delivery, GIVEN_UP_DUE_AFTER).await?;
         }
         Ok(())
     }
@@ -88,36 +90,60 @@ impl Gateway {
             return Ok(DeliveryOutcome::Skipped);
         };
         if !is_about_next_try(&delivery, due) {
-            return Ok(DeliveryOutcome::Skipped);
+            return self.after_the_last_try(&delivery, due).await;
         }
         let Some(endpoint) = endpoint.filter(|endpoint| endpoint.paused_at.is_none()) else {
-            self.reschedule(&delivery.without_endpoint()).await?;
+            self.reschedule(&delivery, &delivery.without_endpoint()).await?;
             return Ok(DeliveryOutcome::WaitsForEndpoint);
         };
         let Some(secrets) = self.secrets_of(&endpoint) else {
             tracing::error!(merchant = %endpoint.merchant, "an endpoint's secret does not open with this SECRETS_KEY");
-            self.reschedule(&delivery.put_off(self.now() + OUR_FAULT_PUTS_OFF)).await?;
-            return Ok(DeliveryOutcome::PutOff);
+            return self.put_off(&delivery, OUR_FAULT_PUTS_OFF).await;
         };
-        if let Turn::At(at) = self.health.turn(delivery.merchant, self.now()) {
-            self.reschedule(&delivery.put_off(at)).await?;
-            return Ok(DeliveryOutcome::PutOff);
-        }
+        let in_flight = match self.health.turn(delivery.merchant) {
+            Turn::Now(in_flight) => in_flight,
+            // Not all of them at the same time, or they would hold others up together.
+            Turn::Later(wait) => return self.put_off(&delivery, wait.mul_f64(0.75 + 0.5 * self.jitter())).await,
+        };
         let sent = self.send_webhook(&delivery, &endpoint.url, &body, &secrets).await;
-        let taken = sent.tried == Tried::Taken;
-        self.health.ended(delivery.merchant, taken, self.now());
+        if sent.cannot_sign {
+            tracing::error!(merchant = %endpoint.merchant, "an endpoint's secret opens and does not sign");
+            return self.put_off(&delivery, OUR_FAULT_PUTS_OFF).await;
+        }
+        in_flight.ended(sent.ended(), self.now());
         self.ports.fail_points.pass(FailPoint::AfterWebhook);
-        self.record(&delivery, endpoint, sent).await
+        self.record(delivery, endpoint, sent).await
     }
 
-    /// Every secret that signs now; `None`: one does not open.
+    async fn put_off(&self, delivery: &Delivery, by: Duration) -> Result<DeliveryOutcome, Error> {
+        // Where it has changed meanwhile, it has its time from whoever changed it.
+        self.reschedule(delivery, &delivery.put_off(self.now() + by)).await?;
+        Ok(DeliveryOutcome::PutOff)
+    }
+
+    /// The try that `due` is about was made. If it was the last one and the message comes again, nobody may have heard that
+    /// the event was given up.
+    async fn after_the_last_try(&self, delivery: &Delivery, due: DeliveryDue) -> Result<DeliveryOutcome, Error> {
+        if delivery.status == DeliveryStatus::DeadLettered && due.attempt == delivery.attempts {
+            self.say_dead_lettered(delivery).await?;
+        }
+        Ok(DeliveryOutcome::Skipped)
+    }
+
+    /// Every secret that signs now; `None`: the present one does not open. One before it that does not open any more, where
+    /// `SECRETS_KEY` was changed, must not keep the new one from signing.
     fn secrets_of(&self, endpoint: &WebhookEndpoint) -> Option<Vec<Zeroizing<String>>> {
         let open = |sealed: &[u8]| self.ports.secrets.open(endpoint.merchant, sealed).ok().map(Zeroizing::new);
         let mut secrets = vec![open(&endpoint.sealed_secret)?];
         if let Some((sealed, until)) = &endpoint.sealed_previous
             && self.now() < *until
         {
-            secrets.push(open(sealed)?);
+            if let Some(secret) = open(sealed) {
+                secrets.push(secret);
+            } else {
+                let merchant = endpoint.merchant;
+                tracing::error!(%merchant, "an endpoint's secret before the present one does not open with this SECRETS_KEY");
+            }
         }
         Some(secrets)
     }
@@ -139,32 +165,52 @@ impl Gateway {
             error: answer.err().as_ref().map(SendError::to_string),
             duration: self.ports.time.monotonic().saturating_sub(started),
         };
-        MadeTry { tried, attempt }
+        MadeTry { tried, attempt, cannot_sign: answer == Err(SendError::Secret) }
     }
 
     async fn record(
         &self,
-        delivery: &Delivery,
+        mut delivery: Delivery,
         endpoint: WebhookEndpoint,
-        MadeTry { tried, attempt }: MadeTry,
+        made: MadeTry,
     ) -> Result<DeliveryOutcome, Error> {
-        let now = self.now();
-        let next = delivery.after(tried, self.jitter(), now);
-        if tried == Tried::Gone {
+        if made.tried == Tried::Gone {
             self.pause(endpoint).await?;
         }
-        let record = self.ports.stores.deliveries.record_attempt(&next, &attempt);
-        if !self.within_store_time(self.settings.store_timeout, record).await? {
-            return Ok(DeliveryOutcome::Skipped);
+        let now = self.now();
+        for _ in 0..RACES {
+            let next = delivery.after(made.tried, self.jitter(), now);
+            let record = self.ports.stores.deliveries.record_attempt(&delivery, &next, &made.attempt);
+            if self.within_store_time(self.settings.store_timeout, record).await? {
+                return self.recorded(&next, made.tried, now).await;
+            }
+            // Begun anew by hand or released while it was tried: that counts, and so does the try. Or made by another.
+            let Some(Outgoing { delivery: present, .. }) =
+                self.load_outgoing(delivery.payment, delivery.sequence).await?
+            else {
+                return Ok(DeliveryOutcome::Skipped);
+            };
+            if present.attempts != delivery.attempts {
+                return Ok(DeliveryOutcome::Skipped);
+            }
+            delivery = present;
         }
-        let age = Duration::try_from(now.duration_since(delivery.created_at)).unwrap_or_default();
+        Err(Error::Internal)
+    }
+
+    async fn recorded(&self, next: &Delivery, tried: Tried, now: Timestamp) -> Result<DeliveryOutcome, Error> {
         Ok(match next.status {
             DeliveryStatus::Delivered => {
+                let age = Duration::try_from(now.duration_since(next.created_at)).unwrap_or_default();
                 metrics::histogram!("webhook_delivery_age_seconds").record(age);
                 DeliveryOutcome::Delivered
             }
             DeliveryStatus::DeadLettered => {
-                self.dead_lettered(&next);
+                tracing::warn!(
+                    event = "delivery_dead_lettered", merchant = %next.merchant, payment = %next.payment,
+                    sequence = next.sequence, "a delivery was given up after its last try"
+                );
+                self.say_dead_lettered(next).await?;
                 DeliveryOutcome::DeadLettered
             }
             _ if tried == Tried::Gone => DeliveryOutcome::Paused,
@@ -181,23 +227,26 @@ impl Gateway {
         Ok(())
     }
 
-    /// For the log, the metrics and whoever subscribes to the dead-letter topic; the store shows it to the merchant.
-    fn dead_lettered(&self, delivery: &Delivery) {
+    /// For whoever subscribes to the dead-letter topic. No due row brings it back, so it is waited for: where it fails, the
+    /// message of the last try comes again.
+    async fn say_dead_lettered(&self, delivery: &Delivery) -> Result<(), Error> {
         let (merchant, payment, sequence) = (delivery.merchant, delivery.payment, delivery.sequence);
-        tracing::warn!(
-            event = "delivery_dead_lettered",
-            %merchant, %payment, sequence, "a delivery was given up after its last try"
-        );
-        self.say(vec![Message::DeadLettered(DeliveryDue { merchant, payment, sequence, attempt: delivery.attempts })]);
+        let due = DeliveryDue { merchant, payment, sequence, attempt: delivery.attempts };
+        self.ports.queue.publish(&[Message::DeadLettered(due)]).await?;
+        Ok(())
     }
 
     async fn outgoing(&self, due: DeliveryDue) -> Result<Option<Outgoing>, Error> {
-        let outgoing = self.ports.stores.deliveries.outgoing(due.payment, due.sequence);
+        self.load_outgoing(due.payment, due.sequence).await
+    }
+
+    pub(crate) async fn load_outgoing(&self, payment: PaymentId, sequence: u32) -> Result<Option<Outgoing>, Error> {
+        let outgoing = self.ports.stores.deliveries.outgoing(payment, sequence);
         Ok(self.within_store_time(self.settings.store_timeout, outgoing).await?)
     }
 
-    pub(crate) async fn reschedule(&self, delivery: &Delivery) -> Result<bool, Error> {
-        let reschedule = self.ports.stores.deliveries.reschedule(delivery);
+    pub(crate) async fn reschedule(&self, before: &Delivery, after: &Delivery) -> Result<bool, Error> {
+        let reschedule = self.ports.stores.deliveries.reschedule(before, after);
         Ok(self.within_store_time(self.settings.store_timeout, reschedule).await?)
     }
 }
@@ -206,6 +255,14 @@ impl Gateway {
 struct MadeTry {
     tried: Tried,
     attempt: DeliveryAttempt,
+    /// Nothing was sent, because of a secret of ours.
+    cannot_sign: bool,
+}
+
+impl MadeTry {
+    fn ended(&self) -> Ended {
+        Ended::of(self.tried == Tried::Taken, self.attempt.http_status.is_some(), self.attempt.duration)
+    }
 }
 
 /// Whether the try that `due` is about is the next one: not made, and not given up.

@@ -17,20 +17,35 @@ const CLAIMED_FOR: Duration = Duration::from_secs(90);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How many merchants' endpoints are looked at for deliveries that wait though nothing keeps them.
 const ENDPOINTS_AT_ONCE: u32 = 500;
+/// A run takes so often at least, while there is more than is taken at once: also one that has no time of its own, so that
+/// one merchant's thousands do not hold up what became due behind them.
+const TAKES_AT_LEAST: u32 = 10;
 
 impl Gateway {
     /// Says of every delivery that is due that it is, until the run's time is over.
     pub async fn dispatch_deliveries(&self, run: JobRun) -> Result<JobReport, Error> {
         let started = self.ports.time.monotonic();
         let mut report = JobReport::default();
-        self.release_left_waiting(&mut report).await?;
-        loop {
-            let claimed = self.claim_due().await?;
-            report.saw += claimed.len() as u64;
-            self.say_due(&claimed, &mut report).await;
+        let mut waited_for = self.waited_for().await?;
+        for taken in 1_u32.. {
+            self.release_left_waiting(&mut waited_for, &mut report).await;
+            let claimed = self.claim_due().await;
             let left = run.budget.saturating_sub(self.ports.time.monotonic().saturating_sub(started));
-            let all = claimed.len() < CLAIM_AT_MOST as usize;
-            if left.is_zero() {
+            let all = match claimed {
+                Ok(claimed) => {
+                    report.saw += claimed.len() as u64;
+                    self.say_due(&claimed, &mut report).await;
+                    claimed.len() < CLAIM_AT_MOST as usize && waited_for.is_empty()
+                }
+                // The store may be back in a moment, and the next run is far.
+                Err(error) if !left.is_zero() => {
+                    tracing::warn!(%error, "due deliveries could not be taken; the job tries again");
+                    report.could_not("take");
+                    true
+                }
+                Err(error) => return Err(error),
+            };
+            if left.is_zero() && (all || taken >= TAKES_AT_LEAST) {
                 report.more = !all;
                 break;
             }
@@ -69,19 +84,35 @@ impl Gateway {
     }
 
     /// A delivery that found no endpoint just before the merchant set one, or more of them than were released at once,
-    /// would wait for ever: what waits for an endpoint that is there is made due.
-    async fn release_left_waiting(&self, report: &mut JobReport) -> Result<(), Error> {
-        let mut after: Option<MerchantId> = None;
+    /// would wait for ever: whose deliveries wait for an endpoint that is there.
+    async fn waited_for(&self) -> Result<Vec<MerchantId>, Error> {
+        let (mut waited_for, mut after) = (Vec::new(), None);
         loop {
             let page = self.ports.stores.endpoints.waited_for(after, ENDPOINTS_AT_ONCE);
             let page = self.within_store_time(self.settings.store_timeout, page).await?;
-            for merchant in page.waited_for {
-                let released = self.release_waiting(merchant, CLAIM_AT_MOST).await?;
-                *report.did.entry("released").or_default() += u64::from(released);
+            waited_for.extend(page.waited_for);
+            after = page.next;
+            if after.is_none() {
+                return Ok(waited_for);
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(()),
+        }
+    }
+
+    /// Makes due what these merchants' deliveries wait for in vain, no more of each than is taken at once: what others have
+    /// due comes between. Leaves those in the list that have more.
+    async fn release_left_waiting(&self, waited_for: &mut Vec<MerchantId>, report: &mut JobReport) {
+        for merchant in std::mem::take(waited_for) {
+            match self.release_waiting(merchant, CLAIM_AT_MOST).await {
+                Ok(released) => {
+                    *report.did.entry("released").or_default() += u64::from(released);
+                    if released >= CLAIM_AT_MOST {
+                        waited_for.push(merchant);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%merchant, %error, "what waits for an endpoint could not be made due");
+                    report.could_not("release");
+                }
             }
         }
     }

@@ -11,12 +11,15 @@ use std::{
 
 use tollgate_domain::{MerchantId, Timestamp};
 
-/// So many failures in a row, with no success between, and an endpoint counts as dead.
+/// So many tries in a row without an answer, with no success between, and an endpoint counts as dead.
 const DEAD_AFTER: u32 = 10;
+/// An answer that comes later than this keeps others waiting as much as none.
+const SOON: Duration = Duration::from_secs(3);
 /// So many tries at once may go to a dead endpoint, to see whether it is alive again.
 const PROBES: u32 = 4;
-/// When the others come again.
+/// When the others come again. The longer it has been dead the later, so that what waits for it is not forever looked at.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
+const PROBE_EVERY_AT_MOST: Duration = Duration::from_secs(5 * 60);
 /// Counts of successes and failures halve after this, so that what was long ago weighs little.
 const HALF_LIFE: Duration = Duration::from_secs(15 * 60);
 /// Merchants over this share of failures are counted for on-call (finding C4).
@@ -32,7 +35,8 @@ pub(crate) struct EndpointHealth(Mutex<HashMap<MerchantId, Health>>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Health {
-    failures_in_a_row: u32,
+    /// Tries in a row without an answer.
+    silent: u32,
     in_flight: u32,
     taken: f64,
     failed: f64,
@@ -40,41 +44,87 @@ struct Health {
 }
 
 /// Whether a delivery may be tried now.
+#[derive(Debug)]
+pub(crate) enum Turn<'a> {
+    /// Yes.
+    Now(InFlight<'a>),
+    /// The endpoint is dead, and others probe it: after about this.
+    Later(Duration),
+}
+
+/// A try under way. Dropped without an end, it counts for nothing.
+#[derive(Debug)]
+pub(crate) struct InFlight<'a> {
+    health: &'a EndpointHealth,
+    merchant: MerchantId,
+}
+
+/// How a try ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Yes: [`EndpointHealth::ended`] must follow.
-    Now,
-    /// The endpoint is dead, and others probe it: at this time.
-    At(Timestamp),
+pub(crate) enum Ended {
+    /// The endpoint took it.
+    Taken,
+    /// It said no, at once: it is alive, and holds nobody up.
+    Refused,
+    /// It gave no answer, or none soon.
+    Silent,
+}
+
+impl Ended {
+    /// `taken`: the endpoint took it; `answered`: it answered at all, after `duration`.
+    pub(crate) fn of(taken: bool, answered: bool, duration: Duration) -> Self {
+        match (taken, answered && duration < SOON) {
+            (true, _) => Self::Taken,
+            (false, true) => Self::Refused,
+            (false, false) => Self::Silent,
+        }
+    }
+}
+
+impl InFlight<'_> {
+    /// The try ended.
+    pub(crate) fn ended(self, how: Ended, now: Timestamp) {
+        self.health.change(self.merchant, |health| {
+            health.fade(now);
+            match how {
+                Ended::Taken => (health.silent, health.taken) = (0, health.taken + 1.0),
+                Ended::Refused => health.failed += 1.0,
+                Ended::Silent => {
+                    (health.silent, health.failed) = (health.silent.saturating_add(1), health.failed + 1.0);
+                }
+            }
+        });
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.health.change(self.merchant, |health| health.in_flight = health.in_flight.saturating_sub(1));
+    }
 }
 
 impl EndpointHealth {
     /// Asks for a turn at the merchant's endpoint.
-    pub(crate) fn turn(&self, merchant: MerchantId, now: Timestamp) -> Turn {
+    pub(crate) fn turn(&self, merchant: MerchantId) -> Turn<'_> {
         let mut all = self.lock();
         if all.len() >= REMEMBERED_AT_MOST && !all.contains_key(&merchant) {
-            all.retain(|_, health| health.in_flight > 0 || health.failures_in_a_row > 0);
+            all.retain(|_, health| health.in_flight > 0 || health.silent > 0);
+            if all.len() >= REMEMBERED_AT_MOST {
+                all.retain(|_, health| health.in_flight > 0);
+            }
         }
         let health = all.entry(merchant).or_default();
-        if health.failures_in_a_row >= DEAD_AFTER && health.in_flight >= PROBES {
-            return Turn::At(now + PROBE_EVERY);
+        if health.silent >= DEAD_AFTER && health.in_flight >= PROBES {
+            let doublings = (health.silent / DEAD_AFTER - 1).min(8);
+            return Turn::Later((PROBE_EVERY * 2_u32.pow(doublings)).min(PROBE_EVERY_AT_MOST));
         }
         health.in_flight += 1;
-        Turn::Now
+        Turn::Now(InFlight { health: self, merchant })
     }
 
-    /// A try ended.
-    pub(crate) fn ended(&self, merchant: MerchantId, taken: bool, now: Timestamp) {
-        let mut all = self.lock();
-        let Some(health) = all.get_mut(&merchant) else { return };
-        health.in_flight = health.in_flight.saturating_sub(1);
-        health.fade(now);
-        if taken {
-            health.failures_in_a_row = 0;
-            health.taken += 1.0;
-        } else {
-            health.failures_in_a_row = health.failures_in_a_row.saturating_add(1);
-            health.failed += 1.0;
+    fn change(&self, merchant: MerchantId, change: impl FnOnce(&mut Health)) {
+        if let Some(health) = self.lock().get_mut(&merchant) {
+            change(health);
         }
     }
 
@@ -119,45 +169,91 @@ mod tests {
         MerchantId::from_random([number; 16])
     }
 
-    fn fail(health: &EndpointHealth, merchant: MerchantId, times: u32) {
+    fn begin(health: &EndpointHealth, merchant: MerchantId) -> InFlight<'_> {
+        match health.turn(merchant) {
+            Turn::Now(in_flight) => in_flight,
+            Turn::Later(wait) => panic!("put off by {wait:?}"),
+        }
+    }
+
+    fn end(health: &EndpointHealth, merchant: MerchantId, how: Ended, times: u32) {
         for _ in 0..times {
-            assert_eq!(health.turn(merchant, NOW), Turn::Now);
-            health.ended(merchant, false, NOW);
+            begin(health, merchant).ended(how, NOW);
+        }
+    }
+
+    fn wait(health: &EndpointHealth, merchant: MerchantId) -> Duration {
+        let _probes: Vec<_> = (0..PROBES).map(|_| begin(health, merchant)).collect();
+        match health.turn(merchant) {
+            Turn::Now(_) => Duration::ZERO,
+            Turn::Later(wait) => wait,
         }
     }
 
     #[test]
     fn a_dead_endpoint_gets_a_few_probes_at_a_time_and_others_as_many_as_they_like() {
         let health = EndpointHealth::default();
-        fail(&health, merchant(1), DEAD_AFTER);
-        for _ in 0..PROBES {
-            assert_eq!(health.turn(merchant(1), NOW), Turn::Now);
-        }
-        assert_eq!(health.turn(merchant(1), NOW), Turn::At(NOW + PROBE_EVERY));
-        assert!((0..1000).all(|_| health.turn(merchant(2), NOW) == Turn::Now));
+        end(&health, merchant(1), Ended::Silent, DEAD_AFTER);
+        assert_eq!(wait(&health, merchant(1)), PROBE_EVERY);
+        assert_eq!(wait(&health, merchant(1)), PROBE_EVERY, "probes that ended without a word make room for others");
+        assert!((0..1000).map(|_| begin(&health, merchant(2))).collect::<Vec<_>>().len() == 1000);
+    }
+
+    #[test]
+    fn the_longer_an_endpoint_is_dead_the_rarer_it_is_looked_at_within_a_bound() {
+        let health = EndpointHealth::default();
+        let waits: Vec<_> = (0..6)
+            .map(|_| {
+                end(&health, merchant(1), Ended::Silent, DEAD_AFTER);
+                wait(&health, merchant(1)).as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [30, 60, 120, 240, 300, 300]);
+        end(&health, merchant(1), Ended::Silent, 100_000);
+        assert_eq!(wait(&health, merchant(1)), PROBE_EVERY_AT_MOST);
     }
 
     #[test]
     fn one_success_brings_an_endpoint_back_to_life() {
         let health = EndpointHealth::default();
-        fail(&health, merchant(1), DEAD_AFTER);
-        assert_eq!(health.turn(merchant(1), NOW), Turn::Now);
-        health.ended(merchant(1), true, NOW);
-        assert!((0..1000).all(|_| health.turn(merchant(1), NOW) == Turn::Now));
+        end(&health, merchant(1), Ended::Silent, DEAD_AFTER);
+        end(&health, merchant(1), Ended::Taken, 1);
+        assert_eq!(wait(&health, merchant(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_endpoint_that_says_no_at_once_is_alive() {
+        let health = EndpointHealth::default();
+        end(&health, merchant(1), Ended::of(false, true, Duration::from_millis(5)), 1000);
+        assert_eq!(wait(&health, merchant(1)), Duration::ZERO, "its schedule is kept to the letter");
+        end(&health, merchant(1), Ended::of(false, true, Duration::from_secs(9)), DEAD_AFTER);
+        assert_eq!(wait(&health, merchant(1)), PROBE_EVERY, "a no that takes so long holds up as much as silence");
+    }
+
+    #[test]
+    fn no_more_merchants_are_remembered_than_the_bound() {
+        let health = EndpointHealth::default();
+        let under_way = begin(&health, merchant(1));
+        for number in 0..=u64::try_from(REMEMBERED_AT_MOST).unwrap() {
+            let mut bytes = [9; 16];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            end(&health, MerchantId::from_random(bytes), Ended::Silent, 1);
+        }
+        let all = health.lock().len();
+        assert!(all <= REMEMBERED_AT_MOST, "{all}");
+        assert!(health.lock().contains_key(&merchant(1)), "what is under way is not forgotten");
+        drop(under_way);
     }
 
     #[test]
     fn merchants_over_five_per_cent_are_counted_until_it_is_long_ago() {
         let health = EndpointHealth::default();
-        fail(&health, merchant(1), 2);
+        end(&health, merchant(1), Ended::Silent, 2);
         assert_eq!(health.failing(NOW), 0, "two tries say nothing");
         for number in 1..=3 {
-            for _ in 0..100 {
-                assert_eq!(health.turn(merchant(number), NOW), Turn::Now);
-                health.ended(merchant(number), true, NOW);
-            }
+            end(&health, merchant(number), Ended::Taken, 100);
         }
-        fail(&health, merchant(2), 9);
+        end(&health, merchant(2), Ended::Refused, 9);
         assert_eq!(health.failing(NOW), 1, "2 of 102, 9 of 109, none of 100");
         assert_eq!(health.failing(NOW + 10 * HALF_LIFE), 0);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tollgate_domain::{Failure, Refusal};
 
-use crate::ports::{StoreError, provider::Unsupported, webhook_sender::EndpointRefused};
+use crate::ports::{StoreError, provider::Unsupported, queue::QueueError, webhook_sender::EndpointRefused};
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,6 +42,9 @@ pub enum Error {
     /// The store gave no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The queue did not take what must be said.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// A defect of ours: the work ended without an outcome.
     #[error("the work ended without an outcome")]
     Internal,

@@ -1,6 +1,6 @@
 //! What a merchant sees of webhooks: how each stands, the feed that fills gaps, and redelivery by hand.
 
-use tollgate_domain::{Delivery, EventId, MerchantId, PaymentId};
+use tollgate_domain::{Delivery, DeliveryStatus, EventId, MerchantId, PaymentId};
 
 use crate::{
     Error, Gateway,
@@ -32,30 +32,33 @@ impl Gateway {
         payment: PaymentId,
         event: Option<EventId>,
     ) -> Result<(), Error> {
+        let all: Vec<_> = self.deliveries(merchant, payment).await?.into_iter().map(|(found, _)| found).collect();
+        if event.is_some_and(|event| !all.iter().any(|delivery| delivery.event == event)) {
+            return Err(Error::NotFound);
+        }
+        let mut messages = Vec::new();
+        for delivery in chosen(all, event) {
+            messages.extend(self.deliver_anew(delivery).await?.map(Message::Deliver));
+        }
+        self.say(messages);
+        Ok(())
+    }
+
+    /// Makes one delivery due anew. `None`: it was delivered meanwhile.
+    async fn deliver_anew(&self, mut delivery: Delivery) -> Result<Option<DeliveryDue>, Error> {
+        let (merchant, payment, sequence) = (delivery.merchant, delivery.payment, delivery.sequence);
+        let was_delivered = delivery.status == DeliveryStatus::Delivered;
         for _ in 0..RACES {
-            let all: Vec<_> = self.deliveries(merchant, payment).await?.into_iter().map(|(found, _)| found).collect();
-            if event.is_some_and(|event| !all.iter().any(|delivery| delivery.event == event)) {
-                return Err(Error::NotFound);
+            let anew = delivery.anew(self.now());
+            if self.reschedule(&delivery, &anew).await? {
+                return Ok(Some(DeliveryDue { merchant, payment, sequence, attempt: anew.attempts + 1 }));
             }
-            if self.deliver_anew(&chosen(all, event)).await? {
-                return Ok(());
+            delivery = self.load_outgoing(payment, sequence).await?.ok_or(Error::NotFound)?.delivery;
+            if delivery.status == DeliveryStatus::Delivered && !was_delivered {
+                return Ok(None);
             }
         }
         Err(Error::Internal)
-    }
-
-    /// `false`: a try was made meanwhile.
-    async fn deliver_anew(&self, deliveries: &[Delivery]) -> Result<bool, Error> {
-        let mut messages = Vec::with_capacity(deliveries.len());
-        let mut all = true;
-        for delivery in deliveries {
-            let anew = delivery.anew(self.now());
-            all &= self.reschedule(&anew).await?;
-            let (merchant, payment, sequence) = (delivery.merchant, delivery.payment, delivery.sequence);
-            messages.push(Message::Deliver(DeliveryDue { merchant, payment, sequence, attempt: anew.attempts + 1 }));
-        }
-        self.say(messages);
-        Ok(all)
     }
 
     /// At most `limit` of the merchant's events in the order of their commits, those behind `after`.
@@ -71,7 +74,7 @@ impl Gateway {
 }
 
 fn chosen(mut all: Vec<Delivery>, event: Option<EventId>) -> Vec<Delivery> {
-    use tollgate_domain::DeliveryStatus::Delivered;
+    use DeliveryStatus::Delivered;
     match event {
         Some(event) => all.retain(|delivery| delivery.event == event),
         None if all.iter().any(|delivery| delivery.status != Delivered) => {

@@ -43,7 +43,10 @@ impl Gateway {
                 Ok(EndpointChanged { endpoint, secret })
             })
             .await?;
-        self.release_waiting(merchant, RELEASED_AT_ONCE).await?;
+        // The endpoint is set, and its secret is shown this once: what could not be released, the job releases.
+        if let Err(error) = self.release_waiting(merchant, RELEASED_AT_ONCE).await {
+            tracing::warn!(%merchant, %error, "what waits for an endpoint was not made due; the job for deliveries does it");
+        }
         Ok(changed)
     }
 
@@ -70,8 +73,15 @@ impl Gateway {
             let mut changed = change(self.load_endpoint(merchant).await?)?;
             changed.endpoint.revision += 1;
             changed.endpoint.updated_at = self.now();
-            if self.put_endpoint(&changed.endpoint).await? {
-                return Ok(changed);
+            match self.put_endpoint(&changed.endpoint).await {
+                Ok(true) => return Ok(changed),
+                Ok(false) => {}
+                // Perhaps it happened, and only the answer was lost: then the secret is shown now or never.
+                Err(error) => {
+                    let happened =
+                        self.load_endpoint(merchant).await.is_ok_and(|now| now.as_ref() == Some(&changed.endpoint));
+                    return if happened { Ok(changed) } else { Err(error) };
+                }
             }
         }
         Err(Error::Internal)

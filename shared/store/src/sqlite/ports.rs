@@ -182,15 +182,20 @@ impl Deliveries for SqliteStore {
         self.read("outgoing", payment, move |connection| deliveries::outgoing(connection, payment, sequence)).await
     }
 
-    async fn record_attempt(&self, delivery: &Delivery, attempt: &DeliveryAttempt) -> Result<bool, StoreError> {
-        let (delivery, attempt) = (delivery.clone(), attempt.clone());
-        let write = move |transaction: &Connection| deliveries::record_attempt(transaction, &delivery, &attempt);
+    async fn record_attempt(
+        &self,
+        before: &Delivery,
+        after: &Delivery,
+        attempt: &DeliveryAttempt,
+    ) -> Result<bool, StoreError> {
+        let (before, after, attempt) = (before.clone(), after.clone(), attempt.clone());
+        let write = move |transaction: &Connection| deliveries::record_attempt(transaction, &before, &after, &attempt);
         self.decide("record_attempt", write).await
     }
 
-    async fn reschedule(&self, delivery: &Delivery) -> Result<bool, StoreError> {
-        let delivery = delivery.clone();
-        self.decide("reschedule", move |transaction| deliveries::reschedule(transaction, &delivery)).await
+    async fn reschedule(&self, before: &Delivery, after: &Delivery) -> Result<bool, StoreError> {
+        let (before, after) = (before.clone(), after.clone());
+        self.decide("reschedule", move |transaction| deliveries::reschedule(transaction, &before, &after)).await
     }
 
     async fn claim_due(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<DeliveryDue>, StoreError> {
