@@ -10,7 +10,8 @@ use std::{
 };
 
 /// Every program that tests start.
-const PROGRAMS: [&str; 3] = ["tollgate-sandbox", "tollgate-payments", "tollgate-provider-webhooks"];
+const PROGRAMS: [&str; 4] =
+    ["tollgate-sandbox", "tollgate-payments", "tollgate-provider-webhooks", "tollgate-reconciliation"];
 
 /// Where the program `name` is.
 ///

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use tollgate_domain::{
     Answer, Failure, OperationKind, PaymentId, PaymentStatus, ProviderName, RefundId, RefundState, RefundStatus,
-    RefundView, ReviewReason, TransactionState, TransactionView,
+    RefundView, ReviewReason, TransactionState, TransactionView, audit::Invariant,
 };
 use tollgate_gateway::{
     Ingested, JobReport, JobRun,
     ports::{
-        Time,
+        Audit, Time,
         provider::{LookUp, News, ProviderEvent},
     },
     records::{Cause, TimelineRow},
@@ -644,4 +644,111 @@ async fn two_runs_at_once_do_nothing_twice() {
         let after = world.now_is(&settled).await;
         assert_eq!((after.status, after.refunded, after.refund_reserved), (PaymentStatus::Refunded, yen(1000), yen(0)));
     }
+}
+
+/// Brings a payment into the state of this name.
+async fn brought_to(world: &World, state: &str) {
+    let lost = |answer| world.script.answers([answer]);
+    match state {
+        "pending" => lost(unknown()),
+        "waiting for the payer" => lost(page()),
+        "failed" => lost(refused()),
+        _ => {}
+    }
+    match state {
+        "pending" | "waiting for the payer" | "failed" => _ = world.create("k").await.unwrap(),
+        "authorized" => _ = world.authorized().await,
+        "voided" => {
+            let payment = world.authorized().await;
+            world.script.answers([voided()]);
+            world.void(&payment, "v").await.unwrap();
+        }
+        "capture refused" => {
+            let payment = world.authorized().await;
+            world.script.answers([refused()]);
+            world.capture(&payment, "c").await.unwrap_err();
+        }
+        "void remembered" => {
+            world.script.answers([unknown()]);
+            let payment = world.create("k").await.unwrap().payment;
+            world.void(&payment, "v").await.unwrap();
+        }
+        "late success in suspense" => {
+            world.script.answers([refused()]);
+            world.create("k").await.unwrap();
+            world.script.answers([unknown()]);
+            world.script.look_ups([found(shows(taken()))]);
+            world.truth().await;
+        }
+        "settled" => _ = world.settled().await,
+        "refund reserved" => _ = world.refund_reserved(&world.settled().await, 400).await,
+        "refund on its way" => _ = world.refunded(&world.settled().await, 400, RefundState::Pending).await,
+        "refunded" => _ = world.refunded(&world.settled().await, 1000, RefundState::Completed).await,
+        "refund failed" => _ = world.refunded(&world.settled().await, 400, failed()).await,
+        "in review" => {
+            world.settled().await;
+            world.script.look_ups([found(shows(TransactionState::Voided))]);
+            world.truth().await;
+        }
+        other => panic!("nobody knows how to come to {other}"),
+    }
+}
+
+#[tokio::test]
+async fn the_books_of_a_payment_are_in_order_in_every_state() {
+    for state in [
+        "pending",
+        "waiting for the payer",
+        "void remembered",
+        "failed",
+        "late success in suspense",
+        "authorized",
+        "capture refused",
+        "voided",
+        "settled",
+        "refund reserved",
+        "refund on its way",
+        "refunded",
+        "refund failed",
+        "in review",
+    ] {
+        let world = World::new();
+        brought_to(&world, state).await;
+        let report = world.books(Duration::from_secs(60)).await;
+        assert_eq!((report.saw, told(&report)), (1, (vec![("in_order", 1)], vec![])), "{state}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_add_up_is_found_page_by_page_and_stays_found_until_it_is_looked_at_again() {
+    let world = World::new();
+    let mut payments = Vec::new();
+    for number in 0..150 {
+        world.script.answers([unknown()]);
+        payments.push(world.create(&number.to_string()).await.unwrap().payment);
+    }
+    payments.sort_by_key(|payment| payment.id);
+    // An event is counted and not there.
+    let mut bad = Vec::new();
+    for payment in [&payments[0], &payments[149]] {
+        let change = payment.needs_review(ReviewReason::Unresolved, world.time.now()).unwrap();
+        bad.push(world.committed_without_events(change.clone()).await);
+    }
+    // Each run has time for one page of a hundred.
+    let mut seen = Vec::new();
+    for run in 0..6 {
+        if run == 2 {
+            world.event_made_up_for(&bad[0]).await;
+            world.event_made_up_for(&bad[1]).await;
+        }
+        let report = world.books(Duration::ZERO).await;
+        let violated = world.store.violations().await.unwrap();
+        seen.push((report.saw, report.more, violated.iter().map(|(_, count)| count).sum::<u64>()));
+        assert!(violated.iter().all(|(invariant, _)| *invariant == Invariant::Events), "{violated:?}");
+    }
+    assert_eq!(
+        seen,
+        [(100, true, 1), (50, false, 2), (100, true, 1), (50, false, 0), (100, true, 0), (50, false, 0)],
+        "a run does not clear what it did not look at"
+    );
 }

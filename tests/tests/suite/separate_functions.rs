@@ -134,6 +134,18 @@ fn status(answer: &Response<Bytes>) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_refused_while_their_caller_cannot_be_told_from_a_stranger() {
+    let deployment = Deployment::prepare().await;
+    let reconciliation = deployment.start("reconciliation").await;
+    for job in ["stuck-payments", "provider-truth", "invariants"] {
+        let url = format!("{}/jobs/{job}", reconciliation.url);
+        let (status, problem) = deployment.call(Method::POST, &url, None, None).await;
+        assert_eq!((status, problem["code"].as_str()), (401, Some("unauthenticated")), "{job}");
+    }
+    assert_eq!(reconciliation.terminate().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_made_by_one_function_is_told_of_by_the_other() {
     let deployment = Deployment::prepare().await;
     let (payments, webhooks) = (deployment.start("payments").await, deployment.start("provider-webhooks").await);

@@ -11,9 +11,9 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use tollgate_api::events::JsonEvents;
 use tollgate_domain::{
-    Answer, Attempt, BootId, CaptureMethod, Change, ChangeId, Details, EventId, Failure, KeyHash, Lease, MerchantId,
-    Money, Operation, OperationKind, Payment, PaymentId, ProviderName, ProviderRequestId, Refund, RefundId,
-    RefundState, RefundView, SettlementId, Timestamp, TransactionState, TransactionView,
+    Answer, Attempt, BootId, CaptureMethod, Change, ChangeId, Details, EventId, EventKind, Failure, KeyHash, Lease,
+    MerchantId, Money, Operation, OperationKind, Payment, PaymentId, ProviderName, ProviderRequestId, Refund, RefundId,
+    RefundState, RefundView, ReviewReason, SettlementId, Timestamp, TransactionState, TransactionView,
 };
 use tollgate_gateway::{
     Context, CreatePayment, Done, Error, Gateway, Ingested, JobReport, JobRun, Ports, Resolution, ReturnLinks,
@@ -298,6 +298,35 @@ impl World {
 
     pub(crate) async fn refund(&self, id: RefundId) -> Refund {
         self.store.refund(id).await.unwrap().unwrap()
+    }
+
+    /// Checks the books for so long.
+    pub(crate) async fn books(&self, budget: Duration) -> JobReport {
+        self.gateway.invariants(JobRun::scheduled(budget), context()).await.unwrap()
+    }
+
+    /// A defect: the change, and not the events that it counts.
+    pub(crate) async fn committed_without_events(&self, change: Change) -> Payment {
+        let payment = change.payment.clone();
+        let set = ChangeSet::of(ChangeId::from_random(random()), change, Cause::Merchant, "test", Vec::new());
+        assert_eq!(self.store.commit(&set).await.unwrap(), Committed::Done);
+        payment
+    }
+
+    /// The repair of that defect.
+    pub(crate) async fn event_made_up_for(&self, payment: &Payment) {
+        let change = payment.review_over(ReviewReason::Unresolved, self.time.now()).unwrap();
+        let event = EventRecord {
+            id: EventId::from_random(random()),
+            payment: payment.id,
+            merchant: payment.merchant,
+            sequence: payment.events,
+            kind: EventKind::PaymentNeedsReview,
+            body: "{}".to_owned(),
+            at: payment.updated_at,
+        };
+        let set = ChangeSet::of(ChangeId::from_random(random()), change, Cause::Merchant, "test", vec![event]);
+        assert_eq!(self.store.commit(&set).await.unwrap(), Committed::Done);
     }
 
     /// Commits what no use-case does yet.

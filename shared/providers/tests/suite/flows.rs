@@ -165,3 +165,32 @@ async fn an_operation_without_its_transaction_or_token_is_not_sent_and_nothing_i
     world.operation.payment_method = None;
     assert!(matches!(world.send().await, Answer::Unknown { .. }));
 }
+
+#[tokio::test]
+async fn a_cancel_shows_how_the_attempt_then_stands() {
+    let attempt = || {
+        let mut world = World::new(OperationKind::Authorize, vec![]);
+        world.operation.transaction_id = Some("pi_3Pabc".to_owned());
+        world
+    };
+    let gone = attempt().intent("canceled");
+    assert_eq!(state(attempt().then(ok(&gone)).cancel().await), TransactionState::Voided);
+
+    // The payer was faster, or the attempt is cancelled already: what is there is adopted.
+    let conflict = || status(400, &error("invalid_request_error", "payment_intent_unexpected_state"));
+    let taken_meanwhile = attempt().intent("succeeded");
+    let world = attempt().then(conflict()).then(ok(&taken_meanwhile));
+    assert_eq!(state(world.cancel().await), taken(1000, 0));
+    assert_eq!(world.asked()[1].0, "GET /v1/payment_intents/pi_3Pabc?expand%5B0%5D=latest_charge");
+    assert_eq!(state(attempt().then(conflict()).then(ok(&gone)).cancel().await), TransactionState::Voided);
+
+    for cut in [Err(HttpError::AnswerLost("cut".into())), raw(500, &[], ""), raw(502, &[], "<html>")] {
+        let answer = attempt().then(cut).cancel().await;
+        assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+    }
+    let answer = attempt().then(Err(HttpError::NotReached("no".into()))).cancel().await;
+    assert!(matches!(answer, Answer::NotReached { .. }), "{answer:?}");
+
+    let nothing_to_cancel = World::new(OperationKind::Authorize, vec![]);
+    assert!(matches!(nothing_to_cancel.cancel().await, Answer::Unknown { .. }));
+}

@@ -151,3 +151,23 @@ async fn without_anything_to_ask_for_it_is_a_failure() {
     world.payment.provider_transaction_id = None;
     assert!(failed(&world.look_up().await));
 }
+
+#[tokio::test]
+async fn a_refund_is_ours_under_whichever_id_it_was_asked_for() {
+    let world = World::new(OperationKind::Refund, vec![]);
+    let marked = |refund: &str| {
+        // It was sent afresh under another id; the first one did arrive after all.
+        let earlier = "09090909-0909-4909-8909-090909090909";
+        let marks = json!({
+            "tollgate_payment_id": world.payment.id.to_string(), "tollgate_request_id": earlier,
+            "tollgate_refund_id": refund,
+        });
+        ok(&list(&[with(world.refund("succeeded"), "/metadata", marks)], false))
+    };
+    let ours = world.operation.refund.as_ref().unwrap().id.to_string();
+    let found = World::new(OperationKind::Refund, vec![marked(&ours)]).look_up().await;
+    assert!(matches!(found, LookUp::Found(Answer::ShowsRefund(_))), "{found:?}");
+    // Another refund of the same payment is another.
+    let other = World::new(OperationKind::Refund, vec![marked("ref_00000000000000000000000000")]).look_up().await;
+    assert_eq!(other, LookUp::NotFound);
+}

@@ -174,6 +174,22 @@ async fn the_two_calls_of_a_reversal_do_not_share_a_key() {
 }
 
 #[tokio::test]
+async fn the_cancel_of_an_attempt_has_a_key_of_its_own_for_every_lease() {
+    let mut world = World::new(OperationKind::Authorize, vec![]);
+    world.operation.transaction_id = Some("pi_3Pabc".to_owned());
+    let gone = world.intent("canceled");
+    let world = world.then(ok(&gone));
+    world.cancel().await;
+    golden(
+        &world.requests()[0],
+        "POST https://stripe.test/v1/payment_intents/pi_3Pabc/cancel",
+        // Not that of the create, which Stripe would refuse; and an error that it keeps binds no later lease.
+        Some(&format!("{FIRST}-cancel-1795406430")),
+        &[("expand[0]", "latest_charge")],
+    );
+}
+
+#[tokio::test]
 async fn a_look_up_lists_the_time_in_which_the_request_can_have_arrived() {
     let world = World::new(OperationKind::Authorize, vec![ok(&list(&[], false))]);
     world.look_up().await;

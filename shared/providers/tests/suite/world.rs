@@ -143,6 +143,12 @@ impl World {
         self.reply().await.answer
     }
 
+    pub(crate) async fn cancel(&self) -> Answer {
+        let reply = self.stripe().cancel(self.call()).await;
+        assert!(self.script.answers.lock().unwrap().is_empty(), "the script was not played to its end");
+        reply.answer
+    }
+
     pub(crate) async fn look_up(&self) -> LookUp {
         let found = self.stripe().look_up(self.call()).await.answer;
         assert!(self.script.answers.lock().unwrap().is_empty(), "the script was not played to its end");

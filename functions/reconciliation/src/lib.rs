@@ -1,0 +1,55 @@
+//! The jobs that reconcile, for Cloud Scheduler: `POST /jobs/stuck-payments` (every 10 minutes),
+//! `POST /jobs/provider-truth` and `POST /jobs/invariants` (hourly). Each answers what it saw, did and could not do.
+//!
+//! Must not know: what a job does, or which store and providers there are.
+
+use std::time::Duration;
+
+use axum::{Extension, Json, Router, extract::State, routing::post};
+use tollgate_api::{JobReportBody, Problem};
+use tollgate_gateway::{
+    Context, Gateway, JobRun,
+    reconcile::{INVARIANTS, PROVIDER_TRUTH, STUCK_PAYMENTS},
+};
+use tollgate_runtime::{CorrelationId, InternalCallers};
+
+/// The routes, each with how long a request may take: Scheduler's attempt deadline.
+pub const DEADLINES: [(&str, Duration); 3] = [
+    ("/jobs/stuck-payments", Duration::from_secs(180)),
+    ("/jobs/provider-truth", Duration::from_secs(180)),
+    ("/jobs/invariants", Duration::from_secs(180)),
+];
+
+/// How long a job works before it leaves the rest to the next run: what it then has begun ends within the deadline.
+const BUDGET: Duration = Duration::from_secs(150);
+
+/// The routes, for `callers` only.
+pub fn router(gateway: Gateway, callers: InternalCallers) -> Router {
+    let routes = Router::new()
+        .route("/jobs/stuck-payments", post(stuck_payments))
+        .route("/jobs/provider-truth", post(provider_truth))
+        .route("/jobs/invariants", post(invariants))
+        .with_state(gateway);
+    callers.guard(routes)
+}
+
+type Answer = Result<Json<JobReportBody>, Problem>;
+
+async fn stuck_payments(State(gateway): State<Gateway>, Extension(id): Extension<CorrelationId>) -> Answer {
+    let report = gateway.stuck_payments(JobRun::scheduled(BUDGET), context(&id)).await?;
+    Ok(Json(JobReportBody::of(STUCK_PAYMENTS, report)))
+}
+
+async fn provider_truth(State(gateway): State<Gateway>, Extension(id): Extension<CorrelationId>) -> Answer {
+    let report = gateway.provider_truth(JobRun::scheduled(BUDGET), context(&id)).await?;
+    Ok(Json(JobReportBody::of(PROVIDER_TRUTH, report)))
+}
+
+async fn invariants(State(gateway): State<Gateway>, Extension(id): Extension<CorrelationId>) -> Answer {
+    let report = gateway.invariants(JobRun::scheduled(BUDGET), context(&id)).await?;
+    Ok(Json(JobReportBody::of(INVARIANTS, report)))
+}
+
+fn context(id: &CorrelationId) -> Context {
+    Context { correlation_id: id.as_str().to_owned() }
+}
