@@ -24,7 +24,7 @@ CREATE TABLE settlements (
     revision         INTEGER NOT NULL CHECK (revision >= 1)
 ) STRICT;
 
-CREATE INDEX settlements_running ON settlements (date) WHERE status = 'RUNNING';
+CREATE INDEX settlements_running ON settlements (status, date) WHERE status = 'RUNNING';
 
 -- The checkpoints. The key is the guard: of two runs at once, one commits a chunk of this number.
 CREATE TABLE settlement_chunks (

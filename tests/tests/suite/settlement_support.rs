@@ -4,27 +4,28 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::BoxFuture, stream};
 use tempfile::TempDir;
 use tollgate_api::events::JsonEvents;
 use tollgate_domain::{
-    BootId, Payment, PaymentStatus, Settlement, SettlementDay, Timestamp,
+    BootId, Change, Failure, Observation, Payment, PaymentStatus, Refund, RefundState, RefundView, ReviewReason,
+    Settlement, SettlementDay, Timestamp, TransactionState, TransactionView,
     settlement::{LineKind, Totals},
 };
 use tollgate_gateway::{
     Context, Error, Gateway, JobReport, JobRun, Ports, ReturnLinks, Settings, Stores,
     contract::{Samples, Story, yen},
     ports::{
-        FailPoint, FailPoints, Merchants, Settlements, Store, Time, fail_points::NoFailPoints, merchants::Merchant,
-        queue::NoQueue,
+        FailPoint, FailPoints, Merchants, Settlements, Store, Time, Timelines, fail_points::NoFailPoints,
+        merchants::Merchant, queue::NoQueue,
     },
-    records::Committed,
+    records::{Cause, ChangeSet, Committed, EventRecord},
     secrets::SecretsKey,
 };
 use tollgate_simulators::SandboxTime;
@@ -53,13 +54,27 @@ impl FailPoints for DiesAt {
     }
 }
 
-/// Does something every time that a run comes to a point.
-pub(crate) struct Meanwhile<F>(pub(crate) FailPoint, pub(crate) F);
+/// What happens while a run stands at a point.
+pub(crate) type Happening = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
-impl<F: Fn() + Send + Sync + 'static> FailPoints for Meanwhile<F> {
+/// Lets something happen the first time that a run comes to a point.
+pub(crate) struct Meanwhile(FailPoint, Mutex<Option<Happening>>);
+
+impl Meanwhile {
+    pub(crate) fn at(
+        point: FailPoint,
+        happening: impl FnOnce() -> BoxFuture<'static, ()> + Send + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self(point, Mutex::new(Some(Box::new(happening)))))
+    }
+}
+
+impl FailPoints for Meanwhile {
     fn pass(&self, point: FailPoint) {
-        if point == self.0 {
-            (self.1)();
+        if point == self.0
+            && let Some(happening) = self.1.lock().unwrap().take()
+        {
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(happening()));
         }
     }
 }
@@ -163,7 +178,7 @@ impl Till {
         let mut new = samples.new_payment();
         new.amount = yen(minor);
         let story = Story::open(samples, new, self.time.now()).frozen();
-        story.seen(tollgate_domain::TransactionState::Captured { amount: yen(minor), refunded: yen(0) })
+        story.seen(TransactionState::Captured { amount: yen(minor), refunded: yen(0) })
     }
 
     /// What was told and is not committed yet.
@@ -188,8 +203,54 @@ impl Till {
         story
     }
 
+    /// Commits `change`, as whoever else works on the payment would.
+    pub(crate) async fn commit_change(&self, samples: &Samples, change: Change) {
+        let event = |event: &tollgate_domain::Event| EventRecord {
+            id: samples.event_id(),
+            payment: event.payment.id,
+            merchant: event.payment.merchant,
+            sequence: event.sequence,
+            kind: event.kind,
+            body: "{}".to_owned(),
+            at: event.at,
+        };
+        let events = change.events.iter().map(event).collect();
+        let set = ChangeSet::of(samples.change_id(), change, Cause::LookUp, "corr-other", events);
+        assert_eq!(self.store.commit(&set).await.unwrap(), Committed::Done);
+    }
+
+    /// The provider differs: a person has to look at the payment.
+    pub(crate) async fn needs_review(&self, samples: &Samples, payment: &Payment) {
+        let change = self.payment(payment).await.needs_review(ReviewReason::ProviderDiffers, self.time.now());
+        self.commit_change(samples, change.unwrap()).await;
+    }
+
+    /// A second success turns up at the provider: its reversal is open.
+    pub(crate) async fn reversal_open(&self, samples: &Samples, payment: &Payment) {
+        let (payment, now) = (self.payment(payment).await, self.time.now());
+        let state = TransactionState::Captured { amount: payment.amount, refunded: yen(0) };
+        let (transaction_id, amount) = ("pi_other".to_owned(), payment.amount);
+        let view = TransactionView { transaction_id, request_id: None, amount, state };
+        let Observation::Change(change) = payment.observed(&view, true, samples.attempt(now), now) else {
+            panic!("one success too many is undone")
+        };
+        assert!(change.payment.open.is_some() && change.payment.status == PaymentStatus::Captured);
+        self.commit_change(samples, *change).await;
+    }
+
+    /// The provider takes a refund back that had completed.
+    pub(crate) async fn refund_comes_back(&self, samples: &Samples, refund: &Refund) {
+        let refund = self.store.refund(refund.id).await.unwrap().unwrap();
+        let payment = self.store.payment(refund.payment_id).await.unwrap().unwrap();
+        let failure =
+            Failure { code: "account_closed".to_owned(), message: "No account".to_owned(), provider_code: None };
+        let view = RefundView { refund_reference: "re_7".to_owned(), state: RefundState::Failed(failure) };
+        let change = payment.refund_moved(&refund, &view, self.time.now()).unwrap();
+        self.commit_change(samples, change).await;
+    }
+
     /// A refund of so many yen, asked for and done now.
-    pub(crate) async fn refund(&self, samples: &Samples, payment: &Payment, minor: i64) -> tollgate_domain::Refund {
+    pub(crate) async fn refund(&self, samples: &Samples, payment: &Payment, minor: i64) -> Refund {
         let story = self.story(samples, payment).await.refund_requested(minor).refund_completed();
         self.commit(&story).await;
         story.last().payment.as_ref().unwrap().refund.clone().unwrap()

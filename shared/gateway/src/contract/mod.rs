@@ -13,7 +13,9 @@ use async_trait::async_trait;
 use tollgate_domain::{PaymentId, Timestamp};
 
 use crate::{
-    ports::{Agenda, Audit, Deliveries, Endpoints, Merchants, Store, Timelines, store::Upkeep},
+    ports::{
+        Agenda, Audit, Deliveries, Endpoints, Merchants, SettlementChunks, Settlements, Store, Timelines, store::Upkeep,
+    },
     records::{ChangeSet, Committed, Guard},
 };
 
@@ -27,7 +29,16 @@ pub use story::Story;
 #[async_trait]
 pub trait Subject: Send + Sync {
     /// The store.
-    type Store: Store + Timelines + Upkeep + Merchants + Endpoints + Deliveries + Agenda + Audit;
+    type Store: Store
+        + Timelines
+        + Upkeep
+        + Merchants
+        + Endpoints
+        + Deliveries
+        + Agenda
+        + Audit
+        + Settlements
+        + SettlementChunks;
 
     /// The store.
     fn store(&self) -> &Self::Store;
@@ -182,6 +193,19 @@ checks! { ($)
         a_merchant_can_be_changed,
         sealed_secrets_come_back_unchanged,
         of_two_changes_of_an_endpoint_at_once_one_happens,
+    }
+    settlements {
+        a_date_has_one_settlement_and_each_follows_on_the_latest,
+        of_two_changes_of_a_settlement_at_once_one_happens,
+        a_chunk_is_read_back_whole,
+        the_same_chunk_twice_is_done_once,
+        of_many_chunks_of_one_number_one_is_committed,
+        a_chunk_with_a_payment_that_changed_writes_nothing_and_names_it,
+        a_chunk_may_carry_several_versions_of_one_payment,
+        what_waits_for_a_settlement_is_paged_through_in_order,
+        balances_below_zero_are_paged_through,
+        a_merchants_lines_are_paged_through_in_order,
+        every_checkpoint_comes_back_unchanged,
     }
 }
 

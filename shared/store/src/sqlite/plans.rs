@@ -10,7 +10,11 @@ use rusqlite::{
     Connection,
     trace::{TraceEvent, TraceEventCodes},
 };
-use tollgate_domain::{MerchantId, PaymentStatus, RefundId, Timestamp, Tried, audit::Invariant};
+use tollgate_domain::{
+    MerchantId, Money, PaymentStatus, RefundId, Settlement, SettlementDay, SettlementId, Timestamp, Tried,
+    audit::Invariant,
+    settlement::{Line, SettlementCounts, Totals},
+};
 use tollgate_gateway::{
     contract::Samples,
     ports::{
@@ -18,13 +22,14 @@ use tollgate_gateway::{
         audit::JobState,
         deliveries::DeliveryAttempt,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
+        settlements::{Checkpoint, Chunk, ChunkCommitted, SetAside},
     },
-    records::ListQuery,
+    records::{Cause, ChangeSet, ListQuery},
 };
 
 use super::{
     agenda, audit, change_set, deliveries, events, idempotency, jobs, merchants, migrations, operations, payments,
-    received_events, refunds, timeline,
+    received_events, refunds, settlement_chunks, settlement_lines, settlements, timeline,
 };
 
 #[test]
@@ -43,7 +48,7 @@ fn no_statement_scans_a_table_or_sorts_a_list() {
     connection.trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>).unwrap();
 
     let statements = statements.lock().unwrap();
-    assert!(statements.len() >= 28, "{statements:#?}");
+    assert!(statements.len() >= 46, "{statements:#?}");
     for sql in statements.iter().filter(|sql| !sql.starts_with(['B', 'C'])) {
         let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let plan: Vec<String> = explain.raw_query_plan();
@@ -121,9 +126,48 @@ fn everything(connection: &Connection) {
     merchants::endpoint(connection, merchant.id).unwrap();
     merchants::put_endpoint(connection, &WebhookEndpoint { revision: 2, ..endpoint }).unwrap();
     jobs_and_deliveries(connection, merchant.id);
+    settle(connection, &samples);
     idempotency::find(connection, digest).unwrap();
     idempotency::delete_expired(connection, Timestamp::MAX, 10).unwrap();
     received_events::delete_before(connection, Timestamp::MAX, 10).unwrap();
+}
+
+/// Every statement that a settlement needs.
+fn settle(connection: &Connection, samples: &Samples) {
+    let day = SettlementDay::of(Samples::start());
+    let settlement = Settlement::open(SettlementId::from_random([1; 16]), day, None, Samples::start());
+    let id = settlement.id;
+    assert!(settlements::put(connection, &settlement).unwrap());
+    assert!(settlements::put(connection, &settlement.resumed()).unwrap());
+    settlements::find(connection, id).unwrap().unwrap();
+    settlements::latest(connection, day.date()).unwrap().unwrap();
+    settlements::unfinished(connection).unwrap().unwrap();
+    let payments = settlement_chunks::payments_to_settle(connection, Timestamp::MAX, None, 10).unwrap();
+    let refunds = settlement_chunks::refunds_to_settle(connection, Timestamp::MAX, None, 10).unwrap();
+    let (refund, refunded) = &refunds[0];
+    let free = Money::zero(payments[0].captured.currency());
+    let settled = payments[0].settle(id, free, Samples::start()).unwrap();
+    let lined = refunded.settle_refund(refund, id, Samples::start()).unwrap();
+    let lines = vec![Line::of_payment(&payments[0], &settled, free), Line::of_refund(refund, &lined)];
+    let set = |change| ChangeSet::of(samples.change_id(), change, Cause::Job("settlement".to_owned()), "", Vec::new());
+    let chunk = Chunk {
+        settlement: id,
+        number: 1,
+        change_id: samples.change_id(),
+        sets: vec![set(settled), set(lined)],
+        totals: vec![(samples.merchant, Totals::none(free.currency()))],
+        lines,
+        set_aside: vec![SetAside { payment: samples.payment_id(), merchant: samples.merchant, reason: "fee" }],
+        counts: SettlementCounts::default(),
+        checkpoint: Checkpoint::Closed,
+        at: Samples::start(),
+    };
+    assert_eq!(settlement_chunks::commit(connection, &chunk).unwrap(), ChunkCommitted::Done);
+    settlement_chunks::last(connection, id).unwrap().unwrap();
+    settlement_chunks::sums(connection, id, 1).unwrap().unwrap();
+    settlements::merchant_totals(connection, id, samples.merchant).unwrap();
+    assert_eq!(settlement_lines::page(connection, id, samples.merchant, None, 10).unwrap().len(), 2);
+    settlement_lines::negative_balances(connection, id, None, 10).unwrap();
 }
 
 /// Every statement that jobs and deliveries need.

@@ -38,7 +38,7 @@ pub(super) fn put(connection: &Connection, settlement: &Settlement) -> Result<bo
         return update(connection, settlement);
     }
     let latest = connection
-        .prepare_cached("SELECT id, date FROM settlements ORDER BY date DESC LIMIT 1")?
+        .prepare_cached("SELECT id, date FROM settlements WHERE date > '' ORDER BY date DESC LIMIT 1")?
         .query_row([], |row| Ok((row.get::<_, Text<SettlementId>>(0)?.0, row.get::<_, Text<Date>>(1)?.0)))
         .optional()?;
     let follows =
