@@ -35,7 +35,8 @@ CREATE TABLE deliveries (
     payment_id         TEXT    NOT NULL,
     sequence           INTEGER NOT NULL CHECK (sequence >= 1),
     merchant_id        TEXT    NOT NULL,
-    status             TEXT    NOT NULL CHECK (status IN ('PENDING', 'DELIVERED', 'RETRYING', 'DEAD_LETTERED')),
+    status             TEXT    NOT NULL CHECK (
+        status = 'PENDING' OR status = 'DELIVERED' OR status = 'RETRYING' OR status = 'DEAD_LETTERED'),
     attempts           INTEGER NOT NULL CHECK (attempts >= 0),
     tries              INTEGER NOT NULL CHECK (tries >= 0),
     next_attempt_at    INTEGER,

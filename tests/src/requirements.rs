@@ -1,7 +1,7 @@
 //! Parts from outside that a test may need: a test whose part is missing says so and is skipped, unless it must not be.
 //!
-//! `TOLLGATE_REQUIRE` lists, with commas, the parts that have to be there: `stripe-python`, `provider-specs`, and others
-//! that tests name. Then a missing one fails the test.
+//! `TOLLGATE_REQUIRE` lists, with commas, the parts that have to be there: `stripe-python`, `standardwebhooks-python`,
+//! `standardwebhooks-node`, `provider-specs`, and others that tests name. Then a missing one fails the test.
 
 use std::{
     env,
@@ -26,12 +26,39 @@ pub fn require(name: &str, present: bool, how_to_get: &str) -> bool {
 
 /// A Python that has the official `stripe` client: `TOLLGATE_PYTHON`, or `python3`.
 pub fn stripe_python() -> Option<PathBuf> {
-    let python = PathBuf::from(env::var_os("TOLLGATE_PYTHON").unwrap_or_else(|| "python3".into()));
-    let imported = Command::new(&python).args(["-c", "import stripe; stripe.StripeClient"]).output();
-    let present = imported.is_ok_and(|output| output.status.success());
+    let python = python();
+    let present = runs(Command::new(&python).args(["-c", "import stripe; stripe.StripeClient"]));
     let how = "make a virtual environment (python3 -m venv DIR), run DIR/bin/pip install 'stripe>=16,<17', and set \
                TOLLGATE_PYTHON=DIR/bin/python";
     require("stripe-python", present, how).then_some(python)
+}
+
+/// A Python that has the official `standardwebhooks` library: `TOLLGATE_PYTHON`, or `python3`.
+pub fn webhooks_python() -> Option<PathBuf> {
+    let python = python();
+    let present = runs(Command::new(&python).args(["-c", "from standardwebhooks.webhooks import Webhook"]));
+    let how = "make a virtual environment (python3 -m venv DIR), run DIR/bin/pip install standardwebhooks, and set \
+               TOLLGATE_PYTHON=DIR/bin/python";
+    require("standardwebhooks-python", present, how).then_some(python)
+}
+
+/// The folder whose `node_modules` holds the official `standardwebhooks` package: `TOLLGATE_NODE_MODULES`.
+pub fn webhooks_node() -> Option<PathBuf> {
+    let folder = env::var_os("TOLLGATE_NODE_MODULES").map(PathBuf::from);
+    let holds = |folder: &PathBuf| folder.join("node_modules/standardwebhooks/package.json").is_file();
+    let present = folder.as_ref().is_some_and(holds) && runs(Command::new("node").arg("--version"));
+    let how =
+        "install Node 18 or newer, run npm install --prefix DIR standardwebhooks, and set TOLLGATE_NODE_MODULES=DIR";
+    if require("standardwebhooks-node", present, how) { folder } else { None }
+}
+
+/// The Python that parts in Python are looked for in.
+fn python() -> PathBuf {
+    PathBuf::from(env::var_os("TOLLGATE_PYTHON").unwrap_or_else(|| "python3".into()))
+}
+
+fn runs(command: &mut Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
 }
 
 /// The folder with the providers' published specs: `TOLLGATE_PROVIDER_SPECS`, or `../shared/provider-specs` as seen from

@@ -3,11 +3,14 @@
 //! Must not know: which store, which providers, or what a payment may do; it parses, authenticates, asks the gateway
 //! and renders.
 
+mod answer;
 mod caller;
 mod measure;
 pub mod openapi;
 mod payer;
 mod payments;
+mod refunds;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -33,7 +36,14 @@ pub fn router(payments: Payments) -> Router {
         .route("/v1/payments/{id}", get(payments::show))
         .route("/v1/payments/{id}/capture", post(payments::capture))
         .route("/v1/payments/{id}/void", post(payments::void))
+        .route("/v1/payments/{id}/refund", post(refunds::create))
         .route("/v1/payments/{id}/timeline", get(payments::timeline))
+        .route("/v1/refunds/{id}", get(refunds::show))
+        .route("/v1/webhook-endpoint", get(webhooks::show_endpoint).put(webhooks::set_endpoint))
+        .route("/v1/webhook-endpoint/rotate-secret", post(webhooks::rotate_secret))
+        .route("/v1/webhooks/{id}/status", get(webhooks::status))
+        .route("/v1/webhooks/{id}/redeliver", post(webhooks::redeliver))
+        .route("/v1/events", get(webhooks::events))
         .route("/return/{opaque}", get(payer::returned))
         .with_state(payments)
 }

@@ -8,7 +8,7 @@ use utoipa::{
 /// Tollgate's API.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Tollgate", description = "A payment gateway: create, capture, void and look at payments."),
+    info(title = "Tollgate", description = "A payment gateway: create, capture, void, refund and look at payments, and be told of them."),
     paths(
         crate::payments::create,
         crate::payments::list,
@@ -16,6 +16,14 @@ use utoipa::{
         crate::payments::capture,
         crate::payments::void,
         crate::payments::timeline,
+        crate::refunds::create,
+        crate::refunds::show,
+        crate::webhooks::show_endpoint,
+        crate::webhooks::set_endpoint,
+        crate::webhooks::rotate_secret,
+        crate::webhooks::status,
+        crate::webhooks::redeliver,
+        crate::webhooks::events,
         crate::payer::returned,
     ),
     modifiers(&WithApiKey)

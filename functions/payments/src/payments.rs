@@ -4,11 +4,11 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, RawQuery, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use tollgate_api::{
-    Problem, ProblemCode,
+    Problem,
     idempotency_key::IdempotencyKey,
     payment::{PaymentBody, PaymentList},
     problem::ProblemBody,
@@ -16,12 +16,9 @@ use tollgate_api::{
     strict_json,
     timeline::{TimelineBody, TimelineEntry},
 };
-use tollgate_domain::PaymentId;
-use tollgate_gateway::{CreatePayment, Done, Target};
+use tollgate_gateway::{CreatePayment, Done};
 
-use crate::{Payments, caller::Caller, measure};
-
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+use crate::{Payments, answer, caller::Caller, measure};
 
 /// Create a payment.
 ///
@@ -102,7 +99,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<PaymentBody>, Problem> {
-    let payment = payments.gateway.get_payment(caller.merchant.id, payment_id(&id)?).await?;
+    let payment = payments.gateway.get_payment(caller.merchant.id, answer::payment_id(&id)?).await?;
     Ok(Json((&payment).into()))
 }
 
@@ -126,7 +123,7 @@ pub(crate) async fn capture(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let result = async {
-        let target = target(&caller, &id, &headers, &body)?;
+        let target = answer::target(&caller, &id, &headers, &body)?;
         let amount = requests::read_capture(&body)?;
         Ok(payments.gateway.capture_payment(target, amount, caller.context).await?)
     }
@@ -154,7 +151,7 @@ pub(crate) async fn void(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let result = async {
-        let target = target(&caller, &id, &headers, &body)?;
+        let target = answer::target(&caller, &id, &headers, &body)?;
         requests::read_nothing(&body)?;
         Ok(payments.gateway.void_payment(target, caller.context).await?)
     }
@@ -174,34 +171,11 @@ pub(crate) async fn timeline(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<TimelineBody>, Problem> {
-    let id = payment_id(&id)?;
+    let id = answer::payment_id(&id)?;
     let rows = payments.gateway.timeline(caller.merchant.id, id).await?;
     Ok(Json(TimelineBody { payment_id: id.to_string(), data: rows.iter().map(TimelineEntry::from).collect() }))
 }
 
 fn answer(done: &Done, made: StatusCode) -> Response {
-    let status = match (done.known, done.replayed) {
-        (false, _) => StatusCode::ACCEPTED,
-        (true, true) => StatusCode::OK,
-        (true, false) => made,
-    };
-    let mut response = (status, Json(PaymentBody::from(&done.payment))).into_response();
-    if done.replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    }
-    response
-}
-
-/// The payment that a capture or void is about, under which key. A call without a body needs no media type.
-fn target(caller: &Caller, id: &str, headers: &HeaderMap, body: &Bytes) -> Result<Target, Problem> {
-    if !body.is_empty() {
-        strict_json::require_json(headers)?;
-    }
-    let idempotency_key = IdempotencyKey::from_headers(headers)?.as_str().to_owned();
-    Ok(Target { merchant: caller.merchant.id, payment: payment_id(id)?, idempotency_key })
-}
-
-/// What is no id of ours names no payment.
-fn payment_id(text: &str) -> Result<PaymentId, Problem> {
-    text.parse().map_err(|_| Problem::new(ProblemCode::NotFound, "There is no such payment."))
+    answer::of(PaymentBody::from(&done.payment), done.known, done.replayed, made)
 }

@@ -7,13 +7,15 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::{Value, json};
-use tollgate_gateway::ports::HttpClient;
+use tollgate_gateway::ports::{HttpClient, Time};
 use tollgate_providers::{HttpSettings, ReqwestClient};
+use tollgate_runtime::SystemClock;
 
 /// The providers' books can be long.
 const LONG_ANSWER: usize = 256 << 20;
 /// Longer than any answer takes.
 const TIMEOUT: Duration = Duration::from_secs(40);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Talks to one sandbox as one merchant.
 #[derive(Clone)]
@@ -105,6 +107,59 @@ impl Client {
         self.send(Method::POST, &format!("/v1/payments/{id}/void"), Some(key), None).await
     }
 
+    /// Refunds a payment whole, or a part of it.
+    pub async fn refund(&self, id: &str, key: &str, amount: Option<i64>) -> anyhow::Result<Answer> {
+        let body = amount.map(|amount| json!({"amount": amount}));
+        self.send(Method::POST, &format!("/v1/payments/{id}/refund"), Some(key), body.as_ref()).await
+    }
+
+    /// How the webhooks of a payment stand.
+    pub async fn deliveries(&self, id: &str) -> anyhow::Result<Vec<Value>> {
+        let body = self.ok(self.get(&format!("/v1/webhooks/{id}/status")).await?)?;
+        Ok(body["deliveries"].as_array().context("deliveries are a list")?.clone())
+    }
+
+    /// Has the webhooks of a payment sent again.
+    pub async fn redeliver(&self, id: &str) -> anyhow::Result<()> {
+        let path = format!("/v1/webhooks/{id}/redeliver");
+        self.ok(self.send(Method::POST, &path, None, None).await?).map(drop)
+    }
+
+    /// What the built-in merchant endpoint has received.
+    pub async fn inbox(&self) -> anyhow::Result<Vec<Value>> {
+        let body = self.ok(self.get("/sandbox/inbox").await?)?;
+        Ok(body.as_array().context("the inbox is a list")?.clone())
+    }
+
+    /// How the built-in merchant endpoint answers next.
+    pub async fn inbox_answers(&self, status: u16, times: Option<u32>) -> anyhow::Result<()> {
+        let body = json!({"status": status, "times": times});
+        self.ok(self.send(Method::POST, "/sandbox/inbox/behaviour", None, Some(&body)).await?).map(drop)
+    }
+
+    /// Runs a job now; answers what it saw, did and could not do.
+    pub async fn run_job(&self, job: &str) -> anyhow::Result<Value> {
+        self.ok(self.send(Method::POST, &format!("/sandbox/jobs/{job}"), None, None).await?)
+    }
+
+    /// Waits a moment before looking again.
+    pub async fn pause(&self) {
+        SystemClock::start().sleep(PAUSE).await;
+    }
+
+    /// The value of a metric: the first line that starts like this. 0 where there is none.
+    pub async fn metric(&self, line: &str) -> anyhow::Result<f64> {
+        let text = self.get_text("/metrics").await?;
+        let value = text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
+        Ok(value.unwrap_or_default())
+    }
+
+    async fn get_text(&self, path: &str) -> anyhow::Result<String> {
+        let request = Request::builder().uri(format!("{}{path}", self.url)).body(Bytes::new())?;
+        let answer = self.http.send(request, TIMEOUT).await?;
+        Ok(String::from_utf8_lossy(answer.body()).into_owned())
+    }
+
     /// Looks at anything.
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Method::GET, path, None, None).await
@@ -131,6 +186,12 @@ impl Client {
     pub async fn fault(&self, provider: &str, fault: &Value) -> anyhow::Result<()> {
         let path = format!("/sandbox/providers/{provider}/faults");
         self.ok(self.send(Method::POST, &path, None, Some(fault)).await?).map(drop)
+    }
+
+    /// Clears what was armed at a provider.
+    pub async fn clear_faults(&self, provider: &str) -> anyhow::Result<()> {
+        let path = format!("/sandbox/providers/{provider}/faults");
+        self.ok(self.send(Method::DELETE, &path, None, None).await?).map(drop)
     }
 
     /// Makes the sandbox die at a fail point.

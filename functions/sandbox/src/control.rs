@@ -1,6 +1,6 @@
-//! The sandbox's own calls: `/sandbox/*`. They move the clock, break providers, and show the providers' truth.
+//! The sandbox's own calls: `/sandbox/*`. They run jobs, break providers, and show the providers' truth.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -11,20 +11,19 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 use tollgate_api::{Problem, ProblemCode, strict_json};
-use tollgate_domain::{ProviderName, Timestamp};
-use tollgate_gateway::ports::{FailPoint, Time};
-use tollgate_simulators::SandboxTime;
+use tollgate_domain::ProviderName;
+use tollgate_gateway::{Gateway, ports::FailPoint};
 
 use crate::{
-    identity::write_whole,
+    clock::{self, Clock},
+    jobs::Job,
     outside::{Crashes, Outages},
     providers_link::ProvidersLink,
 };
 
-/// Ten years at once are enough.
-const ADVANCE_AT_MOST: i64 = 10 * 366 * 24 * 3600;
+/// The sandbox's word of things that are not there.
+const NO_SUCH_JOB: &str = "There is no such job: deliveries, settlement, stuck-payments, provider-truth, invariants.";
 
 /// What the calls work on.
 #[derive(Clone)]
@@ -32,49 +31,27 @@ pub(crate) struct Control {
     pub(crate) link: ProvidersLink,
     pub(crate) crashes: Arc<Crashes>,
     pub(crate) outages: Arc<Outages>,
-    pub(crate) time: Arc<SandboxTime>,
-    pub(crate) clock_file: PathBuf,
-    /// One mover of the clock at a time.
-    pub(crate) moving: Arc<Mutex<()>>,
+    pub(crate) gateway: Gateway,
+    pub(crate) clock: Clock,
 }
 
 pub(crate) fn router(control: Control) -> Router {
     Router::new()
-        .route("/sandbox/clock", post(advance))
+        .route("/sandbox/clock", post(clock::advance))
+        .route("/sandbox/jobs/{job}", post(run_job))
         .route("/sandbox/fail-points", post(arm_fail_point))
         .route("/sandbox/providers/{provider}/faults", post(arm_fault).delete(clear_faults))
         .route("/sandbox/providers/{provider}/transactions", get(transactions))
         .with_state(control)
 }
 
-/// Moves the clock from due time to due time. Answers the new time.
-async fn advance(State(control): State<Control>, body: Bytes) -> Result<Json<Value>, Problem> {
-    let mut fields = strict_json::read_object(&body)?;
-    let seconds = fields.required_integer("advance_seconds", 0..=ADVANCE_AT_MOST);
-    fields.finish()?;
-    if !control.time.is_simulated() {
-        let detail = "This sandbox's clock runs by itself. Start it with `serve --clock simulated` to move it.";
-        return Err(Problem::new(ProblemCode::InvalidRequest, detail));
-    }
-    let _turn = control.moving.lock().await;
-    let target = control.time.now() + Duration::from_secs(seconds?.unsigned_abs());
-    control.move_clock(target).await.map_err(Problem::internal)?;
-    Ok(Json(json!({"now": target.to_string()})))
-}
-
-impl Control {
-    async fn move_clock(&self, target: Timestamp) -> anyhow::Result<()> {
-        while let Some(due) = self.link.next_due().await?.filter(|due| *due <= target) {
-            self.step(due).await?;
-        }
-        self.step(target).await
-    }
-
-    async fn step(&self, to: Timestamp) -> anyhow::Result<()> {
-        let now = self.time.set(Some(to));
-        write_whole(&self.clock_file, now.to_string().as_bytes())?;
-        self.link.set_clock(Some(now)).await
-    }
+/// Runs a job now, as if it were time. Answers what it saw, did and could not do.
+async fn run_job(State(control): State<Control>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+    let job = Job::ALL.into_iter().find(|job| job.as_str() == name);
+    let job = job.ok_or_else(|| Problem::new(ProblemCode::NotFound, NO_SUCH_JOB))?;
+    let report = job.run(&control.gateway, true).await.map_err(Problem::internal)?;
+    control.clock.settle_down().await;
+    Ok(Json(report))
 }
 
 /// Makes the process die at a point: `{"point":"after_call"}`.

@@ -1,4 +1,5 @@
-//! `demo`: a payment created, authorized and captured, with its timeline, as a merchant would do it over HTTP.
+//! `demo`: a payment's whole life as a merchant sees it over HTTP: created, captured, told of, settled, refunded; and what
+//! goes wrong on the way, put right.
 
 use std::io::Write;
 
@@ -10,6 +11,11 @@ use crate::{
     client::Client,
     serve::{Sandbox, ServeOptions},
 };
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 24 * 60 * MINUTE;
+/// How often the inbox is looked at before something is missing: some seconds.
+const LOOKS: u32 = 500;
 
 /// Plays the demo. An error: something was not as it should be.
 pub async fn run() -> anyhow::Result<()> {
@@ -31,35 +37,87 @@ pub async fn run() -> anyhow::Result<()> {
 }
 
 async fn play(client: &Client) -> anyhow::Result<()> {
-    captured(client).await?;
+    let id = captured(client).await?;
+    told(client, &id).await?;
+    settled(client, &id).await?;
+    refunded(client, &id).await?;
     declined(client).await?;
     lost_answer(client).await?;
+    outage(client).await?;
     say("Everything was as it should be.")
 }
 
-async fn captured(client: &Client) -> anyhow::Result<()> {
+async fn captured(client: &Client) -> anyhow::Result<String> {
     say("A payment of 1000 yen by card, through Stripe's wire format")?;
     let created = client.create("demo-order-1", 1000, "pm_card_visa").await?;
     show("create", created.status, &created.body)?;
     ensure!(created.status == 201 && created.text("status") == "AUTHORIZED", "expected that the payment is authorized");
-    let id = created.text("id");
+    let id = created.text("id").to_owned();
 
     let again = client.create("demo-order-1", 1000, "pm_card_visa").await?;
     show("the same request again", again.status, &again.body)?;
     ensure!(again.replayed && again.text("id") == id, "expected that the same key gives the same payment");
 
-    let captured = client.capture(id, "demo-capture-1", None).await?;
+    let captured = client.capture(&id, "demo-capture-1", None).await?;
     show("capture", captured.status, &captured.body)?;
     ensure!(captured.status == 200 && captured.text("status") == "CAPTURED", "expected that the payment is captured");
 
     say("  its timeline:")?;
-    for entry in client.timeline(id).await? {
+    for entry in client.timeline(&id).await? {
         say(&format!("    {}", timeline_line(&entry)))?;
     }
     let transactions = client.transactions("stripe").await?;
     let ours: Vec<_> = transactions.iter().filter(|transaction| transaction["payment_id"] == id).collect();
     ensure!(ours.len() == 1 && ours[0]["captured"] == 1000, "expected that Stripe's books show one charge of 1000 yen");
-    say("  Stripe's own books show one charge of 1000 yen for it.\n")
+    say("  Stripe's own books show one charge of 1000 yen for it.\n")?;
+    Ok(id)
+}
+
+/// The merchant's endpoint in the sandbox has received what happened, signed.
+async fn told(client: &Client, id: &str) -> anyhow::Result<()> {
+    say("The merchant is told, by signed webhooks")?;
+    // Each says its number within the payment; which arrives first does not matter.
+    let mut types = told_of(client, id, 2).await?;
+    types.sort();
+    ensure!(types == ["payment.authorized", "payment.captured"], "expected to be told of both, once: {types:?}");
+    say("")
+}
+
+async fn settled(client: &Client, id: &str) -> anyhow::Result<()> {
+    say("A day later: at 02:00 in Tokyo what was captured is settled")?;
+    client.advance(DAY).await?;
+    let payment = client.payment(id).await?;
+    ensure!(payment["status"] == "SETTLED", "expected that the payment is settled: {payment}");
+    let settlement = payment["settlement_id"].as_str().unwrap_or_default();
+    say(&format!("  the payment is {} in {settlement}", payment["status"].as_str().unwrap_or_default()))?;
+    let answer = client.get(&format!("/v1/settlements/{settlement}")).await?;
+    let totals = &answer.body["totals"][0];
+    ensure!(answer.status == 200 && totals["gross"] == 1000, "expected that its totals show it: {}", answer.body);
+    say(&format!("  totals: gross {}, fees {}, net {} JPY\n", totals["gross"], totals["fees"], totals["net"]))
+}
+
+async fn refunded(client: &Client, id: &str) -> anyhow::Result<()> {
+    say("A refund of 400 yen, one of too much, and the rest")?;
+    for (key, amount, expected) in
+        [("demo-refund-1", Some(400), 201), ("demo-refund-2", Some(700), 422), ("demo-refund-3", None, 201)]
+    {
+        let refund = client.refund(id, key, amount).await?;
+        let word = if expected == 201 { refund.text("status") } else { refund.text("code") };
+        say(&format!(
+            "  refund of {}: {} {word}",
+            amount.map_or("the rest".to_owned(), |yen| yen.to_string()),
+            refund.status
+        ))?;
+        ensure!(refund.status == expected, "expected {expected}: {}", refund.body);
+    }
+    let payment = client.payment(id).await?;
+    ensure!(
+        payment["status"] == "REFUNDED" && payment["amount_refunded"] == 1000,
+        "expected that all of it went back, and no more: {payment}"
+    );
+    let types = told_of(client, id, 6).await?;
+    ensure!(types.len() == 6, "expected that the merchant was told of all of it: {types:?}");
+    say("")
 }
 
 async fn declined(client: &Client) -> anyhow::Result<()> {
@@ -91,6 +149,50 @@ async fn lost_answer(client: &Client) -> anyhow::Result<()> {
     let ours = transactions.iter().filter(|transaction| transaction["payment_id"] == known.body["id"]).count();
     ensure!(ours == 1, "expected that the payer was charged once");
     say("  The payer was charged once.\n")
+}
+
+/// Nobody retries: the job finds out.
+async fn outage(client: &Client) -> anyhow::Result<()> {
+    say("The same, and the merchant never asks again; and then the merchant's server is down")?;
+    client.fault("stripe", &serde_json::json!({"kind": "drop_webhooks", "times": 2})).await?;
+    let fault = serde_json::json!({"kind": "charge_then_timeout", "times": 1, "ms": 300});
+    client.fault("stripe", &fault).await?;
+    let unknown = client.create("demo-order-4", 700, "pm_card_visa").await?;
+    show("create", unknown.status, &unknown.body)?;
+    let id = unknown.text("id");
+    client.inbox_answers(503, Some(2)).await?;
+    client.advance(30 * MINUTE).await?;
+    let payment = client.payment(id).await?;
+    say(&format!("  half an hour later: {}", payment["status"].as_str().unwrap_or_default()))?;
+    ensure!(payment["status"] == "AUTHORIZED", "expected that the job found the charge: {payment}");
+    let delivery = client.deliveries(id).await?.into_iter().next().unwrap_or_default();
+    let attempts = delivery["attempts"].as_array().map_or(0, Vec::len);
+    say(&format!("  its webhook: {} by try {attempts}", delivery["status"].as_str().unwrap_or_default()))?;
+    ensure!(delivery["status"] == "DELIVERED" && attempts == 3, "expected that retries reach the merchant: {delivery}");
+    say("")
+}
+
+/// Waits until the merchant's endpoint has received so much of a payment, and says what it was.
+async fn told_of(client: &Client, id: &str, events: usize) -> anyhow::Result<Vec<String>> {
+    let mut types = Vec::new();
+    for _ in 0..LOOKS {
+        types.clear();
+        for hook in client.inbox().await? {
+            ensure!(hook["verified"] == true, "expected that every webhook is signed: {hook}");
+            let body: Value = serde_json::from_str(hook["body"].as_str().unwrap_or_default())?;
+            if body["data"]["id"] == id || body["data"]["payment_id"] == id {
+                types.push(body["type"].as_str().unwrap_or_default().to_owned());
+            }
+        }
+        if types.len() >= events {
+            break;
+        }
+        client.pause().await;
+    }
+    for event in &types {
+        say(&format!("  told: {event}"))?;
+    }
+    Ok(types)
 }
 
 fn show(what: &str, status: u16, body: &Value) -> anyhow::Result<()> {

@@ -17,6 +17,8 @@ use tollgate_gateway::{
 };
 use tollgate_runtime::System;
 
+use crate::inbox;
+
 /// More than anybody meets by hand.
 const NO_LIMIT: u32 = 1_000_000;
 
@@ -72,6 +74,7 @@ impl Identity {
         for (index, (id, name, key)) in merchants.iter().enumerate() {
             let digest = api_key_digest(key);
             if parts.store.by_key(digest).await?.is_some() {
+                follow_inbox(parts, *id, inbox).await?;
                 continue;
             }
             let requests_per_minute = (index < 2).then_some(NO_LIMIT);
@@ -99,6 +102,18 @@ impl Identity {
     pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         write_whole(&folder.join("sandbox.json"), &serde_json::to_vec_pretty(self)?)
     }
+}
+
+/// The built-in inbox may be at another port now; an endpoint that the merchant has set is left alone.
+async fn follow_inbox(parts: &Parts, merchant: MerchantId, inbox: &str) -> anyhow::Result<()> {
+    let Some(mut endpoint) = parts.store.endpoint(merchant).await? else { return Ok(()) };
+    let built_in = endpoint.url.starts_with("http://127.0.0.1:") && endpoint.url.ends_with(inbox::PATH);
+    if built_in && endpoint.url != inbox {
+        inbox.clone_into(&mut endpoint.url);
+        endpoint.revision += 1;
+        parts.store.put_endpoint(&endpoint).await?;
+    }
+    Ok(())
 }
 
 /// Writes a file in one step: a kill leaves the old one or the new one, never a part.

@@ -4,11 +4,14 @@
 //! It composes; it holds no rule about money.
 
 pub mod client;
+mod clock;
 mod console;
 mod control;
 pub mod demo;
 pub mod drills;
 mod identity;
+mod inbox;
+mod jobs;
 mod lock;
 mod outside;
 pub mod process;

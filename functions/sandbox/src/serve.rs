@@ -6,30 +6,36 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
 use axum::Router;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
-use tollgate_assembly::{Configuration, Outside, Parts, StripeConfiguration};
+use tollgate_assembly::{Configuration, Outside, Parts, StripeConfiguration, embedded};
 use tollgate_gateway::ports::Time;
 use tollgate_payments::Payments;
 use tollgate_provider_webhooks::ProviderWebhooks;
 use tollgate_runtime::{
-    Edge, Server, Variables,
+    Edge, InternalCallers, Server, Stop, System, TaskSpawner, Variables,
     function::stop_signal,
     health::Health,
     layered_routes,
     layers::{RequestLimits, layered_fallback},
-    metrics,
+    metrics, stopping,
+    system::within,
 };
 use tollgate_simulators::{Settings, Simulators};
+use tollgate_webhook_delivery::{DeliveryHandler, WebhookDelivery};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
 use crate::{
+    clock::Clock,
     console, control,
     control::Control,
     identity::{Identity, kept_secret, write_whole},
+    inbox::{self, Inbox},
+    jobs::Job,
     lock::FolderLock,
     outside::{Crashes, Outages, PlayedHttp},
     providers_link::ProvidersLink,
@@ -38,6 +44,15 @@ use crate::{
 
 /// What simulated Stripe is called with; it takes any test key.
 const SIMULATED_STRIPE_KEY: &str = "sk_test_sandbox";
+
+/// A graceful stop waits so long for what runs beside the server.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// Moving the clock far, or settling many payments, takes its time.
+const OWN_DEADLINE: Duration = Duration::from_secs(30 * 60);
+
+fn own_limits() -> RequestLimits {
+    RequestLimits { deadline: OWN_DEADLINE, ..RequestLimits::default() }
+}
 
 /// How the sandbox is served.
 #[derive(Debug, Clone)]
@@ -136,26 +151,38 @@ impl Sandbox {
         let mut identity = Identity::load_or_make(&folder.path, system.system.entropy.as_ref())?;
         identity.url.clone_from(&url);
         identity.console = format!("{url}/console");
-        identity.seed(&parts, &system.system, &format!("{url}/sandbox/inbox")).await?;
+        identity.seed(&parts, &system.system, &format!("{url}{}", inbox::PATH)).await?;
         identity.write(&folder.path)?;
 
         let merchants = identity.merchants()?.into_iter().map(|(id, name, _)| (id, name.to_owned())).collect();
-        let control = Control {
-            link: link.clone(),
-            crashes,
-            outages,
+        let gateway = parts.gateway.clone();
+        let clock = Clock {
             time: system.time.clone(),
-            clock_file,
+            file: clock_file,
+            link: link.clone(),
+            gateway: gateway.clone(),
+            agenda: parts.store.clone(),
+            queue: parts.queue.clone(),
+            tasks: system.system.tasks.clone(),
             moving: Arc::default(),
         };
+        let control = Control { link: link.clone(), crashes, outages, gateway, clock };
+        let inbox = Inbox::open(
+            &folder.path.join("inbox.jsonl"),
+            identity.merchants()?.into_iter().map(|(id, ..)| id).collect(),
+            parts.store.clone(),
+            parts.secrets_key.clone(),
+            system.system.time.clone(),
+        )?;
         let console = console::Console {
             gateway: parts.gateway.clone(),
             merchants,
             api_key: identity.api_key.clone(),
             url: url.clone(),
         };
-        let router = compose(&parts, &system, control, console);
-        let (stop, serving) = start_serving(system.clone(), listener, router);
+        let router = compose(&parts, &system, control, console, inbox);
+        let background = start_background(&parts, &system);
+        let (stop, serving) = start_serving(system.clone(), listener, router, background);
         // Once they are told where their webhooks go, providers send those that waited: somebody must take them.
         let stripe = configuration.stripe.as_ref().filter(|_| simulated_stripe);
         tell_providers(&link, stripe, &system, &url).await?;
@@ -188,6 +215,7 @@ fn start_serving(
     system: SandboxSystem,
     listener: TcpListener,
     router: Router,
+    background: BackgroundWork,
 ) -> (oneshot::Sender<()>, JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(async move {
@@ -196,6 +224,7 @@ fn start_serving(
             _ = stopped.await;
         };
         Server::new(&system.system).serve(listener, router, stopped).await;
+        background.end(system.system.time.as_ref()).await;
     });
     (stop, serving)
 }
@@ -284,7 +313,41 @@ async fn tell_providers(
     Ok(())
 }
 
-fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: console::Console) -> Router {
+/// What the functions do beside their requests: messages are consumed, and jobs run by the clock, if that runs.
+fn start_background(parts: &Parts, system: &SandboxSystem) -> BackgroundWork {
+    let tasks = TaskSpawner::default();
+    let (stop, stopping) = stopping();
+    let beside = System { tasks: tasks.clone(), ..system.system.clone() };
+    let handler = DeliveryHandler::new(parts.gateway.clone());
+    let mut work = vec![embedded::consumer(parts, &beside, handler)];
+    if !system.time.is_simulated() {
+        let time = &system.system.time;
+        work.extend(Job::ALL.map(|job| job.scheduled(&parts.gateway).in_background(Arc::clone(time))));
+    }
+    for work in work {
+        work.start(&tasks, stopping.clone());
+    }
+    BackgroundWork { stop, tasks }
+}
+
+/// What runs beside the server.
+struct BackgroundWork {
+    stop: Stop,
+    /// Its own: the mover of the clock waits for the gateway's tasks, which end.
+    tasks: TaskSpawner,
+}
+
+impl BackgroundWork {
+    /// Ends it, within the bound of a graceful stop.
+    async fn end(self, time: &dyn Time) {
+        self.stop.now();
+        if within(time, STOP_WITHIN, self.tasks.idle()).await.is_none() {
+            tracing::warn!("stopped with work beside the server unfinished");
+        }
+    }
+}
+
+fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: console::Console, inbox: Inbox) -> Router {
     let edge = |function| Edge::new(function, &system.system);
     let payments = tollgate_payments::router(Payments {
         gateway: parts.gateway.clone(),
@@ -298,10 +361,17 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
     let webhook_limits =
         RequestLimits { body_bytes: tollgate_provider_webhooks::BODY_AT_MOST, ..RequestLimits::default() };
     let health = Health::new("sandbox", &system.system, vec![parts.store_check()]).router();
-    let own =
-        control::router(control).merge(console::router(console)).merge(health).merge(metrics::router(&system.system));
+    let delivery =
+        tollgate_webhook_delivery::router(WebhookDelivery { gateway: parts.gateway.clone() }, InternalCallers::Nobody);
+    let own = control::router(control)
+        .merge(inbox::router(inbox.clone()))
+        .merge(console::router(console))
+        .merge(health)
+        .merge(metrics::router(&system.system));
     let functions = layered_routes(payments, edge("payments"))
         .merge(layered_routes(webhooks, edge("provider-webhooks").with_limits(webhook_limits)))
-        .merge(layered_routes(own, edge("sandbox")));
+        .merge(layered_routes(delivery, edge("webhook-delivery")))
+        .merge(layered_routes(own, edge("sandbox").with_limits(own_limits())))
+        .merge(inbox::endpoint(inbox));
     layered_fallback(functions, edge("sandbox"))
 }

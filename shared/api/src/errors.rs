@@ -3,14 +3,14 @@
 use tollgate_domain::Refusal;
 use tollgate_gateway::{Error, ports::provider::Unsupported};
 
-use crate::{Problem, ProblemCode};
+use crate::{FieldError, Problem, ProblemCode};
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         use ProblemCode as Code;
         match error {
             Error::Refused(refusal) => refused(refusal),
-            Error::NotFound => Self::new(Code::NotFound, "There is no such payment."),
+            Error::NotFound => Self::new(Code::NotFound, "There is nothing of this kind by this id."),
             Error::KeyReused => Self::new(
                 Code::IdempotencyKeyReused,
                 "This Idempotency-Key was used for another request. Use a new key for a new request.",
@@ -42,12 +42,15 @@ impl From<Error> for Problem {
             Error::PartialCaptureNotSupported => {
                 Self::new(Code::PartialCaptureNotSupported, "The provider captures the whole amount only.")
             }
+            Error::EndpointRefused(refused) => {
+                Self::invalid_fields(vec![FieldError { pointer: "/url".to_owned(), detail: refused.to_string() }])
+            }
             Error::Store(cause) => Self::new(
                 Code::StoreUnavailable,
                 "The gateway cannot reach its store. Send it again with the same Idempotency-Key.",
             )
             .caused_by(cause),
-            Error::Internal => Self::internal(error),
+            Error::Queue(_) | Error::Internal => Self::internal(error),
         }
     }
 }

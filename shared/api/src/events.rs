@@ -1,10 +1,10 @@
 //! Events to merchants, as they are signed and sent.
 
 use serde::Serialize;
-use tollgate_domain::{Event, EventId, Refund};
+use tollgate_domain::{Event, EventId};
 use tollgate_gateway::ports::EventFormat;
 
-use crate::payment::{FailureBody, PaymentBody};
+use crate::{payment::PaymentBody, refund::RefundBody};
 
 /// Renders events as the contract has them.
 #[derive(Debug, Clone, Copy)]
@@ -26,21 +26,6 @@ enum Data {
     Refund(Box<RefundBody>),
 }
 
-/// A refund as merchants see it.
-#[derive(Serialize)]
-struct RefundBody {
-    id: String,
-    object: &'static str,
-    payment_id: String,
-    amount: i64,
-    currency: String,
-    reason: Option<String>,
-    status: &'static str,
-    failure: Option<FailureBody>,
-    created_at: String,
-    updated_at: String,
-}
-
 impl EventFormat for JsonEvents {
     fn body(&self, id: EventId, event: &Event) -> String {
         let data = match &event.refund {
@@ -56,22 +41,5 @@ impl EventFormat for JsonEvents {
         };
         // Strings, numbers and maps of strings: this cannot fail.
         serde_json::to_string(&body).unwrap_or_default()
-    }
-}
-
-impl From<&Refund> for RefundBody {
-    fn from(refund: &Refund) -> Self {
-        Self {
-            id: refund.id.to_string(),
-            object: "refund",
-            payment_id: refund.payment_id.to_string(),
-            amount: refund.amount.minor(),
-            currency: refund.amount.currency().code().to_owned(),
-            reason: refund.reason.clone(),
-            status: refund.status.as_str(),
-            failure: refund.failure.as_ref().map(FailureBody::from),
-            created_at: refund.created_at.to_string(),
-            updated_at: refund.updated_at.to_string(),
-        }
     }
 }

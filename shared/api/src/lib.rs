@@ -11,9 +11,11 @@ pub mod idempotency_key;
 pub mod job_report;
 pub mod payment;
 pub mod problem;
+pub mod refund;
 pub mod requests;
 pub mod strict_json;
 pub mod timeline;
+pub mod webhooks;
 
 pub use job_report::JobReportBody;
 pub use problem::{FieldError, Problem, ProblemCode};

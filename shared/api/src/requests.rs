@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::http::Uri;
-use tollgate_domain::{CaptureMethod, Currency, Details, Money, PaymentStatus, ProviderName, Timestamp};
+use tollgate_domain::{CaptureMethod, Currency, Details, EventId, Money, PaymentStatus, ProviderName, Timestamp};
 use tollgate_gateway::records::ListQuery;
 use utoipa::ToSchema;
 
@@ -18,6 +18,7 @@ const TOKEN_CHARS: usize = 255;
 const REFERENCE_CHARS: usize = 255;
 const DESCRIPTION_CHARS: usize = 500;
 const URL_CHARS: usize = 2048;
+const ID_CHARS: usize = 40;
 const METADATA: MapLimits = MapLimits { pairs: 20, key_chars: 40, value_chars: 500 };
 /// The largest page of a list.
 const PAGE_AT_MOST: u32 = 100;
@@ -57,6 +58,33 @@ pub struct CaptureBody {
     /// In minor units; left out, everything. What is not captured is released.
     #[schema(minimum = 1)]
     amount: Option<i64>,
+}
+
+/// The body of `POST /v1/payments/{id}/refund`, for the API's description.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body; the strict reader reads it")]
+pub struct CreateRefundBody {
+    /// In minor units; left out, all that is left.
+    #[schema(minimum = 1)]
+    amount: Option<i64>,
+    /// Free text.
+    reason: Option<String>,
+}
+
+/// The body of `PUT /v1/webhook-endpoint`, for the API's description.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body; the strict reader reads it")]
+pub struct SetWebhookEndpointBody {
+    /// `https`, on a public address.
+    url: String,
+}
+
+/// The body of `POST /v1/webhooks/{payment id}/redeliver`, for the API's description.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body; the strict reader reads it")]
+pub struct RedeliverBody {
+    /// `evt_…`; left out, what is not delivered, or everything where all is.
+    event_id: Option<String>,
 }
 
 /// A payment as a merchant asks for it.
@@ -121,23 +149,72 @@ pub fn read_nothing(body: &[u8]) -> Result<(), Problem> {
     strict_json::read_object_if_any(body)?.finish()
 }
 
+/// Reads the body of `POST /v1/payments/{id}/refund`: amount and reason, both optional.
+pub fn read_refund(body: &[u8]) -> Result<(Option<i64>, Option<String>), Problem> {
+    let mut fields = strict_json::read_object_if_any(body)?;
+    let amount = fields.optional_integer("amount", 1..=Money::MAX_MINOR);
+    let reason = fields.optional_string("reason", DESCRIPTION_CHARS);
+    fields.finish()?;
+    Ok((amount?, reason?))
+}
+
+/// Reads the body of `PUT /v1/webhook-endpoint`. Whether the URL may be called, the gateway decides.
+pub fn read_webhook_endpoint(body: &[u8]) -> Result<String, Problem> {
+    let mut fields = strict_json::read_object(body)?;
+    let url = fields.required_parsed("url", URL_CHARS, |url| Ok::<_, &str>(url.to_owned()));
+    fields.finish()?;
+    Ok(url?)
+}
+
+/// Reads the body of `POST /v1/webhooks/{payment id}/redeliver`.
+pub fn read_redeliver(body: &[u8]) -> Result<Option<EventId>, Problem> {
+    let mut fields = strict_json::read_object_if_any(body)?;
+    let event = fields.optional_parsed("event_id", ID_CHARS, event_id);
+    fields.finish()?;
+    Ok(event?)
+}
+
+/// Reads the query of `GET /v1/events`: behind which event, and how many.
+pub fn read_events(query: &str) -> Result<(Option<EventId>, u32), Problem> {
+    let (mut after, mut limit) = (None, PAGE_AT_MOST);
+    read_query(query, |name, value| {
+        match name {
+            "after" => after = Some(event_id(&value)?),
+            "limit" => limit = page_limit(&value)?,
+            _ => return Err("is not a parameter of this call"),
+        }
+        Ok(())
+    })?;
+    Ok((after, limit))
+}
+
+fn event_id(text: &str) -> Result<EventId, &'static str> {
+    text.parse().map_err(|_| "must be the id of an event: evt_…")
+}
+
 /// Reads the query of `GET /v1/payments`.
 pub fn read_list(query: &str, merchant: tollgate_domain::MerchantId) -> Result<ListQuery, Problem> {
+    let mut list = ListQuery { merchant, merchant_reference: None, status: None, after: None, limit: PAGE };
+    read_query(query, |name, value| read_list_parameter(&mut list, name, value))?;
+    Ok(list)
+}
+
+/// Reads a query; every mistake is named, each with its parameter.
+fn read_query(query: &str, mut parameter: impl FnMut(&str, String) -> Result<(), &'static str>) -> Result<(), Problem> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
         .map_err(|_| Problem::new(ProblemCode::InvalidRequest, "The query is not well formed."))?;
-    let mut list = ListQuery { merchant, merchant_reference: None, status: None, after: None, limit: PAGE };
     let mut seen = Vec::new();
     let mut errors = Vec::new();
     for (name, value) in pairs {
         card_data::refuse_in_text("The query", &name)?;
         card_data::refuse_in_text("The query", &value)?;
-        let read = if seen.contains(&name) { Err("came twice") } else { read_list_parameter(&mut list, &name, value) };
+        let read = if seen.contains(&name) { Err("came twice") } else { parameter(&name, value) };
         if let Err(detail) = read {
             errors.push(FieldError { pointer: format!("?{}", shown(&name)), detail: detail.to_owned() });
         }
         seen.push(name);
     }
-    if errors.is_empty() { Ok(list) } else { Err(query_problem(errors)) }
+    if errors.is_empty() { Ok(()) } else { Err(query_problem(errors)) }
 }
 
 fn read_list_parameter(list: &mut ListQuery, name: &str, value: String) -> Result<(), &'static str> {
@@ -147,14 +224,16 @@ fn read_list_parameter(list: &mut ListQuery, name: &str, value: String) -> Resul
             let status = PaymentStatus::ALL.into_iter().find(|status| status.as_str() == value);
             list.status = Some(status.ok_or("must be a status of a payment, in capitals")?);
         }
-        "limit" => {
-            let limit = value.parse().ok().filter(|limit| (1..=PAGE_AT_MOST).contains(limit));
-            list.limit = limit.ok_or("must be an integer from 1 to 100")?;
-        }
+        "limit" => list.limit = page_limit(&value)?,
         "cursor" => list.after = Some(cursor::read(&value).ok_or("must be a next_cursor of an earlier page")?),
         _ => return Err("is not a parameter of this call"),
     }
     Ok(())
+}
+
+fn page_limit(value: &str) -> Result<u32, &'static str> {
+    let limit = value.parse().ok().filter(|limit| (1..=PAGE_AT_MOST).contains(limit));
+    limit.ok_or("must be an integer from 1 to 100")
 }
 
 fn query_problem(errors: Vec<FieldError>) -> Problem {

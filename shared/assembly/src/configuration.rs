@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 pub struct Configuration {
     /// The SQLite database.
     pub store: PathBuf,
+    /// The queue between functions.
+    pub queue: QueueConfiguration,
     /// What secrets in the store are sealed with, and return links proven.
     pub secrets_key: Zeroizing<[u8; 32]>,
     /// Where payers and providers reach us from outside.
@@ -26,6 +28,13 @@ pub struct Configuration {
     pub provider_timeout: Duration,
     /// For a store operation that somebody waits for.
     pub store_timeout: Duration,
+}
+
+/// The queue between functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueConfiguration {
+    /// In process, in a file beside the store's, which the functions on that store share.
+    Embedded,
 }
 
 /// Where and as whom Stripe is called.
@@ -43,6 +52,11 @@ impl Configuration {
     /// Reads the table. Every mistake is noted in `vars`; `finish` reports them all.
     pub fn read(vars: &mut Variables) -> Read<Self> {
         let store = vars.var("STORE_URL", "the store: sqlite:PATH").url(&["sqlite"]).required();
+        let queue = vars
+            .var("QUEUE_URL", "the queue between functions: embedded:")
+            .url(&["embedded"])
+            .or("embedded:")
+            .and_then(|url| read_queue(vars, url.rest()));
         let secrets_key = vars
             .var("SECRETS_KEY", "32 bytes in base64: what secrets in the store are encrypted with")
             .secret()
@@ -62,6 +76,7 @@ impl Configuration {
         let secrets_key = secrets_key.and_then(|text| read_secrets_key(vars, &text));
         Ok(Self {
             store: store?,
+            queue: queue?,
             secrets_key: secrets_key?,
             public_url: public_url?.as_str().trim_end_matches('/').to_owned(),
             stripe: stripe?,
@@ -90,6 +105,14 @@ fn read_store(vars: &mut Variables, path: &str) -> Result<PathBuf, Mistaken> {
         return Err(vars.refuse("STORE_URL names no file (sqlite:PATH)"));
     }
     Ok(PathBuf::from(path))
+}
+
+/// The file is where the store is: nothing to say of it.
+fn read_queue(vars: &mut Variables, rest: &str) -> Result<QueueConfiguration, Mistaken> {
+    if rest.is_empty() {
+        return Ok(QueueConfiguration::Embedded);
+    }
+    Err(vars.refuse("QUEUE_URL is `embedded:` and nothing more: its file is beside the store's"))
 }
 
 /// No key: Stripe is off. A key without what it needs is a mistake, not a surprise at the first webhook.

@@ -4,7 +4,8 @@
 //! Must not know: routes.
 
 mod configuration;
+pub mod embedded;
 mod parts;
 
-pub use configuration::{Configuration, StripeConfiguration};
+pub use configuration::{Configuration, QueueConfiguration, StripeConfiguration};
 pub use parts::{Outside, Parts};

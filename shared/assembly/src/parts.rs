@@ -1,23 +1,22 @@
 //! The parts of a function, built from its configuration.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use tollgate_api::events::JsonEvents;
 use tollgate_domain::{BootId, ProviderName};
 use tollgate_gateway::{
     Authenticator, Gateway, Ports, ReturnLinks, Settings, Stores,
-    ports::{
-        EventReader, FailPoints, HttpClient, Provider, Store, WebhookSender, fail_points::NoFailPoints, queue::NoQueue,
-    },
+    ports::{EventReader, FailPoints, HttpClient, Provider, Store, WebhookSender, fail_points::NoFailPoints},
     secrets::SecretsKey,
 };
+use tollgate_messaging::EmbeddedQueue;
 use tollgate_providers::{HttpSettings, Metered, ReqwestClient, Secret, Stripe, StripeConfig, StripeEvents};
 use tollgate_runtime::{System, health::Check};
 use tollgate_store::{Options, SqliteStore};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
-use crate::{Configuration, StripeConfiguration};
+use crate::{Configuration, QueueConfiguration, StripeConfiguration};
 
 /// What a sandbox replaces.
 #[derive(Clone)]
@@ -55,6 +54,8 @@ pub struct Parts {
     pub readers: HashMap<ProviderName, Arc<dyn EventReader>>,
     /// The store, for what no use-case covers: making merchants, readiness.
     pub store: Arc<SqliteStore>,
+    /// The queue between functions.
+    pub queue: EmbeddedQueue,
     /// Seals merchants' secrets.
     pub secrets_key: SecretsKey,
 }
@@ -73,6 +74,7 @@ impl Parts {
         let store = SqliteStore::open(&configuration.store, options, Arc::clone(&system.time))
             .with_context(|| format!("the store {} cannot be opened", configuration.store.display()))?;
         let store = Arc::new(store);
+        let queue = open_queue(configuration, system, &outside)?;
         let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
         let mut readers: HashMap<ProviderName, Arc<dyn EventReader>> = HashMap::new();
         if let Some(stripe) = &configuration.stripe {
@@ -87,7 +89,7 @@ impl Parts {
             stores: Stores::of(&store),
             providers,
             events: Arc::new(JsonEvents),
-            queue: Arc::new(NoQueue),
+            queue: Arc::new(queue.clone()),
             webhooks: outside.webhooks,
             secrets: secrets_key.clone(),
             time: Arc::clone(&system.time),
@@ -104,6 +106,7 @@ impl Parts {
             authenticator: Arc::new(Authenticator::new(store.clone(), Arc::clone(&system.time))),
             readers,
             store,
+            queue,
             secrets_key,
         })
     }
@@ -116,6 +119,20 @@ impl Parts {
             async move { Ok(store.ping().await?) }
         })
     }
+}
+
+/// The queue's file is beside the store's. (One that nobody keeps is in memory.)
+fn open_queue(configuration: &Configuration, system: &System, outside: &Outside) -> anyhow::Result<EmbeddedQueue> {
+    let QueueConfiguration::Embedded = configuration.queue;
+    let (options, time) = (tollgate_messaging::Options::default(), Arc::clone(&system.time));
+    let opened = if outside.ephemeral {
+        EmbeddedQueue::in_memory(options, time)
+    } else {
+        let mut file = configuration.store.clone().into_os_string();
+        file.push(".queue");
+        EmbeddedQueue::open(PathBuf::from(file), options, time)
+    };
+    opened.context("the queue cannot be opened")
 }
 
 fn build_stripe(

@@ -103,7 +103,8 @@ impl Delivery {
     #[must_use]
     pub fn after(&self, tried: Tried, jitter: f64, now: Timestamp) -> Self {
         let mut next = Self { attempts: self.attempts + 1, tries: self.tries + 1, ..self.clone() };
-        next.next_attempt_at = None;
+        // It was tried, so it found an endpoint: perhaps before whoever set that could say so.
+        (next.next_attempt_at, next.waits_for_endpoint) = (None, false);
         match tried {
             Tried::Taken => next.status = DeliveryStatus::Delivered,
             Tried::Gone => {
@@ -127,7 +128,7 @@ impl Delivery {
     /// The delivery put off without a try: its endpoint does not answer, or is too busy (rule 20).
     #[must_use]
     pub fn put_off(&self, until: Timestamp) -> Self {
-        Self { next_attempt_at: Some(until), ..self.clone() }
+        Self { next_attempt_at: Some(until), waits_for_endpoint: false, ..self.clone() }
     }
 
     /// The delivery without an endpoint to go to.
@@ -214,6 +215,15 @@ mod tests {
         let waiting = delivery().after(FAILED, 0.5, NOW).after(Tried::Gone, 0.5, NOW);
         assert_eq!((waiting.attempts, waiting.tries, waiting.next_attempt_at), (2, 1, None));
         assert!(waiting.waits_for_endpoint && !waiting.is_over());
+    }
+
+    #[test]
+    fn what_is_tried_or_put_off_waits_for_no_endpoint_any_more() {
+        let waiting = delivery().without_endpoint();
+        for next in [waiting.after(Tried::Taken, 0.5, NOW), waiting.after(FAILED, 0.5, NOW), waiting.put_off(NOW)] {
+            assert!(!next.waits_for_endpoint, "{next:?}");
+        }
+        assert!(waiting.after(Tried::Gone, 0.5, NOW).waits_for_endpoint);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod refund;
 pub mod refusal;
 pub mod review;
 pub mod schedule;
+pub mod settlement;
 mod transitions;
 
 pub use change::Change;
@@ -39,7 +40,10 @@ pub use provider::{Answer, Failure, ProviderName, RefundState, RefundView, Trans
 pub use refund::{Refund, RefundStatus};
 pub use refusal::Refusal;
 pub use review::{Review, ReviewReason};
+pub use settlement::{Settlement, SettlementDay, SettlementStatus};
 pub use transitions::{Attempt, NotSettled, Observation};
 
 /// A point in time, UTC. Whatever is kept is cut to microseconds, which is what both stores hold.
 pub use jiff::Timestamp;
+/// A date on the calendar, of whichever place the name says.
+pub use jiff::civil::Date;

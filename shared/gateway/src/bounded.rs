@@ -42,7 +42,7 @@ impl Gateway {
                 Err(error) => return Err(error.into()),
                 Ok(committed) => {
                     if committed == Committed::Done {
-                        self.publish(set);
+                        self.publish([set], usize::MAX);
                     }
                     return Ok(committed);
                 }
@@ -50,19 +50,29 @@ impl Gateway {
         }
     }
 
-    /// Says that the events of `set`, which is committed, are to be delivered. Nobody waits for it: what is not said
-    /// becomes due by itself (rule 18).
-    fn publish(&self, set: &ChangeSet) {
-        let Some(change) = set.payment.as_ref().filter(|change| !change.events.is_empty()) else { return };
+    /// Says that the events of `sets`, which are committed, are to be delivered, if they are at most so many. Nobody waits
+    /// for it: what is not said becomes due by itself (rule 18).
+    pub(crate) fn publish<'a>(&self, sets: impl IntoIterator<Item = &'a ChangeSet>, at_most: usize) {
         let due = |event: &EventRecord| {
             let (merchant, payment, sequence) = (event.merchant, event.payment, event.sequence);
             Message::Deliver(DeliveryDue { merchant, payment, sequence, attempt: 1 })
         };
-        let messages: Vec<_> = change.events.iter().map(due).collect();
+        let events = sets.into_iter().filter_map(|set| set.payment.as_ref()).flat_map(|change| &change.events);
+        let messages: Vec<_> = events.map(due).collect();
+        if messages.len() <= at_most {
+            self.say(messages);
+        }
+    }
+
+    /// Publishes without waiting for it.
+    pub(crate) fn say(&self, messages: Vec<Message>) {
+        if messages.is_empty() {
+            return;
+        }
         let queue = Arc::clone(&self.ports.queue);
         self.ports.spawn.spawn(Box::pin(async move {
             if let Err(error) = queue.publish(&messages).await {
-                tracing::warn!(%error, "a delivery was not published; it becomes due by itself");
+                tracing::warn!(%error, "what is due was not published; it becomes due by itself");
             }
         }));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollgate_domain::{Operation, OperationKind, OperationState, Payment};
+use tollgate_domain::{Operation, OperationKind, OperationState, Payment, RefundId};
 
 use crate::Error;
 
@@ -15,6 +15,8 @@ pub struct Done {
     pub known: bool,
     /// The key had been used for this request before.
     pub replayed: bool,
+    /// The refund that was asked for.
+    pub refund: Option<RefundId>,
 }
 
 impl Done {
@@ -26,7 +28,10 @@ impl Done {
                 Err(operation.failure.clone().map_or(Error::Internal, Error::ProviderRefused))
             }
             (OperationState::Open, Some(NotReached { retry_after })) => Err(Error::ProviderUnavailable { retry_after }),
-            (state, _) => Ok(Self { payment, known: state.is_closed(), replayed: false }),
+            (state, _) => {
+                let refund = operation.refund.as_ref().map(|refund| refund.id);
+                Ok(Self { payment, known: state.is_closed(), replayed: false, refund })
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tollgate_domain::{Failure, Refusal};
 
-use crate::ports::{StoreError, provider::Unsupported};
+use crate::ports::{StoreError, provider::Unsupported, queue::QueueError, webhook_sender::EndpointRefused};
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,9 +36,15 @@ pub enum Error {
     /// The provider captures all or nothing.
     #[error("the provider captures the whole amount only")]
     PartialCaptureNotSupported,
+    /// The URL cannot be a webhook endpoint.
+    #[error("the URL {0}")]
+    EndpointRefused(EndpointRefused),
     /// The store gave no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The queue did not take what must be said.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// A defect of ours: the work ended without an outcome.
     #[error("the work ended without an outcome")]
     Internal,

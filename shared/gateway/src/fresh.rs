@@ -1,6 +1,6 @@
 //! Fresh ids and attempts, from the entropy and time that the gateway is given.
 
-use tollgate_domain::{Attempt, ChangeId, EventId, Lease, PaymentId, ProviderRequestId};
+use tollgate_domain::{Attempt, ChangeId, EventId, Lease, PaymentId, ProviderRequestId, RefundId, SettlementId};
 
 use crate::Gateway;
 
@@ -15,8 +15,23 @@ impl Gateway {
         PaymentId::from_random(self.random())
     }
 
+    pub(crate) fn refund_id(&self) -> RefundId {
+        RefundId::from_random(self.random())
+    }
+
+    /// A random number from 0 to 1.
+    pub(crate) fn jitter(&self) -> f64 {
+        let mut bytes = [0; 4];
+        self.ports.entropy.fill(&mut bytes);
+        f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX)
+    }
+
     pub(crate) fn event_id(&self) -> EventId {
         EventId::from_random(self.random())
+    }
+
+    pub(crate) fn settlement_id(&self) -> SettlementId {
+        SettlementId::from_random(self.random())
     }
 
     pub(crate) fn change_id(&self) -> ChangeId {

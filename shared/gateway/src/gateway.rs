@@ -4,13 +4,13 @@ use std::{future::Future, ops::Deref, sync::Arc, time::Duration};
 
 use futures::channel::oneshot;
 use tollgate_domain::{BootId, Change, Payment, ProviderName, Timestamp};
-use tracing::Instrument;
 
 use crate::{
     Error,
+    endpoint_health::EndpointHealth,
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue, Spawn,
-        Store, Time, Timelines, WebhookSender,
+        Agenda, Audit, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue,
+        SettlementChunks, Settlements, Spawn, Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST,
     },
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
     return_link::ReturnLinks,
@@ -57,6 +57,10 @@ pub struct Stores {
     pub merchants: Arc<dyn Merchants>,
     /// What jobs have to look at.
     pub agenda: Arc<dyn Agenda>,
+    /// Settlements.
+    pub settlements: Arc<dyn Settlements>,
+    /// The making of settlements.
+    pub settlement_chunks: Arc<dyn SettlementChunks>,
     /// The books, for checking, and how far jobs came.
     pub audit: Arc<dyn Audit>,
 }
@@ -65,7 +69,7 @@ impl Stores {
     /// One store for everything.
     pub fn of<S>(store: &Arc<S>) -> Self
     where
-        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda + Audit,
+        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda + Settlements + SettlementChunks + Audit,
     {
         Self {
             payments: Arc::clone(store) as _,
@@ -74,6 +78,8 @@ impl Stores {
             endpoints: Arc::clone(store) as _,
             merchants: Arc::clone(store) as _,
             agenda: Arc::clone(store) as _,
+            settlements: Arc::clone(store) as _,
+            settlement_chunks: Arc::clone(store) as _,
             audit: Arc::clone(store) as _,
         }
     }
@@ -88,6 +94,10 @@ pub struct Settings {
     pub provider_timeout: Duration,
     /// One store operation, interactive (contract: 5 s).
     pub store_timeout: Duration,
+    /// How much goes into one chunk of a settlement.
+    pub settlement_chunk: u32,
+    /// How long a settlement pauses after a chunk, real time: what merchants ask for meanwhile goes first.
+    pub settlement_pause: Duration,
     /// How long one holds the right to send: a provider call and what comes around it. Nothing is sent after it.
     pub lease: Duration,
     /// Makes and checks the links that payers come back by.
@@ -101,6 +111,8 @@ impl Settings {
             boot,
             provider_timeout: Duration::from_secs(10),
             store_timeout: Duration::from_secs(5),
+            settlement_chunk: CHUNK_AT_MOST,
+            settlement_pause: Duration::from_millis(20),
             lease: Duration::from_secs(20),
             return_links,
         }
@@ -115,6 +127,7 @@ pub struct Gateway(Arc<Inner>);
 pub struct Inner {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
+    pub(crate) health: EndpointHealth,
 }
 
 impl Deref for Gateway {
@@ -135,7 +148,7 @@ pub struct Context {
 impl Gateway {
     /// A gateway on these ports.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        Self(Arc::new(Inner { ports, settings }))
+        Self(Arc::new(Inner { ports, settings, health: EndpointHealth::default() }))
     }
 
     /// The present, cut to what the stores keep: what is answered now reads the same later.
@@ -160,7 +173,7 @@ impl Gateway {
             // A receiver that is gone has no use for the result; the work is done all the same.
             let _ = sender.send(work.await);
         };
-        self.ports.spawn.spawn(Box::pin(task.in_current_span()));
+        self.ports.spawn.spawn(Box::pin(task));
         receiver.await.unwrap_or(Err(Error::Internal))
     }
 

@@ -23,6 +23,8 @@ pub enum Route {
     Capture,
     /// `POST /v1/payments/{id}/void`
     Void,
+    /// `POST /v1/payments/{id}/refund`
+    Refund,
 }
 
 impl Route {
@@ -31,6 +33,7 @@ impl Route {
             Self::Create => "create",
             Self::Capture => "capture",
             Self::Void => "void",
+            Self::Refund => "refund",
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use crate::{
+    background::{Background, stopping},
     config::{Mistakes, Variables},
     health::{Check, Health},
     layers::{Edge, RequestLimits, layered},
@@ -30,6 +31,7 @@ use crate::{
 pub struct Function {
     router: Router,
     checks: Vec<Check>,
+    background: Vec<Background>,
     request_limits: RequestLimits,
     server_limits: ServerLimits,
 }
@@ -40,6 +42,7 @@ impl Function {
         Self {
             router,
             checks: Vec::new(),
+            background: Vec::new(),
             request_limits: RequestLimits::default(),
             server_limits: ServerLimits::default(),
         }
@@ -49,6 +52,13 @@ impl Function {
     #[must_use]
     pub fn ready_when(mut self, check: Check) -> Self {
         self.checks.push(check);
+        self
+    }
+
+    /// Adds work that no request asks for.
+    #[must_use]
+    pub fn beside(mut self, work: impl IntoIterator<Item = Background>) -> Self {
+        self.background.extend(work);
         self
     }
 
@@ -133,6 +143,14 @@ where
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(function = name, version = env!("CARGO_PKG_VERSION"), %address, "serving");
+    let (stop_background, stopping) = stopping();
+    for work in &function.background {
+        work.start(&system.tasks, stopping.clone());
+    }
+    let stop = async move {
+        stop.await;
+        stop_background.now();
+    };
     let server = Server::new(&system).with_limits(function.server_limits.clone());
     server.serve(listener, function.into_router(name, &system, project), stop).await;
     Ok(())

@@ -3,6 +3,7 @@
 //!
 //! Must not know: payments, merchants, stores or providers.
 
+pub mod background;
 pub mod config;
 pub mod function;
 pub mod health;
@@ -10,12 +11,15 @@ pub mod internal;
 pub mod layers;
 pub mod logs;
 pub mod metrics;
+pub mod scheduler;
 pub mod server;
 pub mod system;
 
+pub use background::{Background, Stop, Stopping, stopping};
 pub use config::{Secret, Variables};
 pub use function::{Function, run};
 pub use internal::InternalCallers;
 pub use layers::{CorrelationId, Edge, layered, layered_routes};
+pub use scheduler::{Cadence, ScheduledJob};
 pub use server::{Server, ServerLimits};
 pub use system::{OsEntropy, System, SystemClock, TaskSpawner};

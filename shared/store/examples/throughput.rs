@@ -118,8 +118,7 @@ struct Table {
 impl Table {
     fn read(source: &Connection, name: &str) -> Self {
         let statement = source.prepare(&format!("SELECT * FROM {name}")).unwrap();
-        let generated = |column: &&str| name == "operations" && ["kind", "state"].contains(column);
-        let columns: Vec<&str> = statement.column_names().filter(|column| !generated(column)).collect();
+        let columns: Vec<&str> = statement.column_names().collect();
         let marks = vec!["?"; columns.len()].join(", ");
         let insert = format!("INSERT INTO {name} ({}) VALUES ({marks})", columns.join(", "));
         let qualified: Vec<String> = columns.iter().map(|column| format!("{name}.{column}")).collect();

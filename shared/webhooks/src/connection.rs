@@ -57,16 +57,8 @@ impl Connection {
         Ok(Self { requests, driver: Some(Box::pin(driver)), made })
     }
 
-    /// Whether another request can be sent. Sees it when the other side has closed, or has said something unasked.
-    pub(crate) async fn is_fit(&mut self) -> bool {
-        poll_fn(|context| {
-            self.drive(context);
-            Poll::Ready(self.driver.is_some() && self.requests.is_ready())
-        })
-        .await
-    }
-
-    /// Sends `request` and waits for the head of the answer.
+    /// Sends `request` and waits for the head of the answer. The driver reads before it writes: a connection that was closed
+    /// while it waited, or on which something was said unasked, takes no request.
     pub(crate) async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unanswered> {
         let mut answer = pin!(self.requests.try_send_request(request));
         let answered = poll_fn(|context| {
@@ -99,7 +91,12 @@ impl Connection {
                 }
             }
         }
-        self.is_fit().await
+        // Where the other side has closed, or has said something unasked, the driver has ended.
+        poll_fn(|context| {
+            self.drive(context);
+            Poll::Ready(self.driver.is_some() && self.requests.is_ready())
+        })
+        .await
     }
 
     fn poll_frame(

@@ -100,12 +100,9 @@ impl HttpWebhookSender {
         mut request: Request<Full<Bytes>>,
     ) -> Result<(Connection, Response<Incoming>), SendError> {
         while let Some(mut connection) = self.pool.take(&target.origin, self.connector.time.monotonic()) {
-            // Closed by the other side while it waited: the next one may not be.
-            if !connection.is_fit().await {
-                continue;
-            }
             match connection.exchange(request).await {
                 Ok(answer) => return Ok((connection, answer)),
+                // Closed by the other side while it waited: the next one may not be.
                 Err(Unanswered::NotSent(unsent)) => request = *unsent,
                 Err(Unanswered::Failed(error)) => return Err(error),
             }

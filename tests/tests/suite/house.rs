@@ -16,14 +16,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["domain"]),
     ("api", &["domain", "gateway"]),
     ("store", &["domain", "gateway"]),
+    ("messaging", &["domain", "gateway"]),
     ("providers", &["domain", "gateway"]),
     ("webhooks", &["domain", "gateway"]),
     ("runtime", &["api", "gateway"]),
     ("simulators", &["gateway"]),
-    ("assembly", &["api", "domain", "gateway", "providers", "runtime", "store", "webhooks"]),
+    ("assembly", &["api", "domain", "gateway", "providers", "runtime", "store", "messaging", "webhooks"]),
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
+    ("webhook-delivery", &["api", "assembly", "gateway", "messaging", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("reconciliation", &["api", "assembly", "domain", "gateway", "runtime"]),
+    ("bench", &["gateway", "runtime"]),
 ];
 
 /// All that the domain may use from outside: no async, no I/O, no wire format.

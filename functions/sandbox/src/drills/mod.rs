@@ -2,12 +2,19 @@
 //! them, and checks that no money was lost or doubled.
 
 mod c1;
+mod c3;
+mod c4;
 mod c5;
+mod m2;
+mod s4;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 use tempfile::TempDir;
+use tollgate_gateway::ports::HttpClient;
+use tollgate_providers::{HttpSettings, ReqwestClient};
 use tollgate_runtime::function::stop_signal;
 
 use crate::{
@@ -16,10 +23,17 @@ use crate::{
     process::{self, Process},
 };
 
+/// Longer than a simulated provider takes.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Every drill: its finding, and what it shows.
-const DRILLS: [(&str, &str); 2] = [
+const DRILLS: [(&str, &str); 6] = [
     ("C1", "a retried request never charges twice: 100 at once with one key, and again after a restart"),
+    ("C3", "payments whose answer, webhook or payer never came: the jobs find out, nothing stays stuck"),
+    ("C4", "a merchant who is down is told all the same, over crashes of ours, or can have it sent again"),
     ("C5", "a crash between the provider's charge and our record loses nothing: killed at every step, then retried"),
+    ("M2", "webhooks of providers that come twice, late, out of order or for unknown payments change nothing twice"),
+    ("S4", "the settlement dies in the middle: it goes on where it was, and settles nothing twice"),
 ];
 
 /// Lists the drills, plays one, or all.
@@ -52,7 +66,11 @@ async fn play_to_the_end(name: &str) -> anyhow::Result<()> {
     say(&format!("{name}: {what}"))?;
     match *name {
         "C1" => c1::play().await,
-        _ => c5::play().await,
+        "C3" => c3::play().await,
+        "C4" => c4::play().await,
+        "C5" => c5::play().await,
+        "M2" => m2::play().await,
+        _ => s4::play().await,
     }?;
     say(&format!("{name}: passed\n"))
 }
@@ -91,6 +109,35 @@ impl Stage {
     /// Waits until the sandbox died at its fail point.
     pub(crate) async fn died(&mut self) -> anyhow::Result<()> {
         self.sandbox.take().context("the sandbox runs")?.died().await
+    }
+
+    /// Somebody else charges a card with the same account at Stripe: what comes of it is none of ours.
+    pub(crate) async fn charge_of_somebody_else(&self) -> anyhow::Result<()> {
+        self.charge("amount=500".to_owned()).await
+    }
+
+    /// The request that made `payment` arrives at Stripe after all, long after everybody gave it up.
+    pub(crate) async fn request_arrives_late(&self, payment: &Value) -> anyhow::Result<()> {
+        let text = |field: &str| payment[field].as_str().unwrap_or_default();
+        self.charge(format!(
+            "amount={}&metadata[tollgate_payment_id]={}&metadata[tollgate_request_id]={}",
+            payment["amount"],
+            text("id"),
+            text("provider_request_id"),
+        ))
+        .await
+    }
+
+    async fn charge(&self, fields: String) -> anyhow::Result<()> {
+        let http = ReqwestClient::new(HttpSettings::default())?;
+        let form = format!("{fields}&currency=jpy&payment_method=pm_card_visa&confirm=true&capture_method=manual");
+        let request = http::Request::post(format!("{}/stripe/v1/payment_intents", self.providers.url))
+            .header("authorization", "Bearer sk_test_somebody_else")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.into())?;
+        let answer = http.send(request, TIMEOUT).await?;
+        anyhow::ensure!(answer.status().is_success(), "Stripe answered {}", answer.status());
+        Ok(())
     }
 
     /// The merchant, on fresh connections: those to a process that was killed are dead.

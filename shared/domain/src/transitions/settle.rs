@@ -19,9 +19,16 @@ pub enum NotSettled {
     /// The fee is of another currency, or more than what was captured.
     #[error("the fee does not fit")]
     Fee,
+    /// Nobody knows its merchant, so nobody knows the fee.
+    #[error("the merchant is not known")]
+    UnknownMerchant,
 }
 
 impl NotSettled {
+    /// Every reason.
+    pub const ALL: [Self; 5] =
+        [Self::NotCaptured, Self::OperationOpen, Self::NeedsReview, Self::Fee, Self::UnknownMerchant];
+
     /// The name in metrics and records.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -29,6 +36,7 @@ impl NotSettled {
             Self::OperationOpen => "operation_open",
             Self::NeedsReview => "needs_review",
             Self::Fee => "fee",
+            Self::UnknownMerchant => "unknown_merchant",
         }
     }
 }

@@ -13,10 +13,10 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub async fn payments_are_due_when_they_say_so<S: Subject>(subject: &S) {
     let samples = Samples::new(110);
     let mut waiting = Vec::new();
-    for (name, story) in samples.every_state() {
-        tell(subject.store(), &story).await;
-        if let Some(at) = story.payment.due_at() {
-            waiting.push((at, story.payment.id, name));
+    for (name, told) in samples.every_state() {
+        tell(subject.store(), &told).await;
+        if let Some(at) = told.payment.due_at() {
+            waiting.push((at, told.payment.id, name));
         }
     }
     waiting.sort();
@@ -41,18 +41,18 @@ pub async fn payments_are_due_when_they_say_so<S: Subject>(subject: &S) {
 pub async fn a_payment_put_off_is_due_at_its_new_time_or_after_its_next_change<S: Subject>(subject: &S) {
     let samples = Samples::new(111);
     let store = subject.store();
-    let story = samples.opened().unknown();
-    tell(store, &story).await;
-    let (id, version, far) = (story.payment.id, story.payment.version, Samples::start() + 10 * DAY);
+    let told = samples.opened().unknown();
+    tell(store, &told).await;
+    let (id, version, far) = (told.payment.id, told.payment.version, Samples::start() + 10 * DAY);
     store.postpone(Agendum::Stuck, id, version - 1, None).await.unwrap();
-    assert_eq!(store.next_due().await.unwrap().stuck, story.payment.due_at(), "decided from an older version");
+    assert_eq!(store.next_due().await.unwrap().stuck, told.payment.due_at(), "decided from an older version");
     store.postpone(Agendum::Stuck, id, version, Some(far)).await.unwrap();
     assert_eq!(store.next_due().await.unwrap().stuck, Some(far));
     assert!(store.due(Agendum::Stuck, Samples::start() + DAY, None, 10).await.unwrap().is_empty());
-    assert_eq!(store.payment(id).await.unwrap(), Some(story.payment.clone()), "no version is made of it");
+    assert_eq!(store.payment(id).await.unwrap(), Some(told.payment.clone()), "no version is made of it");
     store.postpone(Agendum::Truth, id, version, None).await.unwrap();
     assert!(store.due(Agendum::Truth, Timestamp::MAX, None, 10).await.unwrap().is_empty());
-    let later = story.authorized();
+    let later = told.authorized();
     super::done(store, later.last()).await;
     assert_eq!(store.next_due().await.unwrap().stuck, later.payment.due_at());
     assert_eq!(store.due(Agendum::Truth, Timestamp::MAX, None, 10).await.unwrap().len(), 1);
@@ -61,8 +61,8 @@ pub async fn a_payment_put_off_is_due_at_its_new_time_or_after_its_next_change<S
 /// By status, for on-call.
 pub async fn what_is_stuck_is_counted_by_status<S: Subject>(subject: &S) {
     let samples = Samples::new(112);
-    for story in [samples.opened().unknown(), samples.opened().unknown(), samples.opened().authorized()] {
-        tell(subject.store(), &story).await;
+    for told in [samples.opened().unknown(), samples.opened().unknown(), samples.opened().authorized()] {
+        tell(subject.store(), &told).await;
     }
     let standing = subject.store().standing(Samples::start() + DAY).await.unwrap();
     assert_eq!((standing.stuck, standing.need_review), (vec![(PaymentStatus::Pending, 2)], 0));
@@ -74,14 +74,14 @@ pub async fn what_is_stuck_is_counted_by_status<S: Subject>(subject: &S) {
 pub async fn refunds_are_found_by_id_and_by_payment<S: Subject>(subject: &S) {
     let samples = Samples::new(113);
     let settled = || samples.opened().authorized().capture_requested(1000).captured(1000).settled();
-    let story = settled().refund_requested(100).refund_completed();
+    let told = settled().refund_requested(100).refund_completed();
     let other = settled().refund_requested(200);
-    for story in [&story, &other] {
-        tell(subject.store(), story).await;
+    for told in [&told, &other] {
+        tell(subject.store(), told).await;
     }
-    let refund = story.last().payment.as_ref().unwrap().refund.clone().unwrap();
+    let refund = told.last().payment.as_ref().unwrap().refund.clone().unwrap();
     assert!(refund.to_settle_at.is_some(), "it waits for a settlement");
     assert_eq!(subject.store().refund(refund.id).await.unwrap(), Some(refund.clone()));
-    assert_eq!(subject.store().refunds(story.payment.id).await.unwrap(), [refund]);
+    assert_eq!(subject.store().refunds(told.payment.id).await.unwrap(), [refund]);
     assert_eq!(subject.store().refund(tollgate_domain::RefundId::from_random([9; 16])).await.unwrap(), None);
 }

@@ -7,8 +7,9 @@ use tollgate_domain::{Delivery, DeliveryStatus, Timestamp, Tried};
 
 use super::{Samples, Story, Subject, tell};
 use crate::ports::{
-    Agenda, Deliveries, Endpoints, Timelines,
+    Agenda, Deliveries, Endpoints, Merchants, Timelines,
     deliveries::{DeliveryAttempt, Outgoing},
+    merchants::{Merchant, WebhookEndpoint},
 };
 
 const FAR: Duration = Duration::from_secs(3600);
@@ -16,13 +17,13 @@ const FAR: Duration = Duration::from_secs(3600);
 /// In the same commit, due a minute later, with the body of its event.
 pub async fn a_delivery_is_born_with_its_event<S: Subject>(subject: &S) {
     let samples = Samples::new(100);
-    let story = samples.opened().authorized();
-    tell(subject.store(), &story).await;
-    let event = &story.last().payment.as_ref().unwrap().events[0];
-    let born = outgoing(subject, &story, 1).await;
+    let told = samples.opened().authorized();
+    tell(subject.store(), &told).await;
+    let event = &told.last().payment.as_ref().unwrap().events[0];
+    let born = outgoing(subject, &told, 1).await;
     assert_eq!(born.body, event.body);
     let expected = Delivery {
-        payment: story.payment.id,
+        payment: told.payment.id,
         sequence: 1,
         merchant: samples.merchant,
         event: event.id,
@@ -36,7 +37,7 @@ pub async fn a_delivery_is_born_with_its_event<S: Subject>(subject: &S) {
     };
     assert_eq!((born.delivery, born.endpoint), (expected, None));
     assert_eq!(subject.store().next_due().await.unwrap().delivery, Some(Delivery::born_due(event.at)));
-    assert_eq!(subject.store().outgoing(story.payment.id, 2).await.unwrap(), None);
+    assert_eq!(subject.store().outgoing(told.payment.id, 2).await.unwrap(), None);
 }
 
 /// Of many at once, one takes each; the others find nothing until its time comes again.
@@ -44,9 +45,9 @@ pub async fn a_due_delivery_is_claimed_by_one<S: Subject>(subject: &S) {
     let samples = Samples::new(101);
     let mut expected = BTreeSet::new();
     for _ in 0..20 {
-        let story = samples.opened().authorized();
-        tell(subject.store(), &story).await;
-        expected.insert(story.payment.id);
+        let told = samples.opened().authorized();
+        tell(subject.store(), &told).await;
+        expected.insert(told.payment.id);
     }
     let (now, until) = (Samples::start() + FAR, Samples::start() + 2 * FAR);
     assert!(subject.store().claim_due(Samples::start(), until, 10).await.unwrap().is_empty(), "none is due yet");
@@ -62,39 +63,39 @@ pub async fn a_due_delivery_is_claimed_by_one<S: Subject>(subject: &S) {
 /// The number guards it: the second one to record a try writes nothing.
 pub async fn a_try_is_recorded_once_with_the_delivery_after_it<S: Subject>(subject: &S) {
     let samples = Samples::new(102);
-    let story = samples.opened().authorized();
-    tell(subject.store(), &story).await;
+    let told = samples.opened().authorized();
+    tell(subject.store(), &told).await;
     let store = subject.store();
-    let before = outgoing(subject, &story, 1).await.delivery;
-    let failed = before.after(Tried::Failed { retry_after: None }, 0.5, story.now);
-    let first = attempt(1, Some(500), None, story.now);
-    assert!(store.record_attempt(&failed, &first).await.unwrap());
-    let taken = before.after(Tried::Taken, 0.5, story.now);
-    assert!(!store.record_attempt(&taken, &attempt(1, Some(200), None, story.now)).await.unwrap());
-    assert_eq!(store.deliveries(story.payment.id).await.unwrap(), [(failed.clone(), vec![first.clone()])]);
-    let taken = failed.after(Tried::Taken, 0.5, story.now);
-    let second = attempt(2, None, Some("no answer in time"), story.now);
-    assert!(store.record_attempt(&taken, &second).await.unwrap());
-    assert_eq!(store.deliveries(story.payment.id).await.unwrap(), [(taken, vec![first, second])]);
+    let before = outgoing(subject, &told, 1).await.delivery;
+    let failed = before.after(Tried::Failed { retry_after: None }, 0.5, told.now);
+    let first = attempt(1, Some(500), None, told.now);
+    assert!(store.record_attempt(&before, &failed, &first).await.unwrap());
+    let taken = before.after(Tried::Taken, 0.5, told.now);
+    assert!(!store.record_attempt(&before, &taken, &attempt(1, Some(200), None, told.now)).await.unwrap());
+    assert_eq!(store.deliveries(told.payment.id).await.unwrap(), [(failed.clone(), vec![first.clone()])]);
+    let taken = failed.after(Tried::Taken, 0.5, told.now);
+    let second = attempt(2, None, Some("no answer in time"), told.now);
+    assert!(store.record_attempt(&failed, &taken, &second).await.unwrap());
+    assert_eq!(store.deliveries(told.payment.id).await.unwrap(), [(taken, vec![first, second])]);
     assert_eq!(store.next_due().await.unwrap().delivery, None, "what is delivered is not due");
 }
 
 /// A delivery put off from an older state than the present one is not put off.
 pub async fn a_delivery_that_was_tried_meanwhile_is_not_rescheduled<S: Subject>(subject: &S) {
     let samples = Samples::new(103);
-    let story = samples.opened().authorized();
-    tell(subject.store(), &story).await;
-    let before = outgoing(subject, &story, 1).await.delivery;
-    let put_off = before.put_off(story.now + FAR);
-    assert!(subject.store().reschedule(&put_off).await.unwrap());
-    assert_eq!(outgoing(subject, &story, 1).await.delivery, put_off);
-    let taken = put_off.after(Tried::Taken, 0.5, story.now);
-    assert!(subject.store().record_attempt(&taken, &attempt(1, Some(200), None, story.now)).await.unwrap());
-    assert!(!subject.store().reschedule(&before.put_off(story.now)).await.unwrap());
-    assert_eq!(outgoing(subject, &story, 1).await.delivery, taken);
-    let again = taken.anew(story.now);
-    assert!(subject.store().reschedule(&again).await.unwrap(), "by hand, from the present state");
-    assert_eq!(outgoing(subject, &story, 1).await.delivery, again);
+    let told = samples.opened().authorized();
+    tell(subject.store(), &told).await;
+    let before = outgoing(subject, &told, 1).await.delivery;
+    let put_off = before.put_off(told.now + FAR);
+    assert!(subject.store().reschedule(&before, &put_off).await.unwrap());
+    assert_eq!(outgoing(subject, &told, 1).await.delivery, put_off);
+    let taken = put_off.after(Tried::Taken, 0.5, told.now);
+    assert!(subject.store().record_attempt(&put_off, &taken, &attempt(1, Some(200), None, told.now)).await.unwrap());
+    assert!(!subject.store().reschedule(&before, &before.put_off(told.now)).await.unwrap());
+    assert_eq!(outgoing(subject, &told, 1).await.delivery, taken);
+    let again = taken.anew(told.now);
+    assert!(subject.store().reschedule(&taken, &again).await.unwrap(), "by hand, from the present state");
+    assert_eq!(outgoing(subject, &told, 1).await.delivery, again);
 }
 
 /// They are not due, and the merchant's word makes them due, no other merchant's.
@@ -102,11 +103,11 @@ pub async fn deliveries_wait_for_their_merchants_endpoint<S: Subject>(subject: &
     let (mine, theirs) = (Samples::new(104), Samples::new(105));
     let mut stories = Vec::new();
     for samples in [&mine, &mine, &mine, &theirs] {
-        let story = samples.opened().authorized();
-        tell(subject.store(), &story).await;
-        let waiting = outgoing(subject, &story, 1).await.delivery.without_endpoint();
-        assert!(subject.store().reschedule(&waiting).await.unwrap());
-        stories.push(story);
+        let told = samples.opened().authorized();
+        tell(subject.store(), &told).await;
+        let born = outgoing(subject, &told, 1).await.delivery;
+        assert!(subject.store().reschedule(&born, &born.without_endpoint()).await.unwrap());
+        stories.push(told);
     }
     assert_eq!(subject.store().next_due().await.unwrap().delivery, None);
     let at = Samples::start() + FAR;
@@ -119,16 +120,100 @@ pub async fn deliveries_wait_for_their_merchants_endpoint<S: Subject>(subject: &
     assert!(outgoing(subject, &stories[3], 1).await.delivery.waits_for_endpoint);
 }
 
+/// A try that was under way while its delivery was begun anew, or released, is not written over that: not even its
+/// own row, for who made it looks again and records it with what follows from there.
+pub async fn a_try_is_not_written_over_what_happened_meanwhile<S: Subject>(subject: &S) {
+    let samples = Samples::new(108);
+    let told = samples.opened().authorized();
+    tell(subject.store(), &told).await;
+    let store = subject.store();
+    let born = outgoing(subject, &told, 1).await.delivery;
+    let failed = born.after(Tried::Failed { retry_after: None }, 0.5, told.now);
+    assert!(store.record_attempt(&born, &failed, &attempt(1, Some(500), None, told.now)).await.unwrap());
+    let anew = failed.anew(told.now);
+    let waiting = failed.without_endpoint();
+    let second = attempt(2, Some(500), None, told.now);
+    for meanwhile in [anew, waiting] {
+        let before = outgoing(subject, &told, 1).await.delivery;
+        assert!(store.reschedule(&before, &meanwhile).await.unwrap());
+        let late = failed.after(Tried::Failed { retry_after: None }, 0.5, told.now);
+        assert!(!store.record_attempt(&failed, &late, &second).await.unwrap());
+        assert!(!store.reschedule(&failed, &failed.put_off(told.now)).await.unwrap());
+        let kept = store.deliveries(told.payment.id).await.unwrap().remove(0);
+        assert_eq!((&kept.0, kept.1.len()), (&meanwhile, 1));
+    }
+    let waiting = outgoing(subject, &told, 1).await.delivery;
+    assert_eq!(store.release_waiting(samples.merchant, told.now, 10).await.unwrap(), 1);
+    let taken = waiting.after(Tried::Taken, 0.5, told.now);
+    assert!(!store.record_attempt(&waiting, &taken, &second).await.unwrap(), "released meanwhile");
+    // A claim only pushes the time: it is the same delivery.
+    let released = outgoing(subject, &told, 1).await.delivery;
+    assert_eq!(store.claim_due(told.now, told.now + FAR, 10).await.unwrap().len(), 1);
+    let taken = released.after(Tried::Taken, 0.5, told.now);
+    assert!(store.record_attempt(&released, &taken, &second).await.unwrap());
+    assert_eq!(store.next_due().await.unwrap().delivery, None);
+    assert_eq!(store.release_waiting(samples.merchant, told.now, 10).await.unwrap(), 0, "it waits for nothing");
+}
+
+/// Those that are not paused and that deliveries wait for, page by page, each once.
+pub async fn endpoints_that_are_waited_for_in_vain_are_found<S: Subject>(subject: &S) {
+    let store = subject.store();
+    let samples = [120, 121, 122, 123, 124, 125].map(Samples::new);
+    let [waits, paused, nothing_waits, none, waits_too, released] = &samples;
+    for samples in &samples {
+        let told = samples.opened().authorized();
+        tell(store, &told).await;
+        if samples.merchant == none.merchant {
+            continue;
+        }
+        let name = "Shoes".to_owned();
+        let (id, created_at) = (samples.merchant, Samples::start());
+        let merchant = Merchant { id, name, requests_per_minute: None, fee_basis_points: 0, created_at };
+        store.put_merchant(&merchant).await.unwrap();
+        let endpoint = WebhookEndpoint {
+            merchant: id,
+            url: "https://shop.example/hooks".to_owned(),
+            sealed_secret: vec![1],
+            sealed_previous: None,
+            paused_at: (id == paused.merchant).then_some(created_at),
+            revision: 1,
+            updated_at: created_at,
+        };
+        assert!(store.put_endpoint(&endpoint).await.unwrap());
+        if id != nothing_waits.merchant {
+            let born = outgoing(subject, &told, 1).await.delivery;
+            assert!(store.reschedule(&born, &born.without_endpoint()).await.unwrap());
+        }
+    }
+    assert_eq!(store.release_waiting(released.merchant, Samples::start(), 10).await.unwrap(), 1);
+    for limit in [1, 2, 3, 5, 100] {
+        let (mut found, mut after) = (Vec::new(), None);
+        for _ in 0..10 {
+            let page = store.waited_for(after, limit).await.unwrap();
+            found.extend(page.waited_for);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(after, None, "{limit} at a time: it comes to an end");
+        let mut expected = vec![waits.merchant, waits_too.merchant];
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected, "{limit} at a time");
+    }
+}
+
 /// Each merchant its own, every one once, in an order that does not change.
 pub async fn the_feed_shows_a_merchants_events_in_the_order_of_their_commits<S: Subject>(subject: &S) {
     let (mine, theirs) = (Samples::new(106), Samples::new(107));
     let mut expected = Vec::new();
     for round in 0..6 {
         let samples = if round % 3 == 2 { &theirs } else { &mine };
-        let story = samples.opened().frozen().captured(1000);
-        tell(subject.store(), &story).await;
+        let told = samples.opened().frozen().captured(1000);
+        tell(subject.store(), &told).await;
         if round % 3 != 2 {
-            expected.extend(story.last().payment.as_ref().unwrap().events.clone());
+            expected.extend(told.last().payment.as_ref().unwrap().events.clone());
         }
     }
     let store = subject.store();
@@ -145,8 +230,8 @@ pub async fn the_feed_shows_a_merchants_events_in_the_order_of_their_commits<S: 
     assert_eq!(store.events(mine.merchant, Some(mine.event_id()), 3).await.unwrap(), None, "nobody's");
 }
 
-async fn outgoing<S: Subject>(subject: &S, story: &Story<'_>, sequence: u32) -> Outgoing {
-    subject.store().outgoing(story.payment.id, sequence).await.unwrap().unwrap()
+async fn outgoing<S: Subject>(subject: &S, told: &Story<'_>, sequence: u32) -> Outgoing {
+    subject.store().outgoing(told.payment.id, sequence).await.unwrap().unwrap()
 }
 
 fn attempt(number: u32, http_status: Option<u16>, error: Option<&str>, at: Timestamp) -> DeliveryAttempt {

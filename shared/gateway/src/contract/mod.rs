@@ -136,6 +136,8 @@ checks! { ($)
         a_try_is_recorded_once_with_the_delivery_after_it,
         a_delivery_that_was_tried_meanwhile_is_not_rescheduled,
         deliveries_wait_for_their_merchants_endpoint,
+        a_try_is_not_written_over_what_happened_meanwhile,
+        endpoints_that_are_waited_for_in_vain_are_found,
         the_feed_shows_a_merchants_events_in_the_order_of_their_commits,
     }
     agenda {

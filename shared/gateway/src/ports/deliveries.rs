@@ -39,12 +39,18 @@ pub trait Deliveries: Send + Sync + 'static {
     /// One delivery, by its event's place within the payment.
     async fn outgoing(&self, payment: PaymentId, sequence: u32) -> Result<Option<Outgoing>, StoreError>;
 
-    /// Commits a try together with the delivery after it. `false`: that try was made before; nothing was written.
-    async fn record_attempt(&self, delivery: &Delivery, attempt: &DeliveryAttempt) -> Result<bool, StoreError>;
+    /// Commits a try of `before` together with the delivery after it. `false`: it is not as it was before (a claim's push
+    /// of its time aside): that try was made already, or it was begun anew or released. Nothing was written.
+    async fn record_attempt(
+        &self,
+        before: &Delivery,
+        after: &Delivery,
+        attempt: &DeliveryAttempt,
+    ) -> Result<bool, StoreError>;
 
-    /// Writes a delivery for which no try was made: put off, waiting, or due anew. `false`: a try was made
-    /// meanwhile; nothing was written.
-    async fn reschedule(&self, delivery: &Delivery) -> Result<bool, StoreError>;
+    /// Writes `after` for `before` where no try was made: put off, waiting, or due anew. `false`: it is not as it was
+    /// before (a claim's push of its time aside); nothing was written.
+    async fn reschedule(&self, before: &Delivery, after: &Delivery) -> Result<bool, StoreError>;
 
     /// Takes at most `limit` deliveries that are due at `now` and pushes each to `until`, so that nobody else takes it
     /// meanwhile and a crash of the taker leaves it to become due again.

@@ -18,17 +18,29 @@ pub enum FailPoint {
     BeforeEvent,
     /// What a provider's event led to is committed; the provider has no answer.
     AfterEvent,
+    /// A merchant has answered a webhook; nothing of it is committed.
+    AfterWebhook,
+    /// A chunk of a settlement was put together; nothing of it is committed.
+    BeforeChunk,
+    /// A chunk of a settlement is committed, with its checkpoint.
+    AfterChunk,
+    /// Every chunk of a settlement is committed; it is not completed.
+    BeforeFinish,
 }
 
 impl FailPoint {
     /// Every point.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::BeforeIntent,
         Self::AfterIntent,
         Self::AfterCall,
         Self::AfterOutcome,
         Self::BeforeEvent,
         Self::AfterEvent,
+        Self::AfterWebhook,
+        Self::BeforeChunk,
+        Self::AfterChunk,
+        Self::BeforeFinish,
     ];
 
     /// The name by which the sandbox arms it.
@@ -40,6 +52,10 @@ impl FailPoint {
             Self::AfterOutcome => "after_outcome",
             Self::BeforeEvent => "before_event",
             Self::AfterEvent => "after_event",
+            Self::AfterWebhook => "after_webhook",
+            Self::BeforeChunk => "before_chunk",
+            Self::AfterChunk => "after_chunk",
+            Self::BeforeFinish => "before_finish",
         }
     }
 }

@@ -53,6 +53,15 @@ pub struct WebhookEndpoint {
     pub updated_at: Timestamp,
 }
 
+/// Endpoints that deliveries wait for though nothing keeps them, among some.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WaitedFor {
+    /// Whose.
+    pub waited_for: Vec<MerchantId>,
+    /// Where to go on; `None`: that was the last endpoint.
+    pub next: Option<MerchantId>,
+}
+
 /// Merchants and their keys. Few rows, read through a short cache.
 #[async_trait]
 pub trait Merchants: Send + Sync + 'static {
@@ -78,6 +87,10 @@ pub trait Endpoints: Send + Sync + 'static {
     /// Makes or changes a merchant's endpoint: revision 1 must be new, any other follows the one before. `false`:
     /// somebody else was faster; nothing was written.
     async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<bool, StoreError>;
+
+    /// Looks at `limit` endpoints at most, behind `after` in the order of their merchants: those that are not paused and
+    /// for which deliveries wait all the same.
+    async fn waited_for(&self, after: Option<MerchantId>, limit: u32) -> Result<WaitedFor, StoreError>;
 
     /// Makes at most `limit` deliveries due at `at` that wait for the merchant's endpoint. Returns how many.
     async fn release_waiting(&self, merchant: MerchantId, at: Timestamp, limit: u32) -> Result<u32, StoreError>;

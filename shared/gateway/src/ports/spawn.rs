@@ -7,6 +7,6 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
 /// Starts tasks.
 pub trait Spawn: Send + Sync + 'static {
-    /// Starts `task`; it is not awaited. A graceful stop waits for it within its bound.
+    /// Starts `task` within the current log span; it is not awaited. A graceful stop waits for it within its bound.
     fn spawn(&self, task: Task);
 }

@@ -1,9 +1,12 @@
 //! Stripe's objects, as far as we read them: an allow-list. Whatever else is in an answer is not kept, and what we read
 //! is optional wherever a version of the API leaves it out. Decides nothing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 /// Reads one object. The error says where it broke, never what stood there: that could be a payer's data.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
@@ -51,13 +54,36 @@ impl Metadata {
     }
 }
 
-/// A charge is shown whole where we asked for it, as its id elsewhere.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+/// A charge is shown whole where we asked for it, as its id elsewhere, which is of no use and left out.
+#[derive(Debug)]
 pub(super) enum ChargeOrId {
     Charge(Box<Charge>),
-    #[allow(dead_code, reason = "read only to accept it")]
-    Id(String),
+    Id,
+}
+
+/// By hand: an untagged enum would first copy the whole charge, with the dozens of fields that nobody reads.
+impl<'de> Deserialize<'de> for ChargeOrId {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = ChargeOrId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a charge or its id")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<ChargeOrId, E> {
+                Ok(ChargeOrId::Id)
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, fields: M) -> Result<ChargeOrId, M::Error> {
+                Charge::deserialize(MapAccessDeserializer::new(fields)).map(Box::new).map(ChargeOrId::Charge)
+            }
+        }
+
+        from.deserialize_any(Either)
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -120,7 +120,7 @@ fn captured(intent: &Intent, amount: Money) -> Result<TransactionState, Mismatch
             if back >= released { back - released } else { back }.min(received)
         }
         // Not shown: events and unexpanded answers leave it out. What matters is asked for with the charge.
-        Some(ChargeOrId::Id(_)) | None => 0,
+        Some(ChargeOrId::Id) | None => 0,
     };
     let refunded = amounts::from_wire(refunded, currency).ok_or("the answer shows an impossible refund")?;
     Ok(TransactionState::Captured { amount: taken, refunded })

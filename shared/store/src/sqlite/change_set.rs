@@ -27,10 +27,15 @@ pub(super) fn apply(connection: &Connection, set: &ChangeSet) -> Result<Committe
         Guards::OursAlready => return Ok(Committed::Done),
         Guards::Free => {}
     }
+    Ok(if write(connection, set)? { Committed::Done } else { Committed::Conflict(Guard::Version) })
+}
+
+/// Writes `set`, whose guards are free. `false`: its version does not follow the stored one; nothing was written.
+pub(super) fn write(connection: &Connection, set: &ChangeSet) -> Result<bool> {
     if let Some(change) = &set.payment {
         // First of all writes: a version that does not follow the stored one is refused with nothing written.
         if !write_payment(connection, change)? {
-            return Ok(Committed::Conflict(Guard::Version));
+            return Ok(false);
         }
         write_change(connection, set, change)?;
     }
@@ -49,7 +54,7 @@ pub(super) fn apply(connection: &Connection, set: &ChangeSet) -> Result<Committe
     for call in &set.calls {
         calls::insert(connection, call)?;
     }
-    Ok(Committed::Done)
+    Ok(true)
 }
 
 /// In the order in which conflicts are reported. Only the first guard of a set can tell that the set is here already:

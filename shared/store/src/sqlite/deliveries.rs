@@ -41,48 +41,54 @@ pub(super) fn outgoing(connection: &Connection, payment: PaymentId, sequence: u3
     Ok(Some(Outgoing { delivery, body, endpoint }))
 }
 
-/// Writes a try and the delivery after it. `false`: that try is there already.
-pub(super) fn record_attempt(connection: &Connection, delivery: &Delivery, attempt: &DeliveryAttempt) -> Result<bool> {
+/// Writes a try and the delivery after it. `false`: the delivery is not as it was before.
+pub(super) fn record_attempt(
+    connection: &Connection,
+    before: &Delivery,
+    after: &Delivery,
+    attempt: &DeliveryAttempt,
+) -> Result<bool> {
+    // The delivery first: it is the guard, and a try whose delivery is another by now must not stay.
+    if !reschedule(connection, before, after)? {
+        return Ok(false);
+    }
     let mut insert = connection.prepare_cached(
         "INSERT INTO delivery_attempts (payment_id, sequence, number, at, http_status, error, duration)
-         VALUES (:payment_id, :sequence, :number, :at, :http_status, :error, :duration) ON CONFLICT DO NOTHING",
+         VALUES (:payment_id, :sequence, :number, :at, :http_status, :error, :duration)",
     )?;
-    let rows = insert.execute(named_params! {
-        ":payment_id": Text(delivery.payment),
-        ":sequence": delivery.sequence,
+    insert.execute(named_params! {
+        ":payment_id": Text(after.payment),
+        ":sequence": after.sequence,
         ":number": attempt.number,
         ":at": Micros(attempt.at),
         ":http_status": attempt.http_status,
         ":error": attempt.error,
         ":duration": i64::try_from(attempt.duration.as_micros()).unwrap_or(i64::MAX),
     })?;
-    if rows == 0 {
-        return Ok(false);
-    }
-    write(connection, delivery, delivery.attempts.saturating_sub(1))?;
     Ok(true)
 }
 
-/// Writes a delivery for which no try was made. `false`: one was, meanwhile.
-pub(super) fn reschedule(connection: &Connection, delivery: &Delivery) -> Result<bool> {
-    write(connection, delivery, delivery.attempts)
-}
-
-fn write(connection: &Connection, delivery: &Delivery, attempts_before: u32) -> Result<bool> {
+/// Writes a delivery as it is after `before`. `false`: it is not as it was before, the time of its next try aside, which
+/// every claim pushes.
+pub(super) fn reschedule(connection: &Connection, before: &Delivery, after: &Delivery) -> Result<bool> {
     let mut update = connection.prepare_cached(
         "UPDATE deliveries SET status = :status, attempts = :attempts, tries = :tries,
             next_attempt_at = :next_attempt_at, waits_for_endpoint = :waits_for_endpoint
-         WHERE payment_id = :payment_id AND sequence = :sequence AND attempts = :attempts_before",
+         WHERE payment_id = :payment_id AND sequence = :sequence AND status = :status_before
+            AND attempts = :attempts_before AND tries = :tries_before AND waits_for_endpoint = :waits_before",
     )?;
     let rows = update.execute(named_params! {
-        ":status": Name(delivery.status),
-        ":attempts": delivery.attempts,
-        ":tries": delivery.tries,
-        ":next_attempt_at": delivery.next_attempt_at.map(Micros),
-        ":waits_for_endpoint": delivery.waits_for_endpoint,
-        ":payment_id": Text(delivery.payment),
-        ":sequence": delivery.sequence,
-        ":attempts_before": attempts_before,
+        ":status": Name(after.status),
+        ":attempts": after.attempts,
+        ":tries": after.tries,
+        ":next_attempt_at": after.next_attempt_at.map(Micros),
+        ":waits_for_endpoint": after.waits_for_endpoint,
+        ":payment_id": Text(before.payment),
+        ":sequence": before.sequence,
+        ":status_before": Name(before.status),
+        ":attempts_before": before.attempts,
+        ":tries_before": before.tries,
+        ":waits_before": before.waits_for_endpoint,
     })?;
     Ok(rows == 1)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 use tollgate_domain::{KeyHash, MerchantId};
-use tollgate_gateway::ports::merchants::{ApiKey, Merchant, WebhookEndpoint};
+use tollgate_gateway::ports::merchants::{ApiKey, Merchant, WaitedFor, WebhookEndpoint};
 
 use super::columns::{Count, Digest, Micros, Text};
 
@@ -103,6 +103,25 @@ pub(super) fn put_endpoint(connection: &Connection, endpoint: &WebhookEndpoint) 
             .execute(values)?
     };
     Ok(rows == 1)
+}
+
+/// Endpoints behind `after` that are not paused and for which deliveries wait.
+pub(super) fn waited_for(connection: &Connection, after: Option<MerchantId>, limit: u32) -> Result<WaitedFor> {
+    let mut find = connection.prepare_cached(
+        "SELECT merchant_id, paused_at IS NULL AND EXISTS (
+            SELECT 1 FROM deliveries INDEXED BY deliveries_waiting
+            WHERE deliveries.merchant_id = endpoint.merchant_id AND waits_for_endpoint = 1)
+         FROM webhook_endpoints AS endpoint WHERE merchant_id > ?1 ORDER BY merchant_id LIMIT ?2",
+    )?;
+    let after = after.map(|after| after.to_string()).unwrap_or_default();
+    let seen: Vec<(MerchantId, bool)> = find
+        .query_map(params![after, limit], |row| Ok((row.get::<_, Text<_>>(0)?.0, row.get(1)?)))?
+        .collect::<Result<_>>()?;
+    let next = seen.last().filter(|_| seen.len() == limit as usize).map(|(merchant, _)| *merchant);
+    Ok(WaitedFor {
+        waited_for: seen.into_iter().filter_map(|(merchant, waits)| waits.then_some(merchant)).collect(),
+        next,
+    })
 }
 
 fn read_merchant(row: &Row<'_>, first: usize) -> Result<Merchant> {

@@ -9,6 +9,7 @@ use super::OpenError;
 const STEPS: &[&str] = &[
     include_str!("../../../../schemas/sqlite/0001_payments.sql"),
     include_str!("../../../../schemas/sqlite/0002_after_the_payment.sql"),
+    include_str!("../../../../schemas/sqlite/0003_settlements.sql"),
     include_str!("../../../../schemas/sqlite/0004_jobs.sql"),
 ];
 

@@ -38,6 +38,10 @@ mod received_events;
 mod record;
 mod references;
 mod refunds;
+mod settlement_chunks;
+mod settlement_lines;
+mod settlement_ports;
+mod settlements;
 mod timeline;
 mod writer;
 

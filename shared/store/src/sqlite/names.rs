@@ -3,7 +3,7 @@
 
 use tollgate_domain::{
     CaptureMethod, DeliveryStatus, EventKind, OperationKind, OperationState, PaymentStatus, ProviderName, RefundStatus,
-    ReviewReason, What, audit::Invariant,
+    ReviewReason, SettlementStatus, What, audit::Invariant, settlement::LineKind,
 };
 
 /// A choice that is kept by name.
@@ -60,6 +60,19 @@ names!(DeliveryStatus {
 names!(ReviewReason {
     Unresolved = "unresolved",
     ProviderDiffers = "provider_differs",
+});
+
+names!(SettlementStatus {
+    Running = "RUNNING",
+    Completed = "COMPLETED",
+    Failed = "FAILED",
+});
+
+names!(LineKind {
+    Payment = "payment",
+    Refund = "refund",
+    RefundReturned = "refund_returned",
+    CarriedOver = "carried_over",
 });
 
 names!(Invariant {

@@ -138,10 +138,10 @@ fn jobs_and_deliveries(connection: &Connection, merchant: MerchantId) {
         error: None,
         duration: Duration::ZERO,
     };
-    assert!(
-        deliveries::record_attempt(connection, &delivery.after(Tried::Taken, 0.5, Samples::start()), &attempt).unwrap()
-    );
+    let taken = delivery.after(Tried::Taken, 0.5, Samples::start());
+    assert!(deliveries::record_attempt(connection, &delivery, &taken, &attempt).unwrap());
     deliveries::of_payment(connection, due.payment).unwrap();
+    merchants::waited_for(connection, None, 10).unwrap();
     deliveries::release(connection, merchant, Samples::start(), 10).unwrap();
     let first = events::of_merchant(connection, due.merchant, None, 1).unwrap().unwrap();
     events::of_merchant(connection, due.merchant, Some(first[0].id), 1).unwrap().unwrap();

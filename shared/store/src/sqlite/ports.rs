@@ -14,7 +14,7 @@ use tollgate_gateway::{
         agenda::{Agendum, NextDue, Standing},
         audit::JobState,
         deliveries::{DeliveryAttempt, Outgoing},
-        merchants::{ApiKey, Merchant, WebhookEndpoint},
+        merchants::{ApiKey, Merchant, WaitedFor, WebhookEndpoint},
         queue::DeliveryDue,
         store::Upkeep,
     },
@@ -164,6 +164,10 @@ impl Endpoints for SqliteStore {
         self.decide("put_endpoint", move |transaction| merchants::put_endpoint(transaction, &endpoint)).await
     }
 
+    async fn waited_for(&self, after: Option<MerchantId>, limit: u32) -> Result<WaitedFor, StoreError> {
+        self.read("waited_for", "endpoints", move |connection| merchants::waited_for(connection, after, limit)).await
+    }
+
     async fn release_waiting(&self, merchant: MerchantId, at: Timestamp, limit: u32) -> Result<u32, StoreError> {
         let outcome = self.write("release_waiting", move |transaction| {
             deliveries::release(transaction, merchant, at, limit).map(|rows| Outcome::Done { rows })
@@ -178,15 +182,20 @@ impl Deliveries for SqliteStore {
         self.read("outgoing", payment, move |connection| deliveries::outgoing(connection, payment, sequence)).await
     }
 
-    async fn record_attempt(&self, delivery: &Delivery, attempt: &DeliveryAttempt) -> Result<bool, StoreError> {
-        let (delivery, attempt) = (delivery.clone(), attempt.clone());
-        let write = move |transaction: &Connection| deliveries::record_attempt(transaction, &delivery, &attempt);
+    async fn record_attempt(
+        &self,
+        before: &Delivery,
+        after: &Delivery,
+        attempt: &DeliveryAttempt,
+    ) -> Result<bool, StoreError> {
+        let (before, after, attempt) = (before.clone(), after.clone(), attempt.clone());
+        let write = move |transaction: &Connection| deliveries::record_attempt(transaction, &before, &after, &attempt);
         self.decide("record_attempt", write).await
     }
 
-    async fn reschedule(&self, delivery: &Delivery) -> Result<bool, StoreError> {
-        let delivery = delivery.clone();
-        self.decide("reschedule", move |transaction| deliveries::reschedule(transaction, &delivery)).await
+    async fn reschedule(&self, before: &Delivery, after: &Delivery) -> Result<bool, StoreError> {
+        let (before, after) = (before.clone(), after.clone());
+        self.decide("reschedule", move |transaction| deliveries::reschedule(transaction, &before, &after)).await
     }
 
     async fn claim_due(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<DeliveryDue>, StoreError> {
@@ -270,7 +279,7 @@ impl SqliteStore {
     }
 
     /// Writes, or finds that somebody else was faster.
-    async fn decide<W>(&self, operation: &'static str, write: W) -> Result<bool, StoreError>
+    pub(super) async fn decide<W>(&self, operation: &'static str, write: W) -> Result<bool, StoreError>
     where
         W: Fn(&Connection) -> rusqlite::Result<bool> + Send + 'static,
     {
@@ -281,7 +290,7 @@ impl SqliteStore {
     }
 
     /// Writes, and answers what it took. Should the transaction be tried again, the last try's counts.
-    async fn take<T, W>(&self, operation: &'static str, write: W) -> Result<T, StoreError>
+    pub(super) async fn take<T, W>(&self, operation: &'static str, write: W) -> Result<T, StoreError>
     where
         T: Default + Send + 'static,
         W: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,

@@ -13,6 +13,7 @@ use tollgate_domain::{
     ProviderName, ProviderRequestId, Refund, RefundId, RefundStatus, SettlementId,
 };
 
+mod totals;
 mod values;
 
 use values::{digest_or_none, micros, micros_or_none, money, name, text, text_or_none};

@@ -1,0 +1,92 @@
+//! The sandbox's jobs: each with its times, run by the clock, by the mover of a simulated clock, or by hand.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::Value;
+use tollgate_api::JobReportBody;
+use tollgate_gateway::{Context, Gateway, JobReport, JobRun};
+use tollgate_runtime::{Cadence, ScheduledJob};
+
+/// How long a job may work (contract: the attempt deadline is 180 s; settlement's 30 min).
+const BUDGET: Duration = Duration::from_secs(150);
+
+const SETTLEMENT_BUDGET: Duration = Duration::from_secs(28 * 60);
+/// 02:00 in Tokyo, which is nine hours ahead of UTC all year: seconds after midnight UTC.
+const TWO_IN_TOKYO: u32 = 17 * 3600;
+
+/// A job that the sandbox runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// Says what is due to be delivered.
+    Deliveries,
+    /// Finds out what became of payments that wait for something.
+    StuckPayments,
+    /// Compares payments with the providers' own truth.
+    ProviderTruth,
+    /// Settles what was captured.
+    Settlement,
+    /// Checks that the books add up.
+    Invariants,
+}
+
+impl Job {
+    /// Every job, in the order in which they run where several are due at the same time.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Deliveries, Self::StuckPayments, Self::ProviderTruth, Self::Settlement, Self::Invariants];
+
+    /// The name in `/sandbox/jobs/{name}` and `/jobs/{name}`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deliveries => tollgate_webhook_delivery::JOB,
+            Self::StuckPayments => "stuck-payments",
+            Self::ProviderTruth => "provider-truth",
+            Self::Settlement => "settlement",
+            Self::Invariants => "invariants",
+        }
+    }
+
+    /// When it runs (contract).
+    pub(crate) const fn cadence(self) -> Cadence {
+        match self {
+            Self::Deliveries => Cadence::EverySeconds(60),
+            Self::StuckPayments => Cadence::EverySeconds(600),
+            Self::ProviderTruth | Self::Invariants => Cadence::EverySeconds(3600),
+            Self::Settlement => Cadence::DailyAtSecond(TWO_IN_TOKYO),
+        }
+    }
+
+    /// Runs it now. `by_hand`: it also looks at what is not due yet, where that makes sense.
+    pub(crate) async fn run(self, gateway: &Gateway, by_hand: bool) -> anyhow::Result<Value> {
+        let run = JobRun { budget: BUDGET, everything: by_hand };
+        let context = Context { correlation_id: format!("sandbox-job-{}", self.as_str()) };
+        let report: JobReport = match self {
+            Self::Deliveries => gateway.dispatch_deliveries(JobRun { budget: Duration::ZERO, ..run }).await?,
+            Self::StuckPayments => gateway.stuck_payments(run, context).await?,
+            Self::ProviderTruth => gateway.provider_truth(run, context).await?,
+            Self::Invariants => gateway.invariants(run, context).await?,
+            Self::Settlement => {
+                let run = JobRun { budget: SETTLEMENT_BUDGET, ..run };
+                gateway.run_settlement(run, context).await?.0
+            }
+        };
+        serde_json::to_value(JobReportBody::of(self.as_str(), report)).context("a report is JSON")
+    }
+
+    /// The job by the real clock.
+    pub(crate) fn scheduled(self, gateway: &Gateway) -> ScheduledJob {
+        if self == Self::Deliveries {
+            // Production's works for nearly all of its minute; here it looks once, every second.
+            return tollgate_webhook_delivery::scheduled(gateway);
+        }
+        let gateway = gateway.clone();
+        ScheduledJob::new(self.as_str(), self.cadence(), move || {
+            let gateway = gateway.clone();
+            async move {
+                if let Err(error) = self.run(&gateway, false).await {
+                    tracing::warn!(job = self.as_str(), error = format!("{error:#}"), "a job failed; it runs again");
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! Webhooks to merchants: what Pub/Sub pushes (`/pubsub/payment-events`, `/pubsub/dead-letter`), and the job that says what
+//! is due (`/jobs/deliveries`).
+//!
+//! Must not know: which store, which queue, or when a try comes next.
+
+mod handler;
+
+use std::time::Duration;
+
+use axum::{Json, Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use tollgate_api::{JobReportBody, Problem, ProblemCode};
+use tollgate_gateway::{Gateway, JobRun, ports::queue::Handled};
+use tollgate_messaging::{Delivered, Handler, push};
+use tollgate_runtime::{Cadence, InternalCallers, ScheduledJob};
+
+pub use handler::DeliveryHandler;
+
+/// The job's name.
+pub const JOB: &str = "deliveries";
+/// How long the job works: it is called every minute (contract: 55 s).
+pub const WORKS_FOR: Duration = Duration::from_secs(55);
+/// The job's request (Scheduler's attempt deadline).
+pub const JOB_DEADLINE: Duration = Duration::from_secs(180);
+
+/// What the routes need.
+#[derive(Clone)]
+pub struct WebhookDelivery {
+    /// The use-cases.
+    pub gateway: Gateway,
+}
+
+/// The routes, for `callers` only.
+pub fn router(delivery: WebhookDelivery, callers: InternalCallers) -> Router {
+    let routes = Router::new()
+        .route("/pubsub/payment-events", post(payment_event))
+        .route("/pubsub/dead-letter", post(dead_letter))
+        .route("/jobs/deliveries", post(deliveries))
+        .with_state(delivery);
+    callers.guard(routes)
+}
+
+/// The job by the clock, where nobody calls it: on the embedded queue.
+pub fn scheduled(gateway: &Gateway) -> ScheduledJob {
+    let gateway = gateway.clone();
+    ScheduledJob::new(JOB, Cadence::EverySeconds(1), move || {
+        let gateway = gateway.clone();
+        async move {
+            // It runs every second, so each run looks once.
+            if let Err(error) = gateway.dispatch_deliveries(JobRun::scheduled(Duration::ZERO)).await {
+                tracing::warn!(%error, "the job for deliveries failed; it runs again");
+            }
+        }
+    })
+}
+
+async fn payment_event(State(delivery): State<WebhookDelivery>, body: Bytes) -> Result<StatusCode, Problem> {
+    handle(&delivery, &body, false).await
+}
+
+async fn dead_letter(State(delivery): State<WebhookDelivery>, body: Bytes) -> Result<StatusCode, Problem> {
+    handle(&delivery, &body, true).await
+}
+
+/// A 2xx is the acknowledgement: given only once what the message led to is durable.
+async fn handle(delivery: &WebhookDelivery, body: &Bytes, dead_lettered: bool) -> Result<StatusCode, Problem> {
+    let message = push::read(body).map_err(|unreadable| {
+        tracing::error!(%unreadable, "a push is no message of ours");
+        Problem::new(ProblemCode::InvalidRequest, "The body is no message of this gateway's.")
+    })?;
+    let delivered = Delivered { message, delivery_attempt: 1, dead_lettered };
+    match DeliveryHandler::new(delivery.gateway.clone()).handle(delivered).await {
+        Handled::Ack => Ok(StatusCode::NO_CONTENT),
+        Handled::Retry => Err(Problem::new(ProblemCode::StoreUnavailable, "Not handled; push it again.")),
+    }
+}
+
+async fn deliveries(State(delivery): State<WebhookDelivery>) -> Result<Json<JobReportBody>, Problem> {
+    let report = delivery.gateway.dispatch_deliveries(JobRun::scheduled(WORKS_FOR)).await?;
+    Ok(Json(JobReportBody::of(JOB, report)))
+}

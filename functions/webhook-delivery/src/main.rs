@@ -1,0 +1,24 @@
+//! The function `webhook-delivery`: events to merchants. Configuration: see the README's table.
+
+use std::process::ExitCode;
+
+use tollgate_assembly::{Configuration, Outside, Parts, embedded};
+use tollgate_runtime::{Function, InternalCallers, run};
+use tollgate_webhook_delivery::{DeliveryHandler, JOB_DEADLINE, WebhookDelivery, router, scheduled};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    run("webhook-delivery", async |vars, system| {
+        let configuration = Configuration::read(vars);
+        vars.finish()?;
+        let configuration = configuration?;
+        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
+        let consumer = embedded::consumer(&parts, system, DeliveryHandler::new(parts.gateway.clone()));
+        let job = scheduled(&parts.gateway).in_background(system.time.clone());
+        let ready = parts.store_check();
+        let routes = router(WebhookDelivery { gateway: parts.gateway }, InternalCallers::Nobody);
+        let function = Function::new(routes).deadline("/jobs/deliveries", JOB_DEADLINE).ready_when(ready);
+        Ok(function.beside([consumer, job]))
+    })
+    .await
+}

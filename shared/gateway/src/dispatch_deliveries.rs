@@ -1,0 +1,119 @@
+//! The job `deliveries`: takes what is due and says so through the queue, whose push spreads the work (rule 18).
+
+use std::time::Duration;
+
+use tollgate_domain::MerchantId;
+
+use crate::{
+    Error, Gateway, JobReport, JobRun,
+    ports::queue::{DeliveryDue, Message},
+};
+
+/// How many are taken at once.
+const CLAIM_AT_MOST: u32 = 500;
+/// For how long what is taken is nobody else's: longer than a try with its commits, shorter than anybody would miss it.
+const CLAIMED_FOR: Duration = Duration::from_secs(90);
+/// Where nothing is due, the job looks again after this.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How many merchants' endpoints are looked at for deliveries that wait though nothing keeps them.
+const ENDPOINTS_AT_ONCE: u32 = 500;
+/// A run takes so often at least, while there is more than is taken at once: also one that has no time of its own, so that
+/// one merchant's thousands do not hold up what became due behind them.
+const TAKES_AT_LEAST: u32 = 10;
+
+impl Gateway {
+    /// Says of every delivery that is due that it is, until the run's time is over.
+    pub async fn dispatch_deliveries(&self, run: JobRun) -> Result<JobReport, Error> {
+        let started = self.ports.time.monotonic();
+        let mut report = JobReport::default();
+        let mut waited_for = self.waited_for().await?;
+        for taken in 1_u32.. {
+            self.release_left_waiting(&mut waited_for, &mut report).await;
+            let claimed = self.claim_due().await;
+            let left = run.budget.saturating_sub(self.ports.time.monotonic().saturating_sub(started));
+            let all = match claimed {
+                Ok(claimed) => {
+                    report.saw += claimed.len() as u64;
+                    self.say_due(&claimed, &mut report).await;
+                    claimed.len() < CLAIM_AT_MOST as usize && waited_for.is_empty()
+                }
+                // The store may be back in a moment, and the next run is far.
+                Err(error) if !left.is_zero() => {
+                    tracing::warn!(%error, "due deliveries could not be taken; the job tries again");
+                    report.could_not("take");
+                    true
+                }
+                Err(error) => return Err(error),
+            };
+            if left.is_zero() && (all || taken >= TAKES_AT_LEAST) {
+                report.more = !all;
+                break;
+            }
+            if all {
+                self.ports.time.sleep(LOOK_AGAIN_AFTER.min(left)).await;
+            }
+        }
+        let now = self.now();
+        #[allow(clippy::cast_precision_loss, reason = "merchants are far fewer than a double counts exactly")]
+        metrics::gauge!("webhook_merchants_failing").set(self.health.failing(now) as f64);
+        // Not in the store, as for the others: it runs all the while.
+        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double")]
+        metrics::gauge!("job_last_success_timestamp_seconds", "job" => "deliveries").set(now.as_second() as f64);
+        Ok(report)
+    }
+
+    async fn claim_due(&self) -> Result<Vec<DeliveryDue>, Error> {
+        let now = self.now();
+        let claim = self.ports.stores.deliveries.claim_due(now, now + CLAIMED_FOR, CLAIM_AT_MOST);
+        Ok(self.within_store_time(self.settings.store_timeout, claim).await?)
+    }
+
+    async fn say_due(&self, claimed: &[DeliveryDue], report: &mut JobReport) {
+        if claimed.is_empty() {
+            return;
+        }
+        let messages: Vec<_> = claimed.iter().copied().map(Message::Deliver).collect();
+        let outcome = match self.ports.queue.publish(&messages).await {
+            Ok(()) => report.did.entry("published"),
+            Err(error) => {
+                tracing::warn!(%error, "due deliveries were not published; they become due again");
+                report.could_not.entry("publish")
+            }
+        };
+        *outcome.or_default() += claimed.len() as u64;
+    }
+
+    /// A delivery that found no endpoint just before the merchant set one, or more of them than were released at once,
+    /// would wait for ever: whose deliveries wait for an endpoint that is there.
+    async fn waited_for(&self) -> Result<Vec<MerchantId>, Error> {
+        let (mut waited_for, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.ports.stores.endpoints.waited_for(after, ENDPOINTS_AT_ONCE);
+            let page = self.within_store_time(self.settings.store_timeout, page).await?;
+            waited_for.extend(page.waited_for);
+            after = page.next;
+            if after.is_none() {
+                return Ok(waited_for);
+            }
+        }
+    }
+
+    /// Makes due what these merchants' deliveries wait for in vain, no more of each than is taken at once: what others have
+    /// due comes between. Leaves those in the list that have more.
+    async fn release_left_waiting(&self, waited_for: &mut Vec<MerchantId>, report: &mut JobReport) {
+        for merchant in std::mem::take(waited_for) {
+            match self.release_waiting(merchant, CLAIM_AT_MOST).await {
+                Ok(released) => {
+                    *report.did.entry("released").or_default() += u64::from(released);
+                    if released >= CLAIM_AT_MOST {
+                        waited_for.push(merchant);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%merchant, %error, "what waits for an endpoint could not be made due");
+                    report.could_not("release");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What goes into a chunk: a page of what waits, decided one by one.
+
+use std::collections::HashMap;
+
+use tollgate_domain::{
+    Currency, MerchantId, Money, NotSettled, Payment, PaymentId, Refund, Settlement,
+    settlement::{Balance, Line, fee},
+};
+
+use super::{JOB, Run};
+use crate::{
+    Error,
+    ports::settlements::{CHUNK_AT_MOST, Checkpoint, SetAside},
+    records::{Cause, ChangeSet},
+};
+
+/// Merchants whose fees are remembered in a run; more make it forget them all and begin anew.
+const FEES_AT_MOST: usize = 10_000;
+
+/// A page of what waits for a settlement.
+pub(super) enum Page {
+    /// What merchants owe after the settlement before.
+    CarriedOver(Vec<(MerchantId, Balance)>),
+    /// Captured payments.
+    Payments(Vec<Payment>),
+    /// Refunds, each with its payment.
+    Refunds(Vec<(Refund, Payment)>),
+}
+
+impl Page {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::CarriedOver(owed) => owed.len(),
+            Self::Payments(payments) => payments.len(),
+            Self::Refunds(refunds) => refunds.len(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The place of its last entry.
+    pub(super) fn end(&self) -> Option<Checkpoint> {
+        Some(match self {
+            Self::CarriedOver(owed) => {
+                Checkpoint::CarriedOver(owed.last().map(|(merchant, balance)| (*merchant, balance.currency)))
+            }
+            Self::Payments(payments) => Checkpoint::Payments(payments.last().and_then(payment_place)),
+            Self::Refunds(refunds) => Checkpoint::Refunds(refunds.last().and_then(|(refund, _)| {
+                let at = refund.to_settle_at?;
+                Some((at, refund.id))
+            })),
+        })
+        .filter(|_| !self.is_empty())
+    }
+}
+
+fn payment_place(payment: &Payment) -> Option<(tollgate_domain::Timestamp, PaymentId)> {
+    payment.captured_at.map(|at| (at, payment.id))
+}
+
+/// A chunk before it is committed.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) sets: Vec<ChangeSet>,
+    pub(super) lines: Vec<Line>,
+    pub(super) set_aside: Vec<SetAside>,
+    /// Payments and refunds that were to be in it, and had changed.
+    pub(super) dropped: u64,
+}
+
+/// The fees of the merchants that the run has met: basis points; `None`: there is no such merchant.
+#[derive(Default)]
+pub(super) struct Fees(HashMap<MerchantId, Option<u32>>);
+
+impl Run {
+    pub(super) fn page_size(&self) -> usize {
+        self.gateway.settings.settlement_chunk.clamp(1, CHUNK_AT_MOST) as usize
+    }
+
+    /// Reads what comes behind `checkpoint`.
+    pub(super) async fn read(&self, settlement: &Settlement, checkpoint: Checkpoint) -> Result<Page, Error> {
+        let (chunks, cutoff) = (&self.gateway.ports.stores.settlement_chunks, settlement.day.cutoff());
+        let limit = self.gateway.settings.settlement_chunk.clamp(1, CHUNK_AT_MOST);
+        Ok(match checkpoint {
+            Checkpoint::CarriedOver(after) => Page::CarriedOver(match settlement.previous {
+                Some(previous) => self.bounded(chunks.negative_balances(previous, after, limit)).await?,
+                None => Vec::new(),
+            }),
+            Checkpoint::Payments(after) => {
+                Page::Payments(self.bounded(chunks.payments_to_settle(cutoff, after, limit)).await?)
+            }
+            Checkpoint::Refunds(after) => {
+                Page::Refunds(self.bounded(chunks.refunds_to_settle(cutoff, after, limit)).await?)
+            }
+            Checkpoint::Closed => Page::Refunds(Vec::new()),
+        })
+    }
+
+    /// Decides what becomes of everything on `page`.
+    pub(super) async fn build(&mut self, settlement: &Settlement, page: Page) -> Result<Draft, Error> {
+        self.report.saw += page.len() as u64;
+        let mut draft = Draft::default();
+        match page {
+            Page::CarriedOver(owed) => {
+                let line = |(merchant, balance)| Line::carried_over(merchant, balance, settlement.day.cutoff());
+                draft.lines.extend(owed.into_iter().map(line));
+            }
+            Page::Payments(payments) => {
+                for payment in payments {
+                    self.settle_payment(settlement, &payment, &mut draft).await?;
+                }
+            }
+            Page::Refunds(refunds) => self.settle_refunds(settlement, refunds, &mut draft),
+        }
+        Ok(draft)
+    }
+
+    async fn settle_payment(
+        &mut self,
+        settlement: &Settlement,
+        payment: &Payment,
+        draft: &mut Draft,
+    ) -> Result<(), Error> {
+        let fee = self.fee(payment.merchant, payment.captured).await?;
+        let settled = fee.and_then(|fee| Ok((payment.settle(settlement.id, fee, self.gateway.now())?, fee)));
+        match settled {
+            Ok((change, fee)) => {
+                draft.lines.push(Line::of_payment(payment, &change, fee));
+                draft.sets.push(self.gateway.change_set(Some(payment), change, cause(), &self.context));
+            }
+            // Read from the index of what is captured: it was, and is not any more.
+            Err(NotSettled::NotCaptured) => draft.dropped += 1,
+            Err(why) => {
+                let (id, merchant, reason) = (payment.id, payment.merchant, why.as_str());
+                tracing::warn!(settlement = %settlement.id, payment = %id, reason, "a payment is set aside");
+                draft.set_aside.push(SetAside { payment: id, merchant, reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Several refunds of one payment follow each other, version by version.
+    fn settle_refunds(&self, settlement: &Settlement, refunds: Vec<(Refund, Payment)>, draft: &mut Draft) {
+        let mut latest: HashMap<PaymentId, Payment> = HashMap::new();
+        for (refund, read) in refunds {
+            let payment = latest.remove(&read.id).unwrap_or(read);
+            let Some(change) = payment.settle_refund(&refund, settlement.id, self.gateway.now()) else {
+                draft.dropped += 1;
+                continue;
+            };
+            draft.lines.push(Line::of_refund(&refund, &change));
+            latest.insert(payment.id, change.payment.clone());
+            draft.sets.push(self.gateway.change_set(Some(&payment), change, cause(), &self.context));
+        }
+    }
+
+    async fn fee(&mut self, merchant: MerchantId, captured: Money) -> Result<Result<Money, NotSettled>, Error> {
+        let basis_points = if let Some(known) = self.fees.0.get(&merchant) {
+            *known
+        } else {
+            let found = self.bounded(self.gateway.ports.stores.merchants.merchant(merchant)).await?;
+            let found = found.map(|merchant| merchant.fee_basis_points);
+            if self.fees.0.len() >= FEES_AT_MOST {
+                self.fees.0.clear();
+            }
+            self.fees.0.insert(merchant, found);
+            found
+        };
+        Ok(match basis_points {
+            Some(basis_points) => fee(captured, basis_points).map_err(|_| NotSettled::Fee),
+            None => Err(NotSettled::UnknownMerchant),
+        })
+    }
+}
+
+fn cause() -> Cause {
+    Cause::Job(JOB.to_owned())
+}
+
+/// What lines come to, per merchant and currency, in their order.
+pub(super) type MerchantTotals =
+    std::collections::BTreeMap<(MerchantId, Currency), tollgate_domain::settlement::Totals>;

@@ -1,0 +1,11 @@
+//! The Queue port, and the other end of it: the consumer that hands messages to their handler.
+//!
+//! `embedded` is the queue in process, in a file that several processes of one machine may share. Must not know: what
+//! a message leads to, HTTP, the store.
+
+mod delivered;
+pub mod embedded;
+pub mod push;
+
+pub use delivered::{Delivered, Handler, Limits, Topic};
+pub use embedded::{Consumer, EmbeddedQueue, OpenError, Options, Standing};

@@ -1,0 +1,309 @@
+//! How long a settlement of a million captured payments takes, how much memory it needs, and how long merchants wait
+//! for their own commits meanwhile: `cargo run --release -p tollgate-store --example settle_a_million -- [PAYMENTS] [FOLDER]`.
+//!
+//! The payments are written straight into the file first (with their history and the ledger of their captures), because
+//! it is the settlement that is measured. It is settled as in production: a durable store, chunks of a thousand.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a measuring tool")]
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+use tollgate_domain::{BootId, Event, EventId, MerchantId, Settlement, SettlementDay, SettlementStatus, Timestamp};
+use tollgate_gateway::{
+    Context, Gateway, JobRun, Ports, ReturnLinks, Settings, Stores,
+    contract::Samples,
+    ports::{
+        Entropy, EventFormat, Merchants, Spawn, Store, Time, WebhookSender,
+        fail_points::NoFailPoints,
+        merchants::Merchant,
+        queue::NoQueue,
+        spawn::Task,
+        webhook_sender::{EndpointRefused, Sent, Webhook},
+    },
+    records::Committed,
+    secrets::SecretsKey,
+};
+use tollgate_store::{Options, SqliteStore};
+
+/// Payments are spread over so many merchants.
+const MERCHANTS: u64 = 200;
+/// Payments that merchants make a second meanwhile: two commits each.
+const INTERACTIVE_PER_SECOND: u64 = 50;
+
+/// Real durations; the business time stands.
+struct Clock(Instant, Timestamp);
+
+#[async_trait]
+impl Time for Clock {
+    fn now(&self) -> Timestamp {
+        self.1
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "a measuring tool")]
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// Random enough for ids.
+struct Counted(AtomicU64);
+
+impl Entropy for Counted {
+    fn fill(&self, bytes: &mut [u8]) {
+        for piece in bytes.chunks_mut(8) {
+            let mut mixed = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            piece.copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes()[..piece.len()]);
+        }
+    }
+}
+
+/// Bodies as long as real ones.
+struct Bodies;
+
+impl EventFormat for Bodies {
+    fn body(&self, id: EventId, event: &Event) -> String {
+        let (payment, kind, at) = (&event.payment, event.kind.as_str(), event.at);
+        format!(
+            r#"{{"id":"{id}","type":"{kind}","created_at":"{at}","sequence":{},"data":{{"id":"{}","object":"payment","status":"{}","amount":{},"currency":"{}","amount_captured":{},"amount_refunded":0,"provider":"{}","provider_transaction_id":"pi_3MtwBwLkdIwHu7ix28a3tqPa","provider_request_id":"{}","capture_method":"manual","merchant_reference":"order 1","description":"A pair of shoes","metadata":{{"cart":"7"}},"next_action":null,"pending_operation":null,"failure":null,"expires_at":"{at}","resolve_by":null,"settlement_id":"{:?}","created_at":"{at}","updated_at":"{at}","version":{}}}}}"#,
+            event.sequence,
+            payment.id,
+            payment.status.as_str(),
+            payment.amount.minor(),
+            payment.amount.currency(),
+            payment.captured.minor(),
+            payment.provider,
+            payment.provider_request_id,
+            payment.settlement,
+            payment.version,
+        )
+    }
+}
+
+struct Tasks;
+
+impl Spawn for Tasks {
+    #[allow(clippy::disallowed_methods, reason = "a measuring tool")]
+    fn spawn(&self, task: Task) {
+        tokio::spawn(task);
+    }
+}
+
+struct NoWebhooks;
+
+#[async_trait]
+impl WebhookSender for NoWebhooks {
+    fn check(&self, _: &str) -> Result<(), EndpointRefused> {
+        Ok(())
+    }
+
+    async fn send(&self, _: Webhook<'_>) -> Sent {
+        unreachable!("nothing is sent here")
+    }
+}
+
+fn merchant(number: u64) -> MerchantId {
+    let mut bytes = [0; 16];
+    bytes[8..].copy_from_slice(&(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    MerchantId::from_random(bytes)
+}
+
+#[tokio::main]
+#[allow(clippy::disallowed_methods, reason = "a measuring tool")]
+async fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let payments: u64 = arguments.next().map_or(1_000_000, |count| count.parse().unwrap());
+    let folder = arguments.next().unwrap_or_else(|| ".".to_owned());
+    // `apart`: merchants' payments come from another process's connection, as the function `payments` has one.
+    let apart = arguments.next().is_some_and(|how| how == "apart");
+    let directory = tempfile::tempdir_in(folder).unwrap();
+    let path = directory.path().join("store.db");
+    let day = SettlementDay::of(Timestamp::from_second(1_790_000_000).unwrap());
+    let clock = Arc::new(Clock(Instant::now(), day.cutoff() + Duration::from_secs(1)));
+
+    let started = Instant::now();
+    prefill(&path, payments, day, &clock).await;
+    let size = std::fs::metadata(&path).unwrap().len() / (1024 * 1024);
+    println!("{payments} captured payments written in {:.0} s: {size} MiB", started.elapsed().as_secs_f64());
+
+    let boot = BootId::from_random([1; 16]);
+    let store = Arc::new(SqliteStore::open(&path, Options::new(boot), clock.clone()).unwrap());
+    let theirs = if apart { Arc::new(store.another(BootId::from_random([2; 16])).unwrap()) } else { store.clone() };
+    let ends = Arc::new(AtomicBool::new(false));
+    let waits = tokio::spawn(interactive(theirs, clock.clone(), ends.clone()));
+    let memory = tokio::spawn(memory(clock.clone(), ends.clone()));
+    let gateway = gateway(&store, clock.clone());
+    let started = Instant::now();
+    let context = Context { correlation_id: "a-million".to_owned() };
+    let (report, settlement) =
+        gateway.run_settlement(JobRun::scheduled(Duration::from_secs(28 * 60)), context).await.unwrap();
+    let took = started.elapsed().as_secs_f64();
+    ends.store(true, Ordering::Relaxed);
+    memory.await.unwrap();
+    let mut waits = waits.await.unwrap();
+    waits.sort_unstable();
+    tell(&settlement, payments, took);
+    let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    println!(
+        "{} commits of merchants meanwhile: median {:.1} ms, 95 % {:.1} ms, 99 % {:.1} ms, longest {:.1} ms",
+        waits.len(),
+        at(0.5),
+        at(0.95),
+        at(0.99),
+        at(1.0)
+    );
+    println!("{report:?}");
+}
+
+fn tell(settlement: &Settlement, payments: u64, took: f64) {
+    assert_eq!(settlement.status, SettlementStatus::Completed, "{:?}", settlement.failure);
+    assert_eq!(settlement.counts.payments, payments);
+    println!("settled in {took:.1} s: {:.0} payments/s; {:?}", payments as f64 / took, settlement.totals);
+}
+
+fn gateway(store: &Arc<SqliteStore>, clock: Arc<Clock>) -> Gateway {
+    let ports = Ports {
+        stores: Stores::of(store),
+        providers: Vec::new(),
+        events: Arc::new(Bodies),
+        queue: Arc::new(NoQueue),
+        webhooks: Arc::new(NoWebhooks),
+        secrets: SecretsKey::new(&[1; 32]),
+        time: clock,
+        spawn: Arc::new(Tasks),
+        entropy: Arc::new(Counted(AtomicU64::new(7))),
+        fail_points: Arc::new(NoFailPoints),
+    };
+    let mut settings = Settings::new(BootId::from_random([1; 16]), ReturnLinks::new("https://pay.example", &[1; 32]));
+    if let Ok(pause) = std::env::var("PAUSE_MS") {
+        settings.settlement_pause = Duration::from_millis(pause.parse().unwrap());
+    }
+    if let Ok(chunk) = std::env::var("CHUNK") {
+        settings.settlement_chunk = chunk.parse().unwrap();
+    }
+    Gateway::new(ports, settings)
+}
+
+/// Merchants make payments all the while; how long each commit took.
+#[allow(clippy::disallowed_methods, reason = "a measuring tool")]
+async fn interactive(store: Arc<SqliteStore>, clock: Arc<Clock>, ends: Arc<AtomicBool>) -> Vec<Duration> {
+    let samples = Samples::new(77);
+    let (waits, mut tasks) = (Arc::new(Mutex::new(Vec::new())), Vec::new());
+    let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / INTERACTIVE_PER_SECOND));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+    while !ends.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        let sets = samples.opened().authorized().sets;
+        let (store, clock, waits) = (store.clone(), clock.clone(), waits.clone());
+        tasks.push(tokio::spawn(async move {
+            for set in sets {
+                let started = clock.monotonic();
+                let committed = store.commit(&set).await;
+                let took = clock.monotonic().saturating_sub(started);
+                match committed {
+                    Ok(Committed::Done) => waits.lock().unwrap().push(took),
+                    other => println!("  a merchant's commit after {:.1} s: {other:?}", took.as_secs_f64()),
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    std::mem::take(&mut waits.lock().unwrap())
+}
+
+/// Prints the resident memory, so that one sees it stay flat.
+async fn memory(clock: Arc<Clock>, ends: Arc<AtomicBool>) {
+    let started = clock.monotonic();
+    while !ends.load(Ordering::Relaxed) {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let rss = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default();
+        println!("  {:4.0} s {rss}", clock.monotonic().saturating_sub(started).as_secs_f64());
+        for _ in 0..50 {
+            if !ends.load(Ordering::Relaxed) {
+                clock.sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+/// Writes one captured payment through the store, and copies it so many times within the file.
+async fn prefill(path: &Path, payments: u64, day: SettlementDay, clock: &Arc<Clock>) {
+    let samples = Samples::new(7);
+    let store = SqliteStore::open(path, Options::new(BootId::from_random([9; 16])).ephemeral(), clock.clone()).unwrap();
+    for number in 0..MERCHANTS {
+        let (name, created_at) = (format!("Shop {number}"), day.cutoff());
+        let merchant =
+            Merchant { id: merchant(number), name, requests_per_minute: None, fee_basis_points: 300, created_at };
+        store.put_merchant(&merchant).await.unwrap();
+    }
+    let story = samples.opened().authorized().capture_requested(1000).captured(1000);
+    for set in &story.sets {
+        assert_eq!(store.commit(set).await.unwrap(), Committed::Done);
+    }
+    drop(store);
+
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -4000000;").unwrap();
+    connection
+        .execute_batch("BEGIN; CREATE TEMP TABLE copies (n INTEGER PRIMARY KEY, id TEXT, merchant TEXT)")
+        .unwrap();
+    let mut copy = connection
+        .prepare(
+            "INSERT INTO copies VALUES (?1, 'pay_' || (abs(random()) % 8) || substr(lower(hex(randomblob(13))), 2), ?2)",
+        )
+        .unwrap();
+    for number in 0..payments {
+        copy.execute(params![i64::try_from(number).unwrap(), merchant(number % MERCHANTS).to_string()]).unwrap();
+    }
+    drop(copy);
+    let (template, theirs) = (story.payment.id.to_string(), samples.merchant.to_string());
+    for table in ["payments", "history", "operations", "events", "deliveries", "postings"] {
+        let start = day.cutoff().as_microsecond() - i64::try_from(payments).unwrap() * 50_000;
+        copy_table(&connection, table, &template, &theirs, start);
+    }
+    for table in ["payments", "history", "operations", "events", "deliveries", "postings"] {
+        let key = if table == "payments" { "id" } else { "payment_id" };
+        connection.execute(&format!("DELETE FROM {table} WHERE {key} = ?1"), [&template]).unwrap();
+    }
+    connection.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
+}
+
+fn copy_table(connection: &Connection, table: &str, template: &str, theirs: &str, start: i64) {
+    let mut info = connection.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
+    let columns: Vec<String> = info.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let key = if table == "payments" { "id" } else { "payment_id" };
+    let values: Vec<String> = columns
+        .iter()
+        .map(|column| match (table, column.as_str()) {
+            ("payments", "id") | (_, "payment_id") => "copies.id".to_owned(),
+            ("payments", "captured_at" | "created_at") => format!("{start} + copies.n * 50000"),
+            (_, "merchant_id") => "copies.merchant".to_owned(),
+            ("events", "id") => "'evt_' || (abs(random()) % 8) || substr(lower(hex(randomblob(13))), 2)".to_owned(),
+            (_, "account") => format!("replace(source.account, '{theirs}', copies.merchant)"),
+            (_, column) => format!("source.{column}"),
+        })
+        .collect();
+    let sql = format!(
+        "INSERT INTO {table} ({}) SELECT {} FROM copies CROSS JOIN {table} AS source
+         WHERE source.{key} = '{template}' ORDER BY copies.n",
+        columns.join(", "),
+        values.join(", "),
+    );
+    connection.execute(&sql, []).unwrap();
+}

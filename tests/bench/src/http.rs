@@ -1,0 +1,57 @@
+//! One kept-alive HTTP/1.1 connection, as cheap as hyper makes it: what generates load must not eat the cores.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tollgate_runtime::TaskSpawner;
+
+/// Request headers.
+pub(crate) type Headers<'a> = &'a [(HeaderName, HeaderValue)];
+
+/// A connection that answers one request after the other.
+pub(crate) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    host: HeaderValue,
+}
+
+impl Connection {
+    /// Connects to `address`.
+    pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        TaskSpawner::default().start(async move {
+            // Whoever sends on it is told.
+            _ = connection.await;
+        });
+        Ok(Self { sender, host: HeaderValue::from_str(&address.to_string())? })
+    }
+
+    /// So many connections to `address`.
+    pub(crate) async fn open_many(address: SocketAddr, count: usize) -> Result<Vec<Self>> {
+        let mut connections = Vec::with_capacity(count);
+        for _ in 0..count {
+            connections.push(Self::open(address).await?);
+        }
+        Ok(connections)
+    }
+
+    /// Posts `body`, and reads the whole answer.
+    pub(crate) async fn post(&mut self, path: &str, headers: Headers<'_>, body: Bytes) -> Result<(StatusCode, Bytes)> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = path.parse().context("no path")?;
+        request.headers_mut().insert(header::HOST, self.host.clone());
+        request.headers_mut().extend(headers.iter().cloned());
+        self.sender.ready().await?;
+        let answer = self.sender.send_request(request).await?;
+        let status = answer.status();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+}

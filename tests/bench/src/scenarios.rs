@@ -1,0 +1,50 @@
+//! What is measured. A scenario is a file here and a line in [`SCENARIOS`].
+
+mod create;
+mod create_capture;
+mod memory;
+mod startup;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::future::LocalBoxFuture;
+
+use crate::{programs::Programs, report::Report};
+
+/// How to measure.
+pub(crate) struct Settings {
+    /// What is measured.
+    pub(crate) programs: Programs,
+    /// How many clients call at the same time.
+    pub(crate) clients: usize,
+    /// How long the gateway is measured for each figure.
+    pub(crate) time: Duration,
+}
+
+/// Something to measure: it prepares its stage, plays, and reports figures.
+pub(crate) struct Scenario {
+    /// As it is asked for.
+    pub(crate) name: &'static str,
+    /// Measures it.
+    pub(crate) run: for<'a> fn(&'a Settings, &'a mut Report) -> LocalBoxFuture<'a, Result<()>>,
+}
+
+/// All of them, in the order in which they are played.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "startup", run: |settings, report| Box::pin(startup::run(settings, report)) },
+    Scenario { name: "create", run: |settings, report| Box::pin(create::run(settings, report)) },
+    Scenario { name: "create-capture", run: |settings, report| Box::pin(create_capture::run(settings, report)) },
+    Scenario { name: "memory", run: |settings, report| Box::pin(memory::run(settings, report)) },
+];
+
+/// The middle one. What a shared machine does to single rounds does not move it far.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        even if even % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
+        _ => values[middle],
+    }
+}

@@ -1,0 +1,117 @@
+//! What the scenarios play on: a store with a merchant in it, the gateway's function as it is deployed, and the
+//! simulated provider, each in a process of its own.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use serde_json::Value;
+use tempfile::TempDir;
+use tollgate_gateway::ports::Time;
+use tollgate_runtime::SystemClock;
+
+use crate::{http::Connection, payments::Creator, process::Process, programs::Programs};
+
+/// A process that does not serve within this is broken.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+/// Between two tries to connect: what a start-up is measured to.
+const PAUSE: Duration = Duration::from_micros(500);
+
+/// A store, a provider, and what a function has to be told of both.
+pub(crate) struct Stage {
+    programs: Programs,
+    /// The simulated provider. It knows no address for webhooks, so none are sent.
+    pub(crate) provider: Process,
+    /// The merchant's.
+    pub(crate) api_key: String,
+    environment: Vec<(&'static str, String)>,
+    folder: TempDir,
+}
+
+impl Stage {
+    /// Everything but the gateway. The store holds one payment, whose process died after its first commit.
+    pub(crate) async fn prepare(programs: &Programs) -> Result<Self> {
+        let folder = TempDir::with_prefix_in("bench-", programs.disk())?;
+        let data = folder.path().join("gateway");
+        let mut command = programs.command("tollgate-sandbox");
+        command.args(["serve", "--port", "0", "--data"]).arg(&data);
+        // The sandbox makes the merchants; it has nothing more to do with it.
+        let sandbox = Process::announced(command)?;
+        let identity: Value = serde_json::from_slice(&fs::read(data.join("sandbox.json"))?)?;
+        let api_key = identity["api_key"].as_str().context("a sandbox has an API key")?.to_owned();
+        die_after_intent(sandbox, &api_key).await?;
+
+        let mut command = programs.command("tollgate-sandbox");
+        command.args(["providers", "--port", "0", "--data"]).arg(folder.path().join("provider"));
+        let provider = Process::announced(command)?;
+        let environment = vec![
+            ("STORE_URL", format!("sqlite:{}", data.join("tollgate.sqlite").display())),
+            ("SECRETS_KEY", fs::read_to_string(data.join("secrets.key"))?),
+            ("PUBLIC_URL", "https://pay.example".to_owned()),
+            ("STRIPE_API_URL", format!("http://{}/stripe", provider.address)),
+            ("STRIPE_SECRET_KEY", "sk_test_bench".to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", "whsec_bench".to_owned()),
+        ];
+        Ok(Self { programs: programs.clone(), provider, api_key, environment, folder })
+    }
+
+    /// The gateway's database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("gateway/tollgate.sqlite")
+    }
+
+    /// A place for a file on the same disk.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the function `payments`; it may not serve yet.
+    pub(crate) fn start(&self) -> Result<Process> {
+        let mut command = self.programs.command("tollgate-payments");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Process::on_free_port(command)
+    }
+
+    /// Starts it, and waits until it serves.
+    pub(crate) async fn gateway(&self) -> Result<Process> {
+        let mut process = self.start()?;
+        connect(&mut process).await?;
+        Ok(process)
+    }
+
+    /// So many clients of a gateway.
+    pub(crate) async fn clients(&self, gateway: &Process, count: usize) -> Result<Vec<Creator>> {
+        let connections = Connection::open_many(gateway.address, count).await?;
+        connections.into_iter().map(|connection| Creator::new(connection, &self.api_key)).collect()
+    }
+}
+
+/// A connection to `process` as soon as it takes one.
+pub(crate) async fn connect(process: &mut Process) -> Result<Connection> {
+    let clock = SystemClock::start();
+    while clock.monotonic() < READY_WITHIN {
+        if let Ok(connection) = Connection::open(process.address).await {
+            return Ok(connection);
+        }
+        process.must_run()?;
+        wait(PAUSE);
+    }
+    bail!("the gateway does not take connections")
+}
+
+#[allow(clippy::disallowed_methods, reason = "the runtime's timers know whole milliseconds only")]
+fn wait(pause: Duration) {
+    std::thread::sleep(pause);
+}
+
+async fn die_after_intent(sandbox: Process, api_key: &str) -> Result<()> {
+    let mut connection = Connection::open(sandbox.address).await?;
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    let point = Bytes::from_static(br#"{"point":"after_intent"}"#);
+    let headers: &[(HeaderName, HeaderValue)] = &json;
+    connection.post("/sandbox/fail-points", headers, point).await?;
+    // No answer comes: that is the point.
+    _ = Creator::new(connection, api_key)?.create().await;
+    sandbox.wait()
+}

@@ -1,0 +1,42 @@
+//! What a process has used, as Linux counts it in `/proc`.
+
+use std::{fs, process};
+
+use anyhow::{Context, Result};
+
+/// Linux counts a process's time in hundredths of a second, whatever the machine.
+const TICK_MICROS: f64 = 10_000.0;
+
+/// The microseconds of CPU that process `id` has used so far, in user and kernel mode, all threads together.
+pub(crate) fn cpu(id: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).context("a process that is measured is gone")?;
+    // The name before it is in parentheses and may hold anything.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok()).unwrap_or(0);
+    Ok(TICK_MICROS * (f64::from(ticks(11)) + f64::from(ticks(12))))
+}
+
+/// This process's own.
+pub(crate) fn own_cpu() -> Result<f64> {
+    cpu(process::id())
+}
+
+/// Resident memory, in MiB.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    /// All of it, the program's own file and mapped files included.
+    pub(crate) resident: f64,
+    /// Of that, what belongs to no file: heap and stacks.
+    pub(crate) anonymous: f64,
+}
+
+/// The memory of process `id` now.
+pub(crate) fn memory(id: u32) -> Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).context("a process that is measured is gone")?;
+    let mebibytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line in the status")?;
+        let kibibytes: f64 = line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().context("not a number")?;
+        anyhow::Ok(kibibytes / 1024.0)
+    };
+    Ok(Memory { resident: mebibytes("VmRSS")?, anonymous: mebibytes("RssAnon")? })
+}
