@@ -25,8 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("webhook-delivery", &["api", "assembly", "gateway", "messaging", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
-    ("reconciliation", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("bench", &["gateway", "runtime"]),
+    ("reconciliation", &["api", "assembly", "domain", "gateway", "runtime"]),
 ];
 
 /// All that the domain may use from outside: no async, no I/O, no wire format.

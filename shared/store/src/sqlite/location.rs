@@ -12,9 +12,6 @@ use rusqlite::{Connection, OpenFlags, Result};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 /// More than there are statements: each is prepared once per connection.
 const CACHED_STATEMENTS: usize = 64;
-/// What the writer keeps of the file in memory, in KiB: more than a chunk of a settlement touches, which would otherwise be
-/// written out and read again several times within one transaction.
-const WRITER_CACHE_KIB: i32 = 64 * 1024;
 /// The log is folded back into the file every so many pages (16 MiB): rarely enough not to be felt.
 const CHECKPOINT_PAGES: u32 = 4096;
 /// Pages that the writing connection keeps, in KiB: all that a full transaction touches at random places. With less it
@@ -48,14 +45,16 @@ impl Location {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | self.uri();
         let connection = Connection::open_with_flags(self.name(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare(&connection)?;
-        // Below zero: KiB instead of pages.
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         if matches!(self, Self::File(_)) {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         }
         connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
+        // Below zero: KiB instead of pages.
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+        // What a large transaction has changed (a chunk of a settlement: some 30 MiB) stays in memory until its commit, and
+        // is not written out and read again several times before.
+        connection.pragma_update(None, "cache_spill", false)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         // What is overwritten is gone from its page: an erased token does not linger in free space.
         connection.pragma_update(None, "secure_delete", "FAST")?;
