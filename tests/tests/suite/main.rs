@@ -14,6 +14,7 @@ mod api_sandbox;
 mod api_support;
 mod concurrency;
 mod crashes;
+mod deliveries;
 mod house;
 mod interleavings;
 mod kill_storm;
