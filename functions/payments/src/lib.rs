@@ -8,6 +8,7 @@ mod measure;
 pub mod openapi;
 mod payer;
 mod payments;
+mod settlements;
 
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub fn router(payments: Payments) -> Router {
         .route("/v1/payments/{id}/capture", post(payments::capture))
         .route("/v1/payments/{id}/void", post(payments::void))
         .route("/v1/payments/{id}/timeline", get(payments::timeline))
+        .route("/v1/settlements", get(settlements::on_date))
+        .route("/v1/settlements/{id}", get(settlements::show))
         .route("/return/{opaque}", get(payer::returned))
         .with_state(payments)
 }

@@ -16,6 +16,8 @@ use utoipa::{
         crate::payments::capture,
         crate::payments::void,
         crate::payments::timeline,
+        crate::settlements::on_date,
+        crate::settlements::show,
         crate::payer::returned,
     ),
     modifiers(&WithApiKey)

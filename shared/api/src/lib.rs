@@ -12,6 +12,7 @@ pub mod job_report;
 pub mod payment;
 pub mod problem;
 pub mod requests;
+pub mod settlement;
 pub mod strict_json;
 pub mod timeline;
 

@@ -116,6 +116,10 @@ impl WebhookSender for NoWebhooks {
     }
 }
 
+fn day() -> SettlementDay {
+    SettlementDay::of(Timestamp::from_second(1_790_000_000).unwrap())
+}
+
 fn merchant(number: u64) -> MerchantId {
     let mut bytes = [0; 16];
     bytes[8..].copy_from_slice(&(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
@@ -125,18 +129,24 @@ fn merchant(number: u64) -> MerchantId {
 #[tokio::main]
 #[allow(clippy::disallowed_methods, reason = "a measuring tool")]
 async fn main() {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.peek().is_some_and(|word| word == "write") {
+        let (path, payments) = (arguments.nth(1).unwrap(), arguments.next().unwrap().parse().unwrap());
+        return prefill(Path::new(&path), payments).await;
+    }
     let payments: u64 = arguments.next().map_or(1_000_000, |count| count.parse().unwrap());
     let folder = arguments.next().unwrap_or_else(|| ".".to_owned());
     // `apart`: merchants' payments come from another process's connection, as the function `payments` has one.
     let apart = arguments.next().is_some_and(|how| how == "apart");
     let directory = tempfile::tempdir_in(folder).unwrap();
     let path = directory.path().join("store.db");
-    let day = SettlementDay::of(Timestamp::from_second(1_790_000_000).unwrap());
-    let clock = Arc::new(Clock(Instant::now(), day.cutoff() + Duration::from_secs(1)));
+    let clock = Arc::new(Clock(Instant::now(), day().cutoff() + Duration::from_secs(1)));
 
     let started = Instant::now();
-    prefill(&path, payments, day, &clock).await;
+    // By a process of its own, so that its memory is not counted.
+    let this = std::env::current_exe().unwrap();
+    let written = std::process::Command::new(this).arg("write").arg(&path).arg(payments.to_string()).status().unwrap();
+    assert!(written.success());
     let size = std::fs::metadata(&path).unwrap().len() / (1024 * 1024);
     println!("{payments} captured payments written in {:.0} s: {size} MiB", started.elapsed().as_secs_f64());
 
@@ -243,9 +253,11 @@ async fn memory(clock: Arc<Clock>, ends: Arc<AtomicBool>) {
 }
 
 /// Writes one captured payment through the store, and copies it so many times within the file.
-async fn prefill(path: &Path, payments: u64, day: SettlementDay, clock: &Arc<Clock>) {
+async fn prefill(path: &Path, payments: u64) {
+    let day = day();
+    let clock = Arc::new(Clock(Instant::now(), day.cutoff()));
     let samples = Samples::new(7);
-    let store = SqliteStore::open(path, Options::new(BootId::from_random([9; 16])).ephemeral(), clock.clone()).unwrap();
+    let store = SqliteStore::open(path, Options::new(BootId::from_random([9; 16])).ephemeral(), clock).unwrap();
     for number in 0..MERCHANTS {
         let (name, created_at) = (format!("Shop {number}"), day.cutoff());
         let merchant =

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("assembly", &["api", "domain", "gateway", "providers", "runtime", "store", "webhooks"]),
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
+    ("settlement", &["api", "assembly", "domain", "gateway", "runtime"]),
 ];
 
 /// All that the domain may use from outside: no async, no I/O, no wire format.

@@ -23,6 +23,7 @@ mod provider_events;
 mod sandbox_process;
 mod separate_functions;
 mod settlement;
+mod settlement_api;
 mod settlement_support;
 mod stripe_adapter;
 mod stripe_spec;
