@@ -77,6 +77,7 @@ impl Location {
 }
 
 /// Called after every commit, with the length of the log. What cannot be done now is done after the next commit.
+#[allow(clippy::unnecessary_wraps, reason = "what the hook returns")]
 fn fold_back(log: &mut Wal, pages: i32) -> Result<()> {
     if pages >= CHECKPOINT_PAGES {
         let mode = if pages < OUTGROWN_PAGES { CheckpointMode::PASSIVE } else { CheckpointMode::RESTART };
