@@ -27,6 +27,7 @@ mod reconciliation;
 mod sandbox_process;
 mod separate_functions;
 mod settlement;
+mod settlement_api;
 mod settlement_support;
 mod stripe_adapter;
 mod stripe_spec;
