@@ -26,7 +26,7 @@ use tollgate_gateway::{
         deliveries::{DeliveryAttempt, Outgoing},
         fail_points::NoFailPoints,
         merchants::{Merchant, WaitedFor, WebhookEndpoint},
-        provider::{Call, LookUp, Reply, Unsupported},
+        provider::{Call, LookUp, Reply, Terms, Unsupported},
         queue::{DeliveryDue, Message, QueueError},
         webhook_sender::{EndpointRefused, SendError, Sent, Webhook},
     },
@@ -61,12 +61,8 @@ impl Provider for Holds {
         Ok(())
     }
 
-    fn captures_partially(&self) -> bool {
-        true
-    }
-
-    fn resend_window(&self) -> Duration {
-        DAY
+    fn terms(&self) -> Terms {
+        Terms { captures_partially: true, resend_window: DAY }
     }
 
     async fn send(&self, call: Call<'_>) -> Reply<Answer> {
@@ -82,6 +78,10 @@ impl Provider for Holds {
 
     async fn look_up(&self, _: Call<'_>) -> Reply<LookUp> {
         Reply { answer: LookUp::NotFound, http_status: Some(404), reference: None, provider_code: None }
+    }
+
+    async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
+        self.send(call).await
     }
 }
 
