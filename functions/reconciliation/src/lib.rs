@@ -11,7 +11,7 @@ use tollgate_gateway::{
     Context, Gateway, JobRun,
     reconcile::{INVARIANTS, PROVIDER_TRUTH, STUCK_PAYMENTS},
 };
-use tollgate_runtime::{CorrelationId, InternalCallers};
+use tollgate_runtime::{Cadence, CorrelationId, InternalCallers, ScheduledJob};
 
 /// The routes, each with how long a request may take: Scheduler's attempt deadline.
 pub const DEADLINES: [(&str, Duration); 3] = [
@@ -31,6 +31,27 @@ pub fn router(gateway: Gateway, callers: InternalCallers) -> Router {
         .route("/jobs/invariants", post(invariants))
         .with_state(gateway);
     callers.guard(routes)
+}
+
+/// The jobs by the clock, where nobody calls them: for a function on embedded parts.
+pub fn scheduled(gateway: &Gateway) -> [ScheduledJob; 3] {
+    [(STUCK_PAYMENTS, 600), (PROVIDER_TRUTH, 3600), (INVARIANTS, 3600)].map(|(job, seconds)| {
+        let gateway = gateway.clone();
+        ScheduledJob::new(job, Cadence::EverySeconds(seconds), move || run(gateway.clone(), job))
+    })
+}
+
+async fn run(gateway: Gateway, job: &'static str) {
+    let (run, context) = (JobRun::scheduled(BUDGET), Context { correlation_id: format!("scheduled-{job}") });
+    let report = match job {
+        STUCK_PAYMENTS => gateway.stuck_payments(run, context).await,
+        PROVIDER_TRUTH => gateway.provider_truth(run, context).await,
+        _ => gateway.invariants(run, context).await,
+    };
+    match report {
+        Ok(report) => tracing::info!(job, ?report, "a job ran"),
+        Err(error) => tracing::warn!(job, %error, "a job failed; it runs again"),
+    }
 }
 
 type Answer = Result<Json<JobReportBody>, Problem>;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use tollgate_assembly::{Configuration, Outside, Parts};
-use tollgate_reconciliation::{DEADLINES, router};
+use tollgate_reconciliation::{DEADLINES, router, scheduled};
 use tollgate_runtime::{Function, InternalCallers, run};
 
 #[tokio::main]
@@ -14,8 +14,9 @@ async fn main() -> ExitCode {
         let configuration = configuration?;
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
         let ready = parts.store_check();
+        let jobs = scheduled(&parts.gateway).map(|job| job.in_background(system.time.clone()));
         // Until callers can be told apart, nobody may start a job over the network.
-        let function = Function::new(router(parts.gateway, InternalCallers::Nobody)).ready_when(ready);
+        let function = Function::new(router(parts.gateway, InternalCallers::Nobody)).ready_when(ready).beside(jobs);
         Ok(DEADLINES.into_iter().fold(function, |function, (route, deadline)| function.deadline(route, deadline)))
     })
     .await

@@ -6,7 +6,7 @@ use anyhow::Context;
 use tollgate_api::events::JsonEvents;
 use tollgate_domain::{BootId, ProviderName};
 use tollgate_gateway::{
-    Authenticator, Gateway, Ports, ReturnLinks, Settings, Stores,
+    Authenticator, Gateway, Keys, Ports, ReturnLinks, Settings, Stores,
     ports::{EventReader, FailPoints, HttpClient, Provider, Store, WebhookSender, fail_points::NoFailPoints},
     secrets::SecretsKey,
 };
@@ -99,6 +99,7 @@ impl Parts {
         };
         let links = ReturnLinks::new(&configuration.public_url, &configuration.secrets_key);
         let mut settings = Settings::new(boot, links);
+        settings.keys = Keys::ByTime;
         settings.provider_timeout = configuration.provider_timeout;
         settings.store_timeout = configuration.store_timeout;
         Ok(Self {

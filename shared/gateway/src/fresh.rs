@@ -2,7 +2,7 @@
 
 use tollgate_domain::{Attempt, ChangeId, EventId, Lease, PaymentId, ProviderRequestId, RefundId, SettlementId};
 
-use crate::Gateway;
+use crate::{Gateway, Keys};
 
 impl Gateway {
     fn random(&self) -> [u8; 16] {
@@ -11,12 +11,23 @@ impl Gateway {
         bytes
     }
 
+    /// 16 bytes for an id that rows are kept by.
+    fn key(&self) -> [u8; 16] {
+        let mut bytes = self.random();
+        if self.settings.keys == Keys::ByTime {
+            // 48 bits of milliseconds last until the year 10889; before 1970 there are no payments.
+            let millis = u64::try_from(self.now().as_millisecond()).unwrap_or_default();
+            bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+        }
+        bytes
+    }
+
     pub(crate) fn payment_id(&self) -> PaymentId {
-        PaymentId::from_random(self.random())
+        PaymentId::from_random(self.key())
     }
 
     pub(crate) fn refund_id(&self) -> RefundId {
-        RefundId::from_random(self.random())
+        RefundId::from_random(self.key())
     }
 
     /// A random number from 0 to 1.
@@ -27,7 +38,7 @@ impl Gateway {
     }
 
     pub(crate) fn event_id(&self) -> EventId {
-        EventId::from_random(self.random())
+        EventId::from_random(self.key())
     }
 
     pub(crate) fn settlement_id(&self) -> SettlementId {

@@ -102,6 +102,17 @@ pub struct Settings {
     pub lease: Duration,
     /// Makes and checks the links that payers come back by.
     pub return_links: ReturnLinks,
+    /// How the ids that the store keeps rows by are made.
+    pub keys: Keys,
+}
+
+/// How ids are made: what is right for one store is wrong for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// 128 random bits: rows spread over all servers of a distributed store, and no server is hot.
+    Random,
+    /// 48 bits of time and 80 random ones: what is made together lies together in a file, and a commit touches few pages.
+    ByTime,
 }
 
 impl Settings {
@@ -115,6 +126,7 @@ impl Settings {
             settlement_pause: Duration::from_millis(20),
             lease: Duration::from_secs(20),
             return_links,
+            keys: Keys::Random,
         }
     }
 }

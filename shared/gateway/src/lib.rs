@@ -41,7 +41,7 @@ pub use create_payment::CreatePayment;
 pub use deliver::DeliveryOutcome;
 pub use done::Done;
 pub use error::Error;
-pub use gateway::{Context, Gateway, Ports, Settings, Stores};
+pub use gateway::{Context, Gateway, Keys, Ports, Settings, Stores};
 pub use idempotency::Route;
 pub use ingest_event::Ingested;
 pub use job::{JobReport, JobRun};

@@ -105,6 +105,10 @@ impl Played {
         stripe.send(self.call()).await.answer
     }
 
+    async fn cancel(&self, stripe: &Stripe) -> Answer {
+        stripe.cancel(self.call()).await.answer
+    }
+
     pub(crate) async fn look_up(&self, stripe: &Stripe) -> LookUp {
         stripe.look_up(self.call()).await.answer
     }
@@ -225,4 +229,27 @@ async fn whatever_is_lost_on_the_way_is_found_again() {
     fault(&url, "rate_limit").await;
     let answer = Played::new("pm_card_visa").send(&stripe).await;
     assert!(matches!(answer, Answer::NotReached { .. }), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_waits_for_its_payer_is_cancelled_once_and_its_page_then_approves_nothing() {
+    let (url, stripe) = simulated().await;
+    let mut payment = Played::new("pm_card_threeDSecure2Required");
+    payment.operation.return_url = Some("https://tollgate.example/return/opaque".to_owned());
+    let Answer::Shows(view) = payment.send(&stripe).await else { panic!("the payer is asked") };
+    let TransactionState::AwaitingPayer { url: page, .. } = view.state else { panic!("{view:?}") };
+    payment.goes_on_with(&view.transaction_id);
+
+    // Its answer may be lost: the same again, under another lease too, finds it done.
+    fault(&url, "charge_then_timeout").await;
+    assert!(matches!(payment.cancel(&stripe).await, Answer::Unknown { .. }));
+    assert_eq!(shown(payment.cancel(&stripe).await), TransactionState::Voided);
+    payment.operation.lease = None;
+    assert_eq!(shown(payment.cancel(&stripe).await), TransactionState::Voided);
+
+    let approve = Request::post(format!("{page}/approve")).body(Bytes::new()).unwrap();
+    let client = ReqwestClient::new(HttpSettings::default()).unwrap();
+    _ = client.send(approve, Duration::from_secs(2)).await.unwrap();
+    let LookUp::Found(answer) = payment.look_up(&stripe).await else { panic!("it is there") };
+    assert_eq!(shown(answer), TransactionState::Voided);
 }

@@ -50,7 +50,7 @@ fn is_of_a_row(error: &Error) -> bool {
 fn books_of(connection: &Connection, id: PaymentId) -> Result<Option<Books>> {
     let Some(payment) = payments::find(connection, id)? else { return Ok(None) };
     let operations = connection
-        .prepare_cached("SELECT number, state FROM operations WHERE payment_id = ?1")?
+        .prepare_cached("SELECT number, record ->> 'state' FROM operations WHERE payment_id = ?1")?
         .query_map([Text(id)], |row| Ok((row.get(0)?, row.get::<_, Name<_>>(1)?.0)))?
         .collect::<Result<_>>()?;
     let span = |sql| connection.prepare_cached(sql)?.query_row([Text(id)], read_span);
