@@ -221,8 +221,9 @@ impl Seen {
         );
         self.none(
             "a line of a payment or refund that there is not",
-            "SELECT payment_id, refund_id FROM settlement_lines WHERE payment_id NOT IN (SELECT id FROM payments)
-             OR refund_id NOT IN (SELECT id FROM refunds)",
+            "SELECT payment_id, refund_id FROM settlement_lines WHERE kind <> 'carried_over' AND
+             (payment_id NOT IN (SELECT id FROM payments)
+              OR (refund_id IS NOT NULL AND refund_id NOT IN (SELECT id FROM refunds)))",
         );
     }
 
