@@ -272,8 +272,8 @@ impl Till<'_> {
         let card = match self.dice.below(12) {
             0 => DECLINED,
             1 | 2 => THREE_D_SECURE,
-            3 => SLOW_REFUND,
-            4 => FAILED_REFUND,
+            3 | 4 => SLOW_REFUND,
+            5 => FAILED_REFUND,
             _ => CARD,
         };
         let (amount, automatic) = (100 + self.dice.below(900), self.dice.below(4) == 0);
@@ -397,6 +397,18 @@ async fn killer(world: &World, seed: u64) -> usize {
     kills
 }
 
+/// Somebody runs jobs by hand, while they run by the clock, too.
+async fn operator(world: &World, seed: u64) {
+    let mut dice = Dice::of(seed.rotate_left(31));
+    while !world.is_over() {
+        let job = dice.one_of(&["settlement", "settlement", "deliveries", "stuck-payments", "provider-truth"]);
+        let client = world.client(false).await;
+        // A kill may cut it off.
+        _ = client.run_job(job).await;
+        world.clock.sleep(Duration::from_millis(50 + dice.below(800))).await;
+    }
+}
+
 /// The time that the sandbox's clock shows, also when nobody is there to ask.
 async fn time_shown(world: &World) -> Timestamp {
     let file = world.stage.read().await.data().join("clock");
@@ -457,7 +469,8 @@ async fn in_a_storm_over_days_nothing_is_doubled_nothing_is_lost_and_every_merch
         };
         till.work()
     });
-    let (kept, kills, ()) = join!(join_all(tills), killer(&world, seed), hand(&world, seed));
+    let (kept, kills, (), ()) =
+        join!(join_all(tills), killer(&world, seed), hand(&world, seed), operator(&world, seed));
     let mut kept: Vec<_> = kept.into_iter().flatten().collect();
     let count = |number: &AtomicUsize| number.load(Ordering::Relaxed);
     eprintln!(

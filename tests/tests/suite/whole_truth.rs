@@ -192,6 +192,11 @@ impl Seen {
             }
             statuses.insert(id.clone(), status.clone());
         }
+        // What is reserved can be given back: the provider refuses none. A payer's bank may, later.
+        self.none(
+            "refused by the provider",
+            "SELECT id, failure FROM refunds WHERE status = 'FAILED' AND failure ->> 'code' IS NOT 'refund_failed'",
+        );
         for (id, payment) in &self.payments {
             let refunded = payment["amount_refunded"].as_i64().unwrap();
             assert_eq!(refunded, completed.get(id).copied().unwrap_or_default(), "{payment:#}");
