@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::join_all;
-use http::{Request, header};
+use http::{Method, Request, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::join;
@@ -373,9 +373,9 @@ async fn killer(world: &World, seed: u64) -> usize {
         let client = world.client(false).await;
         // Armed at the sandbox, which is there: only this task kills.
         client.fault("stripe", &json!({"kind": kind, "times": times, "ms": ms})).await.unwrap();
-        let (status, delay_ms) = dice.one_of(&[(500, 0), (503, 20), (200, 150), (200, 0)]);
+        let (status, delay_ms) = dice.one_of(&[(500, 0), (503, 20), (200, 150), (200, 0), (410, 0)]);
         let body = json!({"status": status, "times": 1 + dice.below(12), "delay_ms": delay_ms});
-        let behave = client.send(http::Method::POST, "/sandbox/inbox/behaviour", None, Some(&body)).await;
+        let behave = client.send(Method::POST, "/sandbox/inbox/behaviour", None, Some(&body)).await;
         assert_eq!(behave.unwrap().status, 200);
         world.clock.sleep(Duration::from_millis(100 + dice.below(1400))).await;
         if let Some(point) = POINTS[kills % POINTS.len()]
@@ -397,16 +397,35 @@ async fn killer(world: &World, seed: u64) -> usize {
     kills
 }
 
-/// Somebody runs jobs by hand, while they run by the clock, too.
-async fn operator(world: &World, seed: u64) {
+/// Somebody runs jobs by hand, while they run by the clock, too; the merchants' offices have webhooks sent again, make new
+/// secrets, and set their endpoints again, which may have said that they want nothing more.
+async fn offices(world: &World, seed: u64) {
     let mut dice = Dice::of(seed.rotate_left(31));
     while !world.is_over() {
-        let job = dice.one_of(&["settlement", "settlement", "deliveries", "stuck-payments", "provider-truth"]);
-        let client = world.client(false).await;
-        // A kill may cut it off.
-        _ = client.run_job(job).await;
-        world.clock.sleep(Duration::from_millis(50 + dice.below(800))).await;
+        let client = world.client(dice.below(2) == 0).await;
+        // A kill may cut any of it off.
+        match dice.below(8) {
+            0 => _ = set_endpoint(world, &client).await,
+            1 => _ = client.send(Method::POST, "/v1/webhook-endpoint/rotate-secret", None, None).await,
+            2 => {
+                let some = world.told.lock().unwrap().some_payment(dice.below(1000));
+                if let Some(payment) = some {
+                    _ = client.redeliver(&payment).await;
+                }
+            }
+            _ => {
+                let job = dice.one_of(&["settlement", "settlement", "deliveries", "stuck-payments", "provider-truth"]);
+                _ = client.run_job(job).await;
+            }
+        }
+        world.clock.sleep(Duration::from_millis(20 + dice.below(500))).await;
     }
+}
+
+/// The merchant's endpoint is the inbox, wherever that is now. Paused, it goes on.
+async fn set_endpoint(world: &World, client: &Client) -> anyhow::Result<Answer> {
+    let body = json!({"url": format!("{}/sandbox/inbox", world.stage.read().await.url())});
+    client.send(Method::PUT, "/v1/webhook-endpoint", None, Some(&body)).await
 }
 
 /// The time that the sandbox's clock shows, also when nobody is there to ask.
@@ -469,8 +488,7 @@ async fn in_a_storm_over_days_nothing_is_doubled_nothing_is_lost_and_every_merch
         };
         till.work()
     });
-    let (kept, kills, (), ()) =
-        join!(join_all(tills), killer(&world, seed), hand(&world, seed), operator(&world, seed));
+    let (kept, kills, (), ()) = join!(join_all(tills), killer(&world, seed), hand(&world, seed), offices(&world, seed));
     let mut kept: Vec<_> = kept.into_iter().flatten().collect();
     let count = |number: &AtomicUsize| number.load(Ordering::Relaxed);
     eprintln!(
@@ -540,6 +558,12 @@ async fn calm(world: &World) {
     stage.kill().await;
     stage.clear_faults().await;
     stage.restart().await;
+    drop(stage);
+    for other_merchant in [false, true] {
+        let client = world.client(other_merchant).await;
+        assert_eq!(set_endpoint(world, &client).await.unwrap().status, 200);
+    }
+    let stage = world.stage.read().await;
     stage.client().advance(MINUTE).await.unwrap();
     stage.quiet().await;
 }

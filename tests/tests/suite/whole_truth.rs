@@ -33,6 +33,12 @@ impl Told {
         into.entry(answer.text("id").to_owned()).or_default().insert(answer.text("status").to_owned());
     }
 
+    /// One of the payments that were told of.
+    pub(crate) fn some_payment(&self, number: u64) -> Option<String> {
+        let index = usize::try_from(number).ok()?.checked_rem(self.payments.len())?;
+        self.payments.keys().nth(index).cloned()
+    }
+
     /// A capture was confirmed.
     pub(crate) fn captured(&mut self, payment: &str, amount: Option<i64>) {
         self.captures.insert(payment.to_owned(), amount);
