@@ -1452,7 +1452,7 @@ async fn the_feed_has_no_gaps_while_many_write_at_once() {
                 // On a machine that is busy, two writers of one file can keep each other waiting for longer than a
                 // request may take: then it is sent again, as merchants do.
                 in_time(async {
-                    while world.payment_by(shoes(), &key).await.is_err() {
+                    while Box::pin(world.payment_by(shoes(), &key)).await.is_err() {
                         time.sleep(Duration::from_millis(50)).await;
                     }
                 })
