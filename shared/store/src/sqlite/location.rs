@@ -14,9 +14,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 const CACHED_STATEMENTS: usize = 64;
 /// The log is folded back into the file every so many pages (16 MiB): rarely enough not to be felt.
 const CHECKPOINT_PAGES: u32 = 4096;
-/// Pages that the writing connection keeps, in KiB: all that a full transaction touches at random places. With less it
-/// writes pages before the commit, and reads those that it has just let go.
-const WRITER_CACHE_KIB: i64 = 12 * 1024;
 
 /// A file, or memory of this process.
 #[derive(Debug, Clone)]
@@ -45,8 +42,6 @@ impl Location {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | self.uri();
         let connection = Connection::open_with_flags(self.name(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare(&connection)?;
-        // Below zero: KiB instead of pages.
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         if matches!(self, Self::File(_)) {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
