@@ -263,9 +263,8 @@ fn assert_true(payment: &Value, charges: &[Value]) {
         assert_eq!((&payment["amount_captured"], &payment["amount_refunded"]), (&0.into(), &0.into()), "{}", told());
         return;
     }
-    let (own, others): (Vec<_>, Vec<_>) = charges
-        .iter()
-        .partition(|charge| charge["provider_transaction_id"] == payment["provider_transaction_id"]);
+    let (own, others): (Vec<_>, Vec<_>) =
+        charges.iter().partition(|charge| charge["provider_transaction_id"] == payment["provider_transaction_id"]);
     let [charge] = own.as_slice() else { panic!("no charge, or more than one: {}", told()) };
     assert!(others.iter().all(is_nothing), "charged more than once: {}", told());
     let expected = if status == "AUTHORIZED" { "requires_capture" } else { "succeeded" };
