@@ -1,6 +1,7 @@
 //! What tests across functions share: the parts from outside that some of them need, and simulated providers to run
 //! against.
 
+pub mod dice;
 pub mod ports;
 pub mod program;
 pub mod requirements;

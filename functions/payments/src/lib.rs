@@ -10,6 +10,7 @@ pub mod openapi;
 mod payer;
 mod payments;
 mod refunds;
+mod settlements;
 mod webhooks;
 
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub fn router(payments: Payments) -> Router {
         .route("/v1/webhooks/{id}/status", get(webhooks::status))
         .route("/v1/webhooks/{id}/redeliver", post(webhooks::redeliver))
         .route("/v1/events", get(webhooks::events))
+        .route("/v1/settlements", get(settlements::on_date))
+        .route("/v1/settlements/{id}", get(settlements::show))
         .route("/return/{opaque}", get(payer::returned))
         .with_state(payments)
 }

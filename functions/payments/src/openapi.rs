@@ -24,6 +24,8 @@ use utoipa::{
         crate::webhooks::status,
         crate::webhooks::redeliver,
         crate::webhooks::events,
+        crate::settlements::on_date,
+        crate::settlements::show,
         crate::payer::returned,
     ),
     modifiers(&WithApiKey)

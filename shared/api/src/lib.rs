@@ -13,6 +13,7 @@ pub mod payment;
 pub mod problem;
 pub mod refund;
 pub mod requests;
+pub mod settlement;
 pub mod strict_json;
 pub mod timeline;
 pub mod webhooks;

@@ -121,7 +121,7 @@ impl From<&Payment> for PaymentBody {
             failure: payment.failure.as_ref().map(FailureBody::from),
             expires_at: payment.expires_at.map(|at| at.to_string()),
             resolve_by: payment.resolve_by().map(|at| at.to_string()),
-            settlement_id: None,
+            settlement_id: payment.settlement.map(|id| id.to_string()),
             created_at: payment.created_at.to_string(),
             updated_at: payment.updated_at.to_string(),
             version: payment.version,

@@ -201,13 +201,9 @@ pub fn read_list(query: &str, merchant: tollgate_domain::MerchantId) -> Result<L
 
 /// Reads a query; every mistake is named, each with its parameter.
 fn read_query(query: &str, mut parameter: impl FnMut(&str, String) -> Result<(), &'static str>) -> Result<(), Problem> {
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
-        .map_err(|_| Problem::new(ProblemCode::InvalidRequest, "The query is not well formed."))?;
     let mut seen = Vec::new();
     let mut errors = Vec::new();
-    for (name, value) in pairs {
-        card_data::refuse_in_text("The query", &name)?;
-        card_data::refuse_in_text("The query", &value)?;
+    for (name, value) in query_pairs(query)? {
         let read = if seen.contains(&name) { Err("came twice") } else { parameter(&name, value) };
         if let Err(detail) = read {
             errors.push(FieldError { pointer: format!("?{}", shown(&name)), detail: detail.to_owned() });
@@ -215,6 +211,17 @@ fn read_query(query: &str, mut parameter: impl FnMut(&str, String) -> Result<(),
         seen.push(name);
     }
     if errors.is_empty() { Ok(()) } else { Err(query_problem(errors)) }
+}
+
+/// The parameters of a query, none of which holds a card number.
+pub(crate) fn query_pairs(query: &str) -> Result<Vec<(String, String)>, Problem> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+        .map_err(|_| Problem::new(ProblemCode::InvalidRequest, "The query is not well formed."))?;
+    for (name, value) in &pairs {
+        card_data::refuse_in_text("The query", name)?;
+        card_data::refuse_in_text("The query", value)?;
+    }
+    Ok(pairs)
 }
 
 fn read_list_parameter(list: &mut ListQuery, name: &str, value: String) -> Result<(), &'static str> {
@@ -242,7 +249,7 @@ fn query_problem(errors: Vec<FieldError>) -> Problem {
     Problem::new(ProblemCode::InvalidRequest, format!("{detail}.")).with_errors(errors)
 }
 
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     name.chars().filter(char::is_ascii_graphic).take(40).collect()
 }
 

@@ -44,8 +44,19 @@ impl Connection {
 
     /// Posts `body`, and reads the whole answer.
     pub(crate) async fn post(&mut self, path: &str, headers: Headers<'_>, body: Bytes) -> Result<(StatusCode, Bytes)> {
+        self.send(Method::POST, path, headers, body).await
+    }
+
+    /// Sends `body`, and reads the whole answer.
+    pub(crate) async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: Headers<'_>,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes)> {
         let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = path.parse().context("no path")?;
         request.headers_mut().insert(header::HOST, self.host.clone());
         request.headers_mut().extend(headers.iter().cloned());

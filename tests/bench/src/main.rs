@@ -7,6 +7,7 @@ mod payments;
 mod process;
 mod programs;
 mod raw;
+mod receiver;
 mod report;
 mod scenarios;
 mod stage;

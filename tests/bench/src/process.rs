@@ -62,6 +62,12 @@ impl Process {
         }
     }
 
+    /// SIGKILL, and waits until it is gone.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.wait()
+    }
+
     /// Waits until it has ended by itself.
     pub(crate) fn wait(mut self) -> Result<()> {
         self.child.wait().map(drop).context("a process cannot be waited for")

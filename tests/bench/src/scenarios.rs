@@ -2,6 +2,7 @@
 
 mod create;
 mod create_capture;
+mod deliveries;
 mod memory;
 mod startup;
 
@@ -35,6 +36,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "startup", run: |settings, report| Box::pin(startup::run(settings, report)) },
     Scenario { name: "create", run: |settings, report| Box::pin(create::run(settings, report)) },
     Scenario { name: "create-capture", run: |settings, report| Box::pin(create_capture::run(settings, report)) },
+    Scenario { name: "deliveries", run: |settings, report| Box::pin(deliveries::run(settings, report)) },
     Scenario { name: "memory", run: |settings, report| Box::pin(memory::run(settings, report)) },
 ];
 

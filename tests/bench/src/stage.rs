@@ -73,6 +73,21 @@ impl Stage {
         Process::on_free_port(command)
     }
 
+    /// Starts the sandbox on the same data: every function in one process, the provider in another.
+    pub(crate) fn sandbox(&self) -> Result<Process> {
+        let mut command = self.programs.command("tollgate-sandbox");
+        command.args([
+            "serve",
+            "--port",
+            "0",
+            "--providers-url",
+            &format!("http://{}", self.provider.address),
+            "--data",
+        ]);
+        command.arg(self.folder.path().join("gateway"));
+        Process::announced(command)
+    }
+
     /// Starts it, and waits until it serves.
     pub(crate) async fn gateway(&self) -> Result<Process> {
         let mut process = self.start()?;

@@ -30,6 +30,8 @@ fn every_route_of_the_merchants_is_described() {
         ("/v1/payments/{id}/capture", "post", &["200", "202", "400", "401", "404", "409", "422", "503"]),
         ("/v1/payments/{id}/void", "post", &["200", "202", "400", "401", "404", "409", "422", "503"]),
         ("/v1/payments/{id}/timeline", "get", &["200", "401", "404"]),
+        ("/v1/settlements", "get", &["200", "400", "401", "404"]),
+        ("/v1/settlements/{id}", "get", &["200", "401", "404"]),
         ("/return/{opaque}", "get", &["200", "303", "404"]),
     ];
     let api = description();

@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("bench", &["gateway", "runtime"]),
     ("reconciliation", &["api", "assembly", "domain", "gateway", "runtime"]),
+    ("settlement", &["api", "assembly", "domain", "gateway", "runtime"]),
 ];
 
 /// All that the domain may use from outside: no async, no I/O, no wire format.

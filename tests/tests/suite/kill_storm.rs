@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
@@ -11,11 +10,11 @@ use std::{
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::join;
-use tollgate_gateway::ports::{Entropy, Time};
+use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 use tollgate_sandbox::client::{Answer, Client};
 use tollgate_tests::{
-    ports::SystemEntropy,
+    dice::{Dice, seed},
     stage::{Stage, assert_timeline, assert_true_to_the_books},
 };
 
@@ -32,30 +31,6 @@ const FAULTS: [(&str, u32, u64); 8] = [
     ("drop_webhooks", 8, 0),
     ("html_502", 3, 0),
 ];
-
-/// `TOLLGATE_SEED`, or a random one. Processes and networks are not repeatable; the same seed makes the same requests
-/// and the same pauses.
-fn seed() -> u64 {
-    let chosen = env::var("TOLLGATE_SEED").ok().and_then(|text| text.parse().ok());
-    chosen.unwrap_or_else(|| {
-        let mut bytes = [0; 8];
-        SystemEntropy.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
-    })
-}
-
-/// `SplitMix64`.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 /// A request as a merchant keeps it, to be sent again.
 #[derive(Debug, Clone)]
@@ -157,7 +132,7 @@ fn assert_contract(answer: &Answer) {
 
 /// Pays, captures and voids until it is over. Returns everything that was asked for.
 async fn merchant(world: &World, seed: u64, number: u64) -> Vec<Kept> {
-    let mut dice = Dice(seed ^ (number << 32));
+    let mut dice = Dice::of(seed ^ (number << 32));
     let mut kept = Vec::new();
     let mut count = 0;
     while !world.over.load(Ordering::Relaxed) {
@@ -195,7 +170,7 @@ async fn merchant(world: &World, seed: u64, number: u64) -> Vec<Kept> {
 
 /// Kills and restarts, with something wrong at the provider every time.
 async fn killer(world: &World, seed: u64) {
-    let mut dice = Dice(!seed);
+    let mut dice = Dice::of(!seed);
     for kill in 0..KILLS {
         let (kind, times, ms) = FAULTS[kill as usize % FAULTS.len()];
         world.stage.read().await.fault(kind, times, ms).await;

@@ -157,9 +157,8 @@ async fn two_runs_at_once_settle_each_of_2500_payments_once() {
     till.capture_many(&till.other, 500).await;
     till.night();
     let (one, other) = (till.gateway_with(100, Arc::new(NoFailPoints)), till.gateway_with(70, Arc::new(NoFailPoints)));
-    let (first, second) =
-        join(tokio::spawn(async move { run(&one).await }), tokio::spawn(async move { run(&other).await })).await;
-    let (first, second) = (first.unwrap().unwrap(), second.unwrap().unwrap());
+    let (first, second) = join(run(&one), run(&other)).await;
+    let (first, second) = (first.unwrap(), second.unwrap());
     assert_eq!(first.1, second.1, "both tell of the same settlement");
     let settlement = first.1;
     assert_eq!((settlement.status, settlement.counts.payments), (SettlementStatus::Completed, 2500));

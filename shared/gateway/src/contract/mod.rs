@@ -6,6 +6,7 @@
 //! Must not know: any store.
 
 #![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
+#![allow(clippy::similar_names, reason = "a store is told stories")]
 
 use std::collections::BTreeMap;
 

@@ -33,11 +33,11 @@ pub async fn a_date_has_one_settlement_and_each_follows_on_the_latest<S: Subject
     assert!(!store.put_settlement(&first).await.unwrap(), "made already");
 
     let before = subject.contents().await;
-    let stranger = Some(opened(&samples, day(0), None).id);
+    let stranger = opened(&samples, day(0), None).id;
     for wrong in [
         opened(&samples, day(0), Some(first.id)),
         opened(&samples, day(1), None),
-        opened(&samples, day(1), stranger),
+        opened(&samples, day(1), Some(stranger)),
         opened(&samples, day(0).before(), Some(first.id)),
     ] {
         assert!(!store.put_settlement(&wrong).await.unwrap(), "{wrong:?}");
@@ -52,7 +52,7 @@ pub async fn a_date_has_one_settlement_and_each_follows_on_the_latest<S: Subject
     assert_eq!(latest(day(1).date()).await.unwrap(), Some(second.clone()));
     assert_eq!(latest(day(9).date()).await.unwrap(), Some(second));
     assert_eq!(latest(day(0).before().date()).await.unwrap(), None);
-    assert_eq!(store.settlement(stranger.unwrap()).await.unwrap(), None);
+    assert_eq!(store.settlement(stranger).await.unwrap(), None);
     assert_eq!(store.unfinished_settlement().await.unwrap(), Some(first), "the oldest first");
 }
 

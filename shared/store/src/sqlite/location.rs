@@ -6,17 +6,17 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, Result};
+use rusqlite::{Connection, OpenFlags, Result, hooks::Wal, wal::CheckpointMode};
 
 /// How long a connection waits while another process writes. Shorter than the gateway's five seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 /// More than there are statements: each is prepared once per connection.
 const CACHED_STATEMENTS: usize = 64;
 /// The log is folded back into the file every so many pages (16 MiB): rarely enough not to be felt.
-const CHECKPOINT_PAGES: u32 = 4096;
-/// Pages that the writing connection keeps, in KiB: all that a full transaction touches at random places. With less it
-/// writes pages before the commit, and reads those that it has just let go.
-const WRITER_CACHE_KIB: i64 = 12 * 1024;
+const CHECKPOINT_PAGES: i32 = 4096;
+/// A log that has grown to so many pages never was folded back whole: with several processes at it, somebody always
+/// writes on meanwhile. Then the others wait until it is, for a log that only grows makes every read slower.
+const OUTGROWN_PAGES: i32 = 4 * CHECKPOINT_PAGES;
 
 /// A file, or memory of this process.
 #[derive(Debug, Clone)]
@@ -43,15 +43,13 @@ impl Location {
     /// A connection that writes. `durable`: a commit is on disk when it returns.
     pub(super) fn writer(&self, durable: bool) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | self.uri();
-        let connection = Connection::open_with_flags(self.name(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let mut connection = Connection::open_with_flags(self.name(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare(&connection)?;
         if matches!(self, Self::File(_)) {
             connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            connection.wal_hook(Some(fold_back))?;
         }
         connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
-        // Below zero: KiB instead of pages.
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         // What a large transaction has changed (a chunk of a settlement: some 30 MiB) stays in memory until its commit, and
         // is not written out and read again several times before.
         connection.pragma_update(None, "cache_spill", false)?;
@@ -75,6 +73,19 @@ impl Location {
             Self::Memory(_) => OpenFlags::SQLITE_OPEN_URI,
         }
     }
+}
+
+/// Called after every commit, with the length of the log. What cannot be done now is done after the next commit.
+#[allow(clippy::unnecessary_wraps, reason = "what the hook returns")]
+fn fold_back(log: &mut Wal, pages: i32) -> Result<()> {
+    if pages >= CHECKPOINT_PAGES {
+        let mode = if pages < OUTGROWN_PAGES { CheckpointMode::PASSIVE } else { CheckpointMode::RESTART };
+        if let Err(error) = log.checkpoint_v2(mode) {
+            tracing::debug!(%error, pages, "the log was not folded back");
+        }
+    }
+    // An error here would be taken for one of the commit, which has happened.
+    Ok(())
 }
 
 fn prepare(connection: &Connection) -> Result<()> {

@@ -147,14 +147,14 @@ fn settle(connection: &Connection, samples: &Samples) {
     let (refund, refunded) = &refunds[0];
     let free = Money::zero(payments[0].captured.currency());
     let settled = payments[0].settle(id, free, Samples::start()).unwrap();
-    let lined = refunded.settle_refund(refund, id, Samples::start()).unwrap();
-    let lines = vec![Line::of_payment(&payments[0], &settled, free), Line::of_refund(refund, &lined)];
+    let taken_off = refunded.settle_refund(refund, id, Samples::start()).unwrap();
+    let lines = vec![Line::of_payment(&payments[0], &settled, free), Line::of_refund(refund, &taken_off)];
     let set = |change| ChangeSet::of(samples.change_id(), change, Cause::Job("settlement".to_owned()), "", Vec::new());
     let chunk = Chunk {
         settlement: id,
         number: 1,
         change_id: samples.change_id(),
-        sets: vec![set(settled), set(lined)],
+        sets: vec![set(settled), set(taken_off)],
         totals: vec![(samples.merchant, Totals::none(free.currency()))],
         lines,
         set_aside: vec![SetAside { payment: samples.payment_id(), merchant: samples.merchant, reason: "fee" }],

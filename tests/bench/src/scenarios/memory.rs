@@ -36,7 +36,7 @@ pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
 }
 
 /// Makes so many payments.
-async fn make(settings: &Settings, stage: &Stage, gateway: &Process, payments: u64) -> Result<()> {
+pub(super) async fn make(settings: &Settings, stage: &Stage, gateway: &Process, payments: u64) -> Result<()> {
     let left = Rc::new(Cell::new(payments));
     let clients = stage.clients(gateway, settings.clients).await?;
     let mut clients: Vec<Counted> =
