@@ -18,8 +18,11 @@ use tollgate_gateway::{
 
 use crate::world::{START, World, context, held, merchant, refused, shows, taken, unknown, view, yen};
 
+/// Counts by kind.
+type Kinds = Vec<(&'static str, u64)>;
+
 /// What a report says was done, and what not.
-fn told(report: &JobReport) -> (Vec<(&'static str, u64)>, Vec<(&'static str, u64)>) {
+fn told(report: &JobReport) -> (Kinds, Kinds) {
     let list = |counts: &std::collections::BTreeMap<&'static str, u64>| counts.iter().map(|(k, n)| (*k, *n)).collect();
     (list(&report.did), list(&report.could_not))
 }
@@ -718,7 +721,7 @@ async fn the_books_of_a_payment_are_in_order_in_every_state() {
         "in review",
     ] {
         let world = World::new();
-        brought_to(&world, state).await;
+        Box::pin(brought_to(&world, state)).await;
         let report = world.books(Duration::from_secs(60)).await;
         assert_eq!((report.saw, told(&report)), (1, (vec![("in_order", 1)], vec![])), "{state}");
     }
