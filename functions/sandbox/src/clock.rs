@@ -37,7 +37,14 @@ pub(crate) struct Clock {
     /// What the gateway does beside its requests.
     pub(crate) tasks: TaskSpawner,
     /// One mover of the clock at a time.
-    pub(crate) moving: Arc<Mutex<()>>,
+    pub(crate) moving: Arc<Mutex<Mover>>,
+}
+
+/// What is known of the last move.
+#[derive(Default)]
+pub(crate) struct Mover {
+    /// It came to its end in this process: every job of the time that the clock shows has run.
+    arrived: bool,
 }
 
 /// Moves the clock. Answers the new time.
@@ -50,18 +57,21 @@ pub(crate) async fn advance(State(control): State<Control>, body: Bytes) -> Resu
         let detail = "This sandbox's clock runs by itself. Start it with `serve --clock simulated` to move it.";
         return Err(Problem::new(ProblemCode::InvalidRequest, detail));
     }
-    let _turn = clock.moving.lock().await;
+    let mut mover = clock.moving.lock().await;
     let target = clock.time.now() + Duration::from_secs(seconds?.unsigned_abs());
-    clock.move_to(target).await.map_err(Problem::internal)?;
+    clock.move_to(target, &mut mover).await.map_err(Problem::internal)?;
     Ok(Json(json!({"now": target.to_string()})))
 }
 
 impl Clock {
-    async fn move_to(&self, target: Timestamp) -> anyhow::Result<()> {
+    async fn move_to(&self, target: Timestamp, mover: &mut Mover) -> anyhow::Result<()> {
         self.settle_down().await;
+        let arrived = std::mem::take(&mut mover.arrived);
+        let mut now = self.time.now();
+        // A move that a kill or an error cut off may have left jobs of this very time: they run again, and do no harm twice.
+        let mut ran = if arrived { now } else { just_before(now) };
         loop {
-            let now = self.time.now();
-            let (at, jobs) = self.next(now).await?;
+            let (at, jobs) = self.next(now, ran).await?;
             if at > target {
                 break;
             }
@@ -70,14 +80,18 @@ impl Clock {
                 job.run(&self.gateway, false).await?;
                 self.settle_down().await;
             }
+            now = self.time.now();
+            ran = now;
         }
-        self.step(target).await
+        self.step(target).await?;
+        mover.arrived = true;
+        Ok(())
     }
 
-    /// When something is due next, and the jobs that run then.
-    async fn next(&self, now: Timestamp) -> anyhow::Result<(Timestamp, Vec<Job>)> {
+    /// When something is due next, and the jobs that run then. Those that run by the clock alone have run until `ran`.
+    async fn next(&self, now: Timestamp, ran: Timestamp) -> anyhow::Result<(Timestamp, Vec<Job>)> {
         let due = self.agenda.next_due().await?;
-        let jobs: Vec<_> = Job::ALL.into_iter().filter_map(|job| Some((time_of(job, &due, now)?, job))).collect();
+        let jobs: Vec<_> = Job::ALL.into_iter().filter_map(|job| Some((time_of(job, &due, now, ran)?, job))).collect();
         let others = [self.link.next_due().await?, self.queue.next_due().await?];
         let first = others.into_iter().flatten().chain(jobs.iter().map(|(at, _)| *at)).min();
         let first = first.unwrap_or(Timestamp::MAX);
@@ -114,17 +128,18 @@ impl Clock {
 
 /// When `job` runs next. One that only looks at what is due runs at the first of its times at which something is: the
 /// others would find nothing. (Deliveries run at their own time, as production's job does, which works all the while.)
-fn time_of(job: Job, due: &NextDue, now: Timestamp) -> Option<Timestamp> {
-    let first_at = |due: Timestamp| {
-        // Its next time is after now in any case; a time of its own that is when something becomes due counts.
-        let just_before = due.checked_sub(Duration::from_nanos(1)).unwrap_or(due);
-        job.cadence().next_after(just_before.max(now))
-    };
+fn time_of(job: Job, due: &NextDue, now: Timestamp, ran: Timestamp) -> Option<Timestamp> {
+    // Its next time is after now in any case; a time of its own that is when something becomes due counts.
+    let first_at = |due: Timestamp| job.cadence().next_after(just_before(due).max(now));
     match job {
         Job::Deliveries => due.delivery.map(|due| due.max(now)),
         Job::StuckPayments => due.stuck.map(first_at),
         Job::ProviderTruth => due.truth.map(first_at),
         // Each has something to say every time.
-        Job::Settlement | Job::Invariants => Some(job.cadence().next_after(now)),
+        Job::Settlement | Job::Invariants => Some(job.cadence().next_after(ran)),
     }
+}
+
+fn just_before(at: Timestamp) -> Timestamp {
+    at.checked_sub(Duration::from_nanos(1)).unwrap_or(at)
 }

@@ -137,9 +137,16 @@ async fn a_slow_refund_is_pending_and_reserved_until_the_providers_last_word() {
     let too_much = world.send(refund(&world, &id, &json!({"amount": 301}))).await;
     assert_eq!((too_much.status, too_much.json()["code"].as_str()), (422, Some("refund_exceeds_captured")), "reserved");
     assert_eq!(world.send(request.clone()).await.expect(202).json()["status"], "PENDING", "a replay shows it as it is");
+    world.send(refund(&world, &id, &json!({}))).await.expect(202);
+    let nothing_left = world.send(refund(&world, &id, &json!({}))).await;
+    assert_eq!(
+        (nothing_left.status, nothing_left.json()["code"].as_str()),
+        (422, Some("refund_exceeds_captured")),
+        "all of it is reserved"
+    );
     world.advance(3600).await;
     assert_eq!(world.send(request).await.expect(200).json()["status"], "COMPLETED");
-    assert_eq!(world.look_at(&id).await["amount_refunded"], 700);
+    assert_eq!(world.look_at(&id).await["amount_refunded"], 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

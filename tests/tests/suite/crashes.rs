@@ -10,6 +10,7 @@ const IN_REQUESTS: [&str; 4] = ["before_intent", "after_intent", "after_call", "
 /// Around an event of the provider's.
 const IN_EVENTS: [&str; 2] = ["before_event", "after_event"];
 const THREE_D_SECURE: &str = "pm_card_threeDSecure2Required";
+const DAY: u64 = 24 * 3600;
 
 /// Plays `request` on a sandbox that dies at `point`, and again once it was started again.
 async fn retried(stage: &mut Stage, point: &str, request: impl AsyncFn(Client) -> anyhow::Result<Answer>) -> Answer {
@@ -185,4 +186,18 @@ async fn a_restart_under_another_address_sends_the_same_request_again() {
     assert_eq!((&sent["call"], &sent["outcome"]), (&json!("authorize"), &json!("succeeded")));
     assert_final(&stage, &known, request).await;
     assert_eq!(stage.transactions().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_settlement_that_dies_at_two_in_tokyo_is_gone_on_with_by_the_next_move_of_the_clock() {
+    let mut stage = Stage::start().await;
+    let client = stage.client();
+    let made = client.create_as("order", &card(900, "pm_card_visa", "automatic")).await.unwrap();
+    client.crash_at("before_chunk").await.unwrap();
+    assert!(client.advance(DAY).await.is_err(), "it dies in the settlement");
+    stage.died().await;
+    stage.restart().await;
+    // The clock stands at 02:00 sharp. What runs then has not run to its end, and tomorrow is a day too late.
+    stage.client().advance(60).await.unwrap();
+    assert_eq!(stage.client().payment(made.text("id")).await.unwrap()["status"], "SETTLED");
 }

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
-use tollgate_sandbox::client::{Answer, Client};
+use tollgate_sandbox::{
+    client::{Answer, Client},
+    process::identity_of,
+};
 use tollgate_tests::stage::{Stage, assert_timeline};
 
 /// What merchants were told, as they remember it.
@@ -60,6 +63,7 @@ pub(crate) async fn assert_whole_truth(stage: &Stage, told: &Told) -> BTreeMap<S
     seen.refunds_add_up(told);
     seen.settled_once();
     seen.totals_add_up();
+    seen.merchants_see_their_settlements(stage).await;
     let mut events = BTreeSet::new();
     for client in &merchants {
         events.extend(every_event_was_told(client, &seen).await);
@@ -135,7 +139,7 @@ impl Seen {
         Self { payments, charges, books }
     }
 
-    /// Rows of three texts and two numbers.
+    /// Whatever a query finds.
     fn rows(&self, sql: &str) -> Vec<Vec<rusqlite::types::Value>> {
         let mut statement = self.books.prepare(sql).unwrap();
         let columns = statement.column_count();
@@ -221,8 +225,9 @@ impl Seen {
         );
         self.none(
             "a line of a payment or refund that there is not",
-            "SELECT payment_id, refund_id FROM settlement_lines WHERE payment_id NOT IN (SELECT id FROM payments)
-             OR refund_id NOT IN (SELECT id FROM refunds)",
+            "SELECT payment_id, refund_id FROM settlement_lines WHERE kind <> 'carried_over' AND
+             (payment_id NOT IN (SELECT id FROM payments)
+              OR (refund_id IS NOT NULL AND refund_id NOT IN (SELECT id FROM refunds)))",
         );
     }
 
@@ -244,6 +249,66 @@ impl Seen {
                 OR t.refunds IS NOT l.refunds OR t.carried_over IS NOT l.carried_over OR t.net IS NOT l.net",
         );
     }
+
+    /// What each merchant sees of a settlement: totals that are the sums of the lines, and lines of its own payments only.
+    async fn merchants_see_their_settlements(&self, stage: &Stage) {
+        let identity = identity_of(&stage.data()).unwrap();
+        let mut settled = BTreeSet::new();
+        for row in self.rows("SELECT id FROM settlements ORDER BY date") {
+            let [rusqlite::types::Value::Text(id)] = row.as_slice() else { panic!("{row:?}") };
+            for key in ["api_key", "other_api_key"] {
+                let ask = |accept: &str| {
+                    let request = http::Request::get(format!("{}/v1/settlements/{id}", stage.url()))
+                        .header("x-api-key", text(&identity, key))
+                        .header("accept", accept);
+                    request.body(bytes::Bytes::new()).unwrap()
+                };
+                let shown = stage.http().send(ask("application/json")).await;
+                if shown.status() == 404 {
+                    continue;
+                }
+                let shown: Value = serde_json::from_slice(shown.body()).unwrap();
+                let csv = stage.http().send(ask("text/csv")).await;
+                let csv = String::from_utf8(csv.body().to_vec()).unwrap();
+                let lines = lines_of(&csv);
+                let sum = |kind: &str, of: usize| -> i64 {
+                    lines.iter().filter(|line| kind.is_empty() || line.0 == kind).map(|line| line.2[of]).sum()
+                };
+                let totals = &shown["totals"][0];
+                let expected = [
+                    ("gross", sum("payment", 0)),
+                    ("fees", sum("", 1)),
+                    ("refunds", -sum("refund", 0)),
+                    ("carried_over", sum("carried_over", 0)),
+                    ("net", sum("", 2)),
+                ];
+                for (field, sum) in expected {
+                    assert_eq!(totals[field], sum, "{field} of {shown:#}\n{csv}");
+                }
+                assert_eq!(shown["totals"].as_array().map(Vec::len), Some(1), "{shown:#}");
+                for (_, payment, [gross, ..]) in lines.iter().filter(|line| line.0 == "payment") {
+                    assert_eq!(self.payments[*payment]["settlement_id"], id.as_str());
+                    assert_eq!(self.payments[*payment]["amount_captured"], *gross);
+                    assert!(settled.insert((*payment).to_owned()), "{payment} is in several lines");
+                }
+            }
+        }
+        let expected = self.payments.values().filter(|payment| payment["settlement_id"].is_string()).count();
+        assert_eq!(settled.len(), expected, "every settled payment is in a merchant's lines");
+    }
+}
+
+/// A merchant's settlement as CSV: kind, payment, gross, fee and net of each line.
+fn lines_of(csv: &str) -> Vec<(&str, &str, [i64; 3])> {
+    let mut rows = csv.lines();
+    assert_eq!(rows.next(), Some("kind,payment_id,refund_id,merchant_reference,currency,gross,fee,net,at"));
+    // Nothing here holds a comma: these payments have no reference of the merchant's.
+    rows.map(|row| {
+        let fields: Vec<&str> = row.split(',').collect();
+        let number = |index: usize| fields[index].parse::<i64>().unwrap();
+        (fields[0], fields[1], [number(5), number(6), number(7)])
+    })
+    .collect()
 }
 
 /// Asserts that the provider's books say of `payment` what it says itself: one charge that counts at most, and nothing

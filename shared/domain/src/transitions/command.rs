@@ -114,8 +114,10 @@ impl Payment {
         if self.status != PaymentStatus::Settled {
             return Err(Refusal::NotSettled);
         }
-        let amount = amount.unwrap_or(self.refundable());
-        if amount.exceeds(self.refundable()).map_err(|_| Refusal::BadAmount)? {
+        let left = self.refundable();
+        let amount = amount.unwrap_or(left);
+        // "All that is left" of nothing, where refunds on their way have reserved it all, is too much as well.
+        if left.is_zero() || amount.exceeds(left).map_err(|_| Refusal::BadAmount)? {
             return Err(Refusal::RefundExceedsCaptured);
         }
         if amount.is_zero() {
