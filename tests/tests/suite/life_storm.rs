@@ -28,7 +28,7 @@ use tollgate_tests::{
 use super::whole_truth::{Told, assert_whole_truth};
 
 const MERCHANTS: u64 = 6;
-const KILLS: usize = 14;
+const KILLS: usize = 16;
 /// No kill comes later than this, real time: a slow machine has a shorter storm.
 const STORM_AT_MOST: Duration = Duration::from_secs(30);
 /// What goes wrong at the provider: the kind, and for how many calls or webhooks, and how long a call hangs. Whatever it
@@ -71,6 +71,12 @@ const CARD: &str = "pm_card_visa";
 const DECLINED: &str = "pm_card_visa_chargeDeclined";
 const THREE_D_SECURE: &str = "pm_card_threeDSecure2Required";
 const SLOW_REFUND: &str = "pm_card_pendingRefund";
+const FAILED_REFUND: &str = "pm_card_refundFail";
+/// Payments that were held so long before that they expire in the storm, while somebody may capture them.
+const OLD_HOLDS: u64 = 24;
+const HELD_BEFORE_DAYS: u64 = 5;
+/// Requests that everybody has given up arrive at the provider after all.
+const LATE_ARRIVALS: usize = 6;
 
 /// A request as a merchant keeps it, to be sent again.
 #[derive(Debug, Clone)]
@@ -223,6 +229,8 @@ struct Till<'a> {
     kept: Vec<Kept>,
     /// Payments that were captured, with what was taken.
     captured: Vec<(String, i64)>,
+    /// Payments that are held for long, with how much.
+    old: Vec<(String, i64)>,
 }
 
 impl Till<'_> {
@@ -246,7 +254,11 @@ impl Till<'_> {
 
     async fn work(mut self) -> Vec<Kept> {
         while !self.world.is_over() {
-            if self.captured.is_empty() || self.dice.below(5) < 3 {
+            if self.dice.below(12) == 0
+                && let Some((payment, amount)) = self.old.pop()
+            {
+                self.capture_or_void(payment, amount).await;
+            } else if self.captured.is_empty() || self.dice.below(5) < 3 {
                 self.sell().await;
             } else {
                 self.give_back().await;
@@ -260,7 +272,8 @@ impl Till<'_> {
         let card = match self.dice.below(12) {
             0 => DECLINED,
             1 | 2 => THREE_D_SECURE,
-            3 => SLOW_REFUND,
+            3 | 4 => SLOW_REFUND,
+            5 => FAILED_REFUND,
             _ => CARD,
         };
         let (amount, automatic) = (100 + self.dice.below(900), self.dice.below(4) == 0);
@@ -369,7 +382,11 @@ async fn killer(world: &World, seed: u64) -> usize {
             && dice.below(4) > 0
         {
             client.crash_at(point).await.unwrap();
-            world.clock.sleep(Duration::from_millis(100 + dice.below(900))).await;
+            // Until it has died there, or is killed elsewhere.
+            let until = world.clock.monotonic() + Duration::from_millis(500 + dice.below(1500));
+            while world.clock.monotonic() < until && client.get("/health/live").await.is_ok() {
+                world.clock.sleep(Duration::from_millis(10)).await;
+            }
         }
         let mut stage = world.stage.write().await;
         stage.kill().await;
@@ -378,6 +395,18 @@ async fn killer(world: &World, seed: u64) -> usize {
     }
     world.over.store(true, Ordering::Relaxed);
     kills
+}
+
+/// Somebody runs jobs by hand, while they run by the clock, too.
+async fn operator(world: &World, seed: u64) {
+    let mut dice = Dice::of(seed.rotate_left(31));
+    while !world.is_over() {
+        let job = dice.one_of(&["settlement", "settlement", "deliveries", "stuck-payments", "provider-truth"]);
+        let client = world.client(false).await;
+        // A kill may cut it off.
+        _ = client.run_job(job).await;
+        world.clock.sleep(Duration::from_millis(50 + dice.below(800))).await;
+    }
 }
 
 /// The time that the sandbox's clock shows, also when nobody is there to ask.
@@ -424,9 +453,12 @@ async fn in_a_storm_over_days_nothing_is_doubled_nothing_is_lost_and_every_merch
         moves_cut_off: AtomicUsize::new(0),
         told: Mutex::default(),
     };
+    let mut old = hold(&world).await;
     let began = time_shown(&world).await;
     let tills = (0..MERCHANTS).map(|number| {
+        let own = usize::try_from(OLD_HOLDS / MERCHANTS).unwrap();
         let till = Till {
+            old: if number % 2 == 0 { old.split_off(old.len().saturating_sub(2 * own)) } else { Vec::new() },
             world: &world,
             dice: Dice::of(seed ^ (number << 32)),
             name: format!("till-{number}"),
@@ -437,7 +469,8 @@ async fn in_a_storm_over_days_nothing_is_doubled_nothing_is_lost_and_every_merch
         };
         till.work()
     });
-    let (kept, kills, ()) = join!(join_all(tills), killer(&world, seed), hand(&world, seed));
+    let (kept, kills, (), ()) =
+        join!(join_all(tills), killer(&world, seed), hand(&world, seed), operator(&world, seed));
     let mut kept: Vec<_> = kept.into_iter().flatten().collect();
     let count = |number: &AtomicUsize| number.load(Ordering::Relaxed);
     eprintln!(
@@ -452,6 +485,7 @@ async fn in_a_storm_over_days_nothing_is_doubled_nothing_is_lost_and_every_merch
     assert!(count(&world.cut_off) > 0, "no request was cut off: this shows nothing");
     calm(&world).await;
     again(&world, &mut kept).await;
+    arrive_late(&world).await;
 
     let (stage, told) = (world.stage.into_inner(), world.told.into_inner().unwrap());
     // Every retry of a delivery and of a provider's webhook has its time, and a settlement follows every refund.
@@ -461,6 +495,43 @@ async fn in_a_storm_over_days_nothing_is_doubled_nothing_is_lost_and_every_merch
     stage.quiet().await;
     let statuses = assert_whole_truth(&stage, &told).await;
     eprintln!("life storm: {statuses:?}, {} s", world.clock.monotonic().as_secs());
+}
+
+/// Payments of the first merchant that are held since days when the storm begins.
+async fn hold(world: &World) -> Vec<(String, i64)> {
+    let client = world.client(false).await;
+    let mut held = Vec::new();
+    for number in 0..OLD_HOLDS {
+        let made = client.create(&format!("old-{number}"), 500, CARD).await.unwrap();
+        world.told.lock().unwrap().take(&made);
+        held.push((made.text("id").to_owned(), 500));
+    }
+    client.advance(HELD_BEFORE_DAYS * DAY).await.unwrap();
+    held
+}
+
+/// Requests that everybody has given up reach the provider after all, and succeed there. So late, only its webhook tells:
+/// whoever asks, asks for what was made while the request could have been on its way.
+async fn arrive_late(world: &World) {
+    let stage = world.stage.read().await;
+    let failed = stage.client().get("/v1/payments?status=FAILED&limit=100").await.unwrap();
+    let given_up = failed.body["data"].as_array().unwrap().iter();
+    for payment in given_up.filter(|payment| payment["failure"]["code"] == "not_processed").take(LATE_ARRIVALS) {
+        let text = |field: &str| payment[field].as_str().unwrap();
+        let form = format!(
+            "amount={}&currency=jpy&payment_method={CARD}&confirm=true&capture_method={}&\
+             metadata[tollgate_payment_id]={}&metadata[tollgate_request_id]={}",
+            payment["amount"],
+            text("capture_method"),
+            text("id"),
+            text("provider_request_id"),
+        );
+        let request = Request::post(format!("{}/stripe/v1/payment_intents", stage.providers_url()))
+            .header("authorization", "Bearer sk_test_sandbox")
+            .header("content-type", "application/x-www-form-urlencoded");
+        let answer = stage.http().send(request.body(form.into()).unwrap()).await;
+        assert_eq!(answer.status(), 200, "{answer:?}");
+    }
 }
 
 /// Nothing goes wrong any more.
