@@ -193,6 +193,8 @@ async fn a_settlement_that_dies_at_two_in_tokyo_is_gone_on_with_by_the_next_move
     let mut stage = Stage::start().await;
     let client = stage.client();
     let made = client.create_as("order", &card(900, "pm_card_visa", "automatic")).await.unwrap();
+    // The settlement of the day before is over, so that the next one is the one that dies.
+    client.run_job("settlement").await.unwrap();
     client.crash_at("before_chunk").await.unwrap();
     assert!(client.advance(DAY).await.is_err(), "it dies in the settlement");
     stage.died().await;
