@@ -12,8 +12,6 @@ use tollgate_runtime::{Cadence, ScheduledJob};
 const BUDGET: Duration = Duration::from_secs(150);
 
 const SETTLEMENT_BUDGET: Duration = Duration::from_secs(28 * 60);
-/// 02:00 in Tokyo, which is nine hours ahead of UTC all year: seconds after midnight UTC.
-const TWO_IN_TOKYO: u32 = 17 * 3600;
 
 /// A job that the sandbox runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +50,7 @@ impl Job {
             Self::Deliveries => Cadence::EverySeconds(60),
             Self::StuckPayments => Cadence::EverySeconds(600),
             Self::ProviderTruth | Self::Invariants => Cadence::EverySeconds(3600),
-            Self::Settlement => Cadence::DailyAtSecond(TWO_IN_TOKYO),
+            Self::Settlement => tollgate_settlement::CADENCE,
         }
     }
 

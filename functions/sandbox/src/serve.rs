@@ -363,6 +363,8 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
     let health = Health::new("sandbox", &system.system, vec![parts.store_check()]).router();
     let delivery =
         tollgate_webhook_delivery::router(WebhookDelivery { gateway: parts.gateway.clone() }, InternalCallers::Nobody);
+    let settlement = tollgate_settlement::router(parts.gateway.clone(), InternalCallers::Nobody);
+    let reconciliation = tollgate_reconciliation::router(parts.gateway.clone(), InternalCallers::Nobody);
     let own = control::router(control)
         .merge(inbox::router(inbox.clone()))
         .merge(console::router(console))
@@ -371,6 +373,8 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
     let functions = layered_routes(payments, edge("payments"))
         .merge(layered_routes(webhooks, edge("provider-webhooks").with_limits(webhook_limits)))
         .merge(layered_routes(delivery, edge("webhook-delivery")))
+        .merge(layered_routes(settlement, edge("settlement")))
+        .merge(layered_routes(reconciliation, edge("reconciliation")))
         .merge(layered_routes(own, edge("sandbox").with_limits(own_limits())))
         .merge(inbox::endpoint(inbox));
     layered_fallback(functions, edge("sandbox"))

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tollgate_api::{JobReportBody, Problem};
 use tollgate_domain::{Settlement, SettlementStatus};
 use tollgate_gateway::{Context, Gateway, JobReport, JobRun, SETTLEMENT_JOB};
-use tollgate_runtime::{CorrelationId, InternalCallers};
+use tollgate_runtime::{Cadence, CorrelationId, InternalCallers, ScheduledJob};
 
 /// The route.
 pub const ROUTE: &str = "/jobs/settlement";
@@ -23,6 +23,24 @@ pub const ROUTE: &str = "/jobs/settlement";
 pub const DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// How long a run takes up new chunks: the rest of the deadline is for comparing the books and for the answer.
 const BUDGET: Duration = Duration::from_secs(25 * 60);
+/// Where nobody calls it at 02:00 in Tokyo, and again should it fail: every hour on the hour, which includes that one. Once
+/// the day's settlement is over, a run only finds that it is.
+pub const CADENCE: Cadence = Cadence::EverySeconds(3600);
+
+/// The job by the clock, where nobody calls it: for a function on embedded parts.
+pub fn scheduled(gateway: &Gateway) -> ScheduledJob {
+    let gateway = gateway.clone();
+    ScheduledJob::new(SETTLEMENT_JOB, CADENCE, move || {
+        let gateway = gateway.clone();
+        async move {
+            let context = Context { correlation_id: format!("scheduled-{SETTLEMENT_JOB}") };
+            match gateway.run_settlement(JobRun::scheduled(BUDGET), context).await {
+                Ok((report, _)) => tracing::info!(job = SETTLEMENT_JOB, ?report, "a job ran"),
+                Err(error) => tracing::warn!(job = SETTLEMENT_JOB, %error, "a job failed; it runs again"),
+            }
+        }
+    })
+}
 
 /// The routes. `callers`: who may call them.
 pub fn router(gateway: Gateway, callers: InternalCallers) -> Router {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use tollgate_assembly::{Configuration, Outside, Parts};
 use tollgate_runtime::{Function, InternalCallers, run};
-use tollgate_settlement::{DEADLINE, ROUTE, router};
+use tollgate_settlement::{DEADLINE, ROUTE, router, scheduled};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -14,8 +14,9 @@ async fn main() -> ExitCode {
         let configuration = configuration?;
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
         let ready = parts.store_check();
+        let job = scheduled(&parts.gateway).in_background(system.time.clone());
         let routes = router(parts.gateway, InternalCallers::Nobody);
-        Ok(Function::new(routes).deadline(ROUTE, DEADLINE).ready_when(ready))
+        Ok(Function::new(routes).deadline(ROUTE, DEADLINE).ready_when(ready).beside([job]))
     })
     .await
 }

@@ -11,26 +11,21 @@ use crate::background::{Background, Stopping};
 
 /// How often the clock is looked at; a job starts so much late at most.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-const DAY_SECONDS: i64 = 24 * 3600;
 
 /// When a job runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cadence {
     /// At every multiple of so many seconds since 1970.
     EverySeconds(u32),
-    /// Once a day, so many seconds after midnight UTC.
-    DailyAtSecond(u32),
 }
 
 impl Cadence {
     /// The first time after `now`.
     pub fn next_after(self, now: Timestamp) -> Timestamp {
-        let (period, offset) = match self {
-            Self::EverySeconds(seconds) => (i64::from(seconds.max(1)), 0),
-            Self::DailyAtSecond(second) => (DAY_SECONDS, i64::from(second)),
-        };
-        let passed = (now.as_second() - offset).div_euclid(period);
-        Timestamp::from_second((passed + 1) * period + offset).unwrap_or(Timestamp::MAX)
+        let Self::EverySeconds(seconds) = self;
+        let period = i64::from(seconds.max(1));
+        let passed = now.as_second().div_euclid(period);
+        Timestamp::from_second((passed + 1) * period).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -96,19 +91,6 @@ mod tests {
             ("1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z"),
         ] {
             assert_eq!(every_ten_minutes.next_after(at(now)), at(next), "{now}");
-        }
-    }
-
-    #[test]
-    fn a_daily_job_runs_at_its_time_of_day() {
-        // 02:00 in Tokyo.
-        let daily = Cadence::DailyAtSecond(17 * 3600);
-        for (now, next) in [
-            ("2026-11-25T16:59:59Z", "2026-11-25T17:00:00Z"),
-            ("2026-11-25T17:00:00Z", "2026-11-26T17:00:00Z"),
-            ("2026-11-25T03:00:00Z", "2026-11-25T17:00:00Z"),
-        ] {
-            assert_eq!(daily.next_after(at(now)), at(next), "{now}");
         }
     }
 }

@@ -63,7 +63,8 @@ async fn a_payment_is_refunded_in_parts_until_all_went_back() {
     let part = world.send(refund(&world, &id, &json!({"amount": 400, "reason": "returned"}))).await.expect(201).json();
     let mut fields: Vec<_> = part.as_object().unwrap().keys().map(String::as_str).collect();
     let mut expected = FIELDS.to_vec();
-    (fields.sort_unstable(), expected.sort_unstable());
+    fields.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(fields, expected);
     assert_eq!(
         (&part["status"], &part["amount"], &part["reason"]),

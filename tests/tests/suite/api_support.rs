@@ -108,6 +108,12 @@ impl World {
         answer
     }
 
+    /// Something comes to the merchant's endpoint, whose answers are none of ours.
+    pub(crate) async fn arrives(&self, request: Request) {
+        let answer = exchange(&self.address, &request.to_bytes()).await.expect("the merchant's endpoint answers");
+        answer.expect(200);
+    }
+
     /// A payment by card that must have come to `status`.
     pub(crate) async fn payment(&self, card: &str, status: &str) -> Value {
         let answer = self.send(self.post("/v1/payments", &order(1000, card))).await;

@@ -535,7 +535,7 @@ async fn the_inbox_answers_as_it_is_told_as_often_as_it_is_told() {
 async fn the_inbox_shows_what_is_not_signed_as_such_and_everything_until_it_is_cleared() {
     let world = World::start().await;
     let forged = json!({"id": "evt_1", "type": "payment.captured"});
-    world.send(world.post(INBOX, &forged).with("webhook-id", "evt_1")).await.expect(200);
+    world.arrives(world.post(INBOX, &forged).with("webhook-id", "evt_1")).await;
     world.authorized().await;
     let signed = world.inbox().await.remove(1);
     let replay = |body: &str| {
@@ -546,8 +546,8 @@ async fn the_inbox_shows_what_is_not_signed_as_such_and_everything_until_it_is_c
             })
     };
     let body = signed["body"].as_str().unwrap();
-    world.send(replay(body)).await.expect(200);
-    world.send(replay(&body.replace("1000", "9000"))).await.expect(200);
+    world.arrives(replay(body)).await;
+    world.arrives(replay(&body.replace("1000", "9000"))).await;
     let verified: Vec<_> = world.inbox().await.iter().map(|webhook| webhook["verified"].clone()).collect();
     assert_eq!(verified, [false, true, true, false]);
     assert_eq!(world.send(world.delete(INBOX)).await.expect(200).json(), json!([]));

@@ -35,7 +35,11 @@ async fn assert_final(stage: &Stage, known: &Answer, request: impl AsyncFn(Clien
     stage.quiet().await;
     let later = stage.agreed(id).await;
     assert_eq!(later["status"], shown["status"]);
-    assert_eq!(later["version"], shown["version"], "the events told nothing new");
+    // An event, which told of the hold first, does not carry its end: that may be learned afterwards.
+    let timeline = stage.client().timeline(id).await.unwrap();
+    let new = timeline.iter().filter(|entry| entry["version"].as_u64() > shown["version"].as_u64());
+    let new: Vec<_> = new.filter(|entry| entry["what"] != "expiry_learned").collect();
+    assert!(new.is_empty(), "the events told nothing new: {new:#?}");
     later
 }
 
@@ -189,6 +193,8 @@ async fn a_settlement_that_dies_at_two_in_tokyo_is_gone_on_with_by_the_next_move
     let mut stage = Stage::start().await;
     let client = stage.client();
     let made = client.create_as("order", &card(900, "pm_card_visa", "automatic")).await.unwrap();
+    // The settlement of the day before is over, so that the next one is the one that dies.
+    client.run_job("settlement").await.unwrap();
     client.crash_at("before_chunk").await.unwrap();
     assert!(client.advance(DAY).await.is_err(), "it dies in the settlement");
     stage.died().await;

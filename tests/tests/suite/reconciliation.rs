@@ -18,8 +18,11 @@ use tollgate_gateway::{
 
 use crate::world::{START, World, context, held, merchant, refused, shows, taken, unknown, view, yen};
 
+/// Counts by kind.
+type Kinds = Vec<(&'static str, u64)>;
+
 /// What a report says was done, and what not.
-fn told(report: &JobReport) -> (Vec<(&'static str, u64)>, Vec<(&'static str, u64)>) {
+fn told(report: &JobReport) -> (Kinds, Kinds) {
     let list = |counts: &std::collections::BTreeMap<&'static str, u64>| counts.iter().map(|(k, n)| (*k, *n)).collect();
     (list(&report.did), list(&report.could_not))
 }
@@ -241,10 +244,12 @@ async fn a_job_that_stalled_with_the_attempt_in_hand_cancels_nothing_after_its_l
     world.script.answers([page()]);
     let payment = world.create("k").await.unwrap().payment;
     world.later(30 * 60);
-    *world.script.ponders.lock().unwrap() = Duration::from_millis(100);
+    *world.script.ponders.lock().unwrap() = Duration::from_millis(300);
     world.script.look_ups([found(page())]);
     let stalls = async {
-        world.time.sleep(Duration::from_millis(30)).await;
+        while world.script.asked.lock().unwrap().is_empty() {
+            world.time.sleep(Duration::from_millis(5)).await;
+        }
         world.later(20);
     };
     let (report, ()) = futures::future::join(world.stuck(), stalls).await;
@@ -569,11 +574,13 @@ async fn a_refund_that_the_provider_does_not_have_is_shown_to_a_person() {
 async fn a_payment_that_moves_while_it_is_compared_is_no_discrepancy() {
     let world = Arc::new(World::new());
     let settled = world.settled().await;
-    *world.script.ponders.lock().unwrap() = Duration::from_millis(60);
+    *world.script.ponders.lock().unwrap() = Duration::from_millis(300);
     let back = TransactionState::Captured { amount: yen(1000), refunded: yen(400) };
     world.script.look_ups([found(shows(back))]);
     let moves = async {
-        world.time.sleep(Duration::from_millis(20)).await;
+        while world.script.asked.lock().unwrap().is_empty() {
+            world.time.sleep(Duration::from_millis(5)).await;
+        }
         world.refund_reserved(&settled, 400).await;
     };
     let (report, ()) = futures::future::join(world.truth(), moves).await;
@@ -611,10 +618,11 @@ async fn a_run_whose_time_is_over_goes_on_next_time_with_what_it_did_not_look_at
     }
     world.later(60);
     *world.script.every_look_up.lock().unwrap() = Some(LookUp::NotFound);
-    *world.script.ponders.lock().unwrap() = Duration::from_millis(100);
-    let run = JobRun::scheduled(Duration::from_millis(50));
+    // Longer than the run: what it begins with is all that it looks at, however busy the machine is.
+    *world.script.ponders.lock().unwrap() = Duration::from_millis(600);
+    let run = JobRun::scheduled(Duration::from_millis(500));
     let mut first = world.gateway.stuck_payments(run, context()).await.unwrap();
-    assert!(first.more && first.saw >= 8 && first.saw < 40, "{first:?}");
+    assert!(first.more && first.saw > 0 && first.saw < 40, "{first:?}");
     let looked_at: Vec<_> = std::mem::take(&mut *world.script.asked.lock().unwrap());
     assert_eq!(looked_at.len() as u64, first.saw);
 
@@ -713,7 +721,7 @@ async fn the_books_of_a_payment_are_in_order_in_every_state() {
         "in review",
     ] {
         let world = World::new();
-        brought_to(&world, state).await;
+        Box::pin(brought_to(&world, state)).await;
         let report = world.books(Duration::from_secs(60)).await;
         assert_eq!((report.saw, told(&report)), (1, (vec![("in_order", 1)], vec![])), "{state}");
     }

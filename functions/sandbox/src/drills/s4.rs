@@ -23,6 +23,8 @@ pub(super) async fn play() -> anyhow::Result<()> {
             ensure!(captured.text("status") == "CAPTURED", "expected that it is captured: {}", captured.body);
             ids.push(id);
         }
+        // The settlement of the day before is over, so that the next one is the one that dies.
+        client.run_job("settlement").await?;
         client.crash_at(point).await?;
         // The clock moves past 02:00 in Tokyo, the settlement begins, and the process dies.
         ensure!(client.advance(DAY).await.is_err(), "expected that the process dies in the settlement");

@@ -31,6 +31,7 @@ pub(super) fn store_error(subject: impl Display, error: &Error) -> StoreError {
         Error::FromSqlConversionFailure(..)
         | Error::IntegralValueOutOfRange(..)
         | Error::InvalidColumnType(..)
+        | Error::StatementChangedRows(_)
         | Error::ToSqlConversionFailure(_)
         | Error::Utf8Error(..) => StoreError::Corrupt(text),
         Error::SqliteFailure(failure, _) => match failure.code {

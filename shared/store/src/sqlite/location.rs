@@ -17,9 +17,6 @@ const CHECKPOINT_PAGES: i32 = 4096;
 /// A log that has grown to so many pages never was folded back whole: with several processes at it, somebody always
 /// writes on meanwhile. Then the others wait until it is, for a log that only grows makes every read slower.
 const OUTGROWN_PAGES: i32 = 4 * CHECKPOINT_PAGES;
-/// Pages that the writing connection keeps, in KiB: all that a full transaction touches at random places. With less it
-/// writes pages before the commit, and reads those that it has just let go.
-const WRITER_CACHE_KIB: i64 = 12 * 1024;
 
 /// A file, or memory of this process.
 #[derive(Debug, Clone)]
@@ -53,8 +50,6 @@ impl Location {
             connection.wal_hook(Some(fold_back))?;
         }
         connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "OFF" })?;
-        // Below zero: KiB instead of pages.
-        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         // What a large transaction has changed (a chunk of a settlement: some 30 MiB) stays in memory until its commit, and
         // is not written out and read again several times before.
         connection.pragma_update(None, "cache_spill", false)?;

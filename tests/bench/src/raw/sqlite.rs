@@ -22,8 +22,7 @@ use crate::load::Client;
 
 /// The pragmas of the store's writing connection, and how much it takes into one transaction.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4096; PRAGMA synchronous = FULL;
-     PRAGMA foreign_keys = ON;
-     PRAGMA secure_delete = FAST; PRAGMA cache_size = -12288;";
+     PRAGMA foreign_keys = ON; PRAGMA secure_delete = FAST;";
 const BATCH: usize = 256;
 
 /// One write: a statement and what it binds.
