@@ -1,7 +1,7 @@
 //! How fast webhooks leave, and what one costs: sign and POST to a kept-alive endpoint on 127.0.0.1, beside bare clients
 //! that sign nothing and check nothing. The endpoint is a process of its own, so that the figures are the sender's alone.
 //!
-//! `cargo run --release -p tollgate-webhooks --example throughput [-- SENDS [AT_ONCE]]`
+//! `cargo run --release -p tollgate-webhooks --example webhook_throughput [-- SENDS [AT_ONCE]]`
 #![allow(clippy::print_stdout, reason = "it is made to print")]
 #![allow(clippy::disallowed_methods, reason = "it measures real time and starts its own tasks")]
 

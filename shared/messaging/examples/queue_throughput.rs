@@ -1,6 +1,6 @@
 //! How many messages a second go through the queue, published, handed out and acknowledged, beside what SQLite itself
 //! does when it inserts and deletes the same rows in transactions of the same size:
-//! `cargo run --release -p tollgate-messaging --example throughput`.
+//! `cargo run --release -p tollgate-messaging --example queue_throughput`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a measuring tool")]
 #![allow(clippy::disallowed_methods, reason = "a measuring tool has the machine's own clock and tasks")]
