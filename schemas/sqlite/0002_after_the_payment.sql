@@ -8,6 +8,7 @@ ALTER TABLE webhook_endpoints ADD COLUMN paused_at INTEGER; -- it answered 410: 
 
 ALTER TABLE payments ADD COLUMN captured_at INTEGER;
 ALTER TABLE payments ADD COLUMN settlement_id TEXT;
+ALTER TABLE payments ADD COLUMN reversed_at INTEGER;
 ALTER TABLE payments ADD COLUMN review TEXT CHECK (review IN ('unresolved', 'provider_differs'));
 ALTER TABLE payments ADD COLUMN review_since INTEGER CHECK ((review IS NULL) = (review_since IS NULL));
 ALTER TABLE payments ADD COLUMN due_at INTEGER;   -- when the job for stuck payments looks at it

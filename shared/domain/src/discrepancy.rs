@@ -22,6 +22,8 @@ pub enum Discrepancy {
     RefundedLess,
     /// The provider has no such refund.
     RefundMissing,
+    /// The payment is over, and the provider has the money all the same: it was given back, and came back.
+    ReversalReturned,
 }
 
 impl Discrepancy {
@@ -36,6 +38,7 @@ impl Discrepancy {
             Self::RefundedThere => "refunded_there",
             Self::RefundedLess => "refunded_less",
             Self::RefundMissing => "refund_missing",
+            Self::ReversalReturned => "reversal_returned",
         }
     }
 }
@@ -49,6 +52,9 @@ impl Payment {
             return Some(Discrepancy::Amount);
         }
         match (self.status, &view.state) {
+            (PaymentStatus::Failed | PaymentStatus::Voided, Captured { amount, refunded }) if amount != refunded => {
+                Some(Discrepancy::ReversalReturned)
+            }
             // What follows for these is an operation or nothing.
             (PaymentStatus::Pending | PaymentStatus::Failed | PaymentStatus::Voided, _)
             | (PaymentStatus::Authorized, Authorized { .. }) => None,

@@ -130,6 +130,8 @@ pub struct Payment {
     pub captured_at: Option<Timestamp>,
     /// The settlement that it is part of.
     pub settlement: Option<SettlementId>,
+    /// When a success too many was last undone at the provider.
+    pub reversed_at: Option<Timestamp>,
     /// Why a person has to look.
     pub review: Option<Review>,
     /// The operation whose outcome is not known. While there is one, every other is refused.

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use tollgate_domain::{BootId, Event, EventId, MerchantId, Settlement, SettlementDay, SettlementStatus, Timestamp};
 use tollgate_gateway::{
-    Context, Gateway, JobRun, Ports, ReturnLinks, Settings, Stores,
+    Context, Gateway, JobRun, Keys, Ports, ReturnLinks, Settings, Stores,
     contract::Samples,
     ports::{
         Entropy, EventFormat, Merchants, Spawn, Store, Time, WebhookSender,
@@ -198,6 +198,7 @@ fn gateway(store: &Arc<SqliteStore>, clock: Arc<Clock>) -> Gateway {
         fail_points: Arc::new(NoFailPoints),
     };
     let mut settings = Settings::new(BootId::from_random([1; 16]), ReturnLinks::new("https://pay.example", &[1; 32]));
+    settings.keys = Keys::ByTime;
     if let Ok(pause) = std::env::var("PAUSE_MS") {
         settings.settlement_pause = Duration::from_millis(pause.parse().unwrap());
     }
@@ -283,7 +284,8 @@ async fn prefill(path: &Path, payments: u64) {
         .unwrap();
     let mut copy = connection
         .prepare(
-            "INSERT INTO copies VALUES (?1, 'pay_' || (abs(random()) % 8) || substr(lower(hex(randomblob(13))), 2), ?2)",
+            // In the order of their making, as the gateway makes them for this store.
+            "INSERT INTO copies VALUES (?1, 'pay_01' || printf('%012x', ?1) || lower(hex(randomblob(6))), ?2)",
         )
         .unwrap();
     for number in 0..payments {

@@ -443,6 +443,7 @@ async fn a_reversal_that_came_back_is_made_again() {
     world.until(&payment, |payment| payment.open.is_none()).await;
 
     // The refund fails at the provider days later: only asking shows that the money is there again.
+    world.later(2 * 24 * 3600);
     world.script.look_ups([LookUp::Found(shows(taken()))]);
     world.script.answers([undone()]);
     let news = News::Changed { payment: payment.id, transaction_id: "pi_1".to_owned() };

@@ -28,6 +28,7 @@ impl Payment {
             expires_at: None,
             captured_at: None,
             settlement: None,
+            reversed_at: None,
             review: None,
             open: None,
             remembered_void: None,

@@ -3,8 +3,8 @@
 
 use super::Attempt;
 use crate::{
-    Change, Failure, Money, Operation, OperationKind, Payment, PaymentStatus, Timestamp, TransactionState,
-    TransactionView,
+    Change, Failure, Money, Operation, OperationKind, Payment, PaymentStatus, ReviewReason, Timestamp,
+    TransactionState, TransactionView,
 };
 
 /// What a view of the transaction means for the payment.
@@ -166,6 +166,9 @@ impl Payment {
         };
         if !fresh {
             return Observation::AskProvider;
+        }
+        if self.reversal_came_back(now) {
+            return self.needs_review(ReviewReason::ProviderDiffers, now).map_or(contradiction_if(fresh), change);
         }
         change(self.late_success(&view.transaction_id, taken, next, now))
     }

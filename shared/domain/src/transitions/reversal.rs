@@ -1,7 +1,12 @@
 //! Late successes: a payment that was over turns out to have succeeded at the provider. It is undone there (rule 8).
 
+use std::time::Duration;
+
 use super::Attempt;
 use crate::{Account, Change, Failure, Money, OperationKind, OperationState, Payment, Timestamp, What, change::Draft};
+
+/// A reversal that came back is made again after this.
+const REVERSE_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 impl Payment {
     /// A success after `FAILED` or `VOIDED`: opens the operation that undoes it. `taken` is what the provider took.
@@ -35,7 +40,14 @@ impl Payment {
             draft.postings().transfer(Account::Suspense, Account::Receivable(self.provider), open.amount);
         }
         draft.close(OperationState::Succeeded, None);
+        draft.payment().reversed_at = Some(now);
         draft.done()
+    }
+
+    /// What was undone is there again: a refund that failed, say. It is undone again a day later; doing it over and over
+    /// would help nobody, and a person is asked to look.
+    pub(super) fn reversal_came_back(&self, now: Timestamp) -> bool {
+        self.reversed_at.is_some_and(|at| now < at + REVERSE_AGAIN_AFTER)
     }
 
     /// The provider refused: the operation stays open, so that it is tried again and alerts after an hour. The refusal is

@@ -237,3 +237,24 @@ fn a_new_page_for_the_payer_does_not_give_more_time() {
     };
     assert_eq!(second.payment.open.unwrap().payer.unwrap().until, until);
 }
+
+#[test]
+fn a_reversal_that_came_back_is_made_again_a_day_later_and_a_person_looks_meanwhile() {
+    let failed = answered(&opened(CaptureMethod::Manual), &refused(false)).payment;
+    let observed = |payment: &crate::Payment, now| payment.observed(&view(taken(1000)), true, attempt(2, now), now);
+    let changed = |observation| match observation {
+        Observation::Change(change) => *change,
+        other => panic!("something follows: {other:?}"),
+    };
+    let late = changed(observed(&failed, NOW)).payment;
+    let undone = TransactionState::Captured { amount: jpy(1000), refunded: jpy(1000) };
+    let reversed = shows(&late, undone).payment;
+
+    let soon = NOW + Duration::from_secs(300);
+    let back = changed(observed(&reversed, soon));
+    assert_eq!((back.what, back.payment.open.is_some()), (What::NeedsReview, false));
+    assert_eq!(back.events.len(), 1, "the merchant is told");
+    assert_eq!(observed(&back.payment, soon), Observation::Nothing { contradiction: true }, "once");
+    let day_after = NOW + Duration::from_secs(24 * 3600);
+    assert_eq!(changed(observed(&back.payment, day_after)).what, What::LateSuccess);
+}

@@ -11,11 +11,11 @@ pub(super) fn insert(connection: &Connection, payment: &Payment) -> Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO payments (id, merchant_id, version, status, currency, amount, captured, refunded,
             refund_reserved, provider, provider_transaction_id, provider_request_id, capture_method,
-            merchant_reference, details, failure, expires_at, captured_at, settlement_id, review,
-            review_since, open_operation, remembered_void, operations, events, due_at, truth_at, created_at, updated_at)
+            merchant_reference, details, failure, expires_at, captured_at, settlement_id, reversed_at,
+            review, review_since, open_operation, remembered_void, operations, events, due_at, truth_at, created_at, updated_at)
          VALUES (:id, :merchant_id, :version, :status, :currency, :amount, :captured, :refunded,
             :refund_reserved, :provider, :provider_transaction_id, :provider_request_id, :capture_method,
-            :merchant_reference, :details, :failure, :expires_at, :captured_at, :settlement_id, :review, :review_since,
+            :merchant_reference, :details, :failure, :expires_at, :captured_at, :settlement_id, :reversed_at, :review, :review_since,
             :open_operation, :remembered_void, :operations, :events, :due_at, :truth_at, :created_at, :updated_at)",
     )?;
     insert.execute(named_params! {
@@ -38,6 +38,7 @@ pub(super) fn insert(connection: &Connection, payment: &Payment) -> Result<()> {
         ":expires_at": payment.expires_at.map(Micros),
         ":captured_at": payment.captured_at.map(Micros),
         ":settlement_id": payment.settlement.map(Text),
+        ":reversed_at": payment.reversed_at.map(Micros),
         ":review": payment.review.map(|review| Name(review.reason)),
         ":review_since": payment.review.map(|review| Micros(review.since)),
         ":due_at": payment.due_at().map(Micros),
@@ -60,7 +61,7 @@ pub(super) fn update(connection: &Connection, payment: &Payment) -> Result<bool>
             refund_reserved = :refund_reserved, provider = :provider,
             provider_transaction_id = :provider_transaction_id, provider_request_id = :provider_request_id,
             failure = :failure, expires_at = :expires_at, captured_at = :captured_at,
-            settlement_id = :settlement_id, review = :review, review_since = :review_since,
+            settlement_id = :settlement_id, reversed_at = :reversed_at, review = :review, review_since = :review_since,
             open_operation = :open_operation, remembered_void = :remembered_void, operations = :operations,
             events = :events, due_at = :due_at, truth_at = :truth_at, updated_at = :updated_at
          WHERE id = :id AND version = :version - 1",
@@ -79,6 +80,7 @@ pub(super) fn update(connection: &Connection, payment: &Payment) -> Result<bool>
         ":expires_at": payment.expires_at.map(Micros),
         ":captured_at": payment.captured_at.map(Micros),
         ":settlement_id": payment.settlement.map(Text),
+        ":reversed_at": payment.reversed_at.map(Micros),
         ":review": payment.review.map(|review| Name(review.reason)),
         ":review_since": payment.review.map(|review| Micros(review.since)),
         ":due_at": payment.due_at().map(Micros),
@@ -150,6 +152,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Payment> {
         expires_at: row.get::<_, Option<Micros>>("expires_at")?.map(|at| at.0),
         captured_at: row.get::<_, Option<Micros>>("captured_at")?.map(|at| at.0),
         settlement: row.get::<_, Option<Text<_>>>("settlement_id")?.map(|id| id.0),
+        reversed_at: row.get::<_, Option<Micros>>("reversed_at")?.map(|at| at.0),
         review: review(row)?,
         open: row.get::<_, Option<FromJson<_>>>("open_operation")?.map(|json| json.0),
         remembered_void: row.get::<_, Option<FromJson<_>>>("remembered_void")?.map(|json| json.0),

@@ -137,6 +137,7 @@ fn later(base: Payment, code: &'static str) -> BoxedStrategy<Payment> {
                 expires_at: rest.1,
                 captured_at: after.0,
                 settlement: after.1.map(SettlementId::from_random),
+                reversed_at: after.0,
                 review: after.2.map(|(reason, since)| Review { reason, since }),
                 open: rest.2,
                 remembered_void: rest.3,
