@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 use tollgate_api::JobReportBody;
-use tollgate_gateway::{Context, Gateway, JobReport, JobRun};
+use tollgate_gateway::{Context, Gateway, JobReport, JobRun, SETTLEMENT_JOB, reconcile};
 use tollgate_runtime::{Cadence, ScheduledJob};
 
 /// How long a job may work (contract: the attempt deadline is 180 s; settlement's 30 min).
@@ -37,10 +37,10 @@ impl Job {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Deliveries => tollgate_webhook_delivery::JOB,
-            Self::StuckPayments => "stuck-payments",
-            Self::ProviderTruth => "provider-truth",
-            Self::Settlement => "settlement",
-            Self::Invariants => "invariants",
+            Self::StuckPayments => reconcile::STUCK_PAYMENTS,
+            Self::ProviderTruth => reconcile::PROVIDER_TRUTH,
+            Self::Settlement => SETTLEMENT_JOB,
+            Self::Invariants => reconcile::INVARIANTS,
         }
     }
 

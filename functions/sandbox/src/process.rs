@@ -87,6 +87,7 @@ fn own_environment(program: &Path) -> Command {
     let mut command = Command::new(program);
     for name in [
         "STORE_URL",
+        "QUEUE_URL",
         "SECRETS_KEY",
         "PUBLIC_URL",
         "STRIPE_API_URL",
