@@ -22,9 +22,6 @@ use crate::{
     providers_link::ProvidersLink,
 };
 
-/// The sandbox's word of things that are not there.
-const NO_SUCH_JOB: &str = "There is no such job: deliveries, settlement, stuck-payments, provider-truth, invariants.";
-
 /// What the calls work on.
 #[derive(Clone)]
 pub(crate) struct Control {
@@ -48,7 +45,10 @@ pub(crate) fn router(control: Control) -> Router {
 /// Runs a job now, as if it were time. Answers what it saw, did and could not do.
 async fn run_job(State(control): State<Control>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     let job = Job::ALL.into_iter().find(|job| job.as_str() == name);
-    let job = job.ok_or_else(|| Problem::new(ProblemCode::NotFound, NO_SUCH_JOB))?;
+    let job = job.ok_or_else(|| {
+        let jobs = Job::ALL.map(Job::as_str).join(", ");
+        Problem::new(ProblemCode::NotFound, format!("There is no such job: the jobs are {jobs}."))
+    })?;
     let report = job.run(&control.gateway, true).await.map_err(Problem::internal)?;
     control.clock.settle_down().await;
     Ok(Json(report))

@@ -6,6 +6,7 @@ use tollgate_domain::MerchantId;
 
 use crate::{
     Error, Gateway, JobReport, JobRun,
+    job::show_success,
     ports::queue::{DeliveryDue, Message},
 };
 
@@ -57,8 +58,7 @@ impl Gateway {
         #[allow(clippy::cast_precision_loss, reason = "merchants are far fewer than a double counts exactly")]
         metrics::gauge!("webhook_merchants_failing").set(self.health.failing(now) as f64);
         // Not in the store, as for the others: it runs all the while.
-        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 fit a double")]
-        metrics::gauge!("job_last_success_timestamp_seconds", "job" => "deliveries").set(now.as_second() as f64);
+        show_success("deliveries", now);
         Ok(report)
     }
 

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use tollgate_domain::Timestamp;
+
 /// One run of a job.
 #[derive(Debug, Clone, Copy)]
 pub struct JobRun {
@@ -52,4 +54,10 @@ impl JobReport {
     pub fn could_not(&mut self, why: &'static str) {
         *self.could_not.entry(why).or_default() += 1;
     }
+}
+
+/// Shows when a job last ran to its end: what its alert counts from.
+pub(crate) fn show_success(job: &'static str, at: Timestamp) {
+    #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 are far below what a double holds exactly")]
+    metrics::gauge!("job_last_success_timestamp_seconds", "job" => job).set(at.as_second() as f64);
 }

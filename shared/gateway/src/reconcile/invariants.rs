@@ -7,7 +7,7 @@ use tollgate_domain::{
 };
 
 use super::stuck_payments::gauge;
-use crate::{Context, Error, Gateway, JobReport, JobRun, ports::audit::JobState};
+use crate::{Context, Error, Gateway, JobReport, JobRun, job::show_success, ports::audit::JobState};
 
 /// The job's name.
 pub const INVARIANTS: &str = "invariants";
@@ -73,8 +73,7 @@ impl Gateway {
         let now = self.now();
         let state = JobState { cursor, last_success_at: Some(now) };
         self.within_store_time(self.settings.store_timeout, self.ports.stores.audit.put_job(job, &state)).await?;
-        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
-        metrics::gauge!("job_last_success_timestamp_seconds", "job" => job).set(gauge(seconds));
+        show_success(job, now);
         Ok(())
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     Context, Error, Gateway, JobReport, JobRun,
     bounded::within,
     idempotency::RACES,
+    job::show_success,
     ports::{FailPoint, StoreError, settlements::Checkpoint},
 };
 
@@ -189,8 +190,7 @@ impl Run {
     fn succeeded(&self) {
         let took = self.gateway.ports.time.monotonic().saturating_sub(self.started);
         metrics::histogram!("settlement_duration_seconds").record(took);
-        #[allow(clippy::cast_precision_loss, reason = "seconds since 1970 are far below what a double holds exactly")]
-        metrics::gauge!("job_last_success_timestamp_seconds", "job" => JOB).set(self.gateway.now().as_second() as f64);
+        show_success(JOB, self.gateway.now());
     }
 
     /// Writes the settlement's record. `false`: somebody else was faster, or this very record is there already.
