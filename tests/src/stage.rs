@@ -14,6 +14,7 @@ use tollgate_runtime::SystemClock;
 use tollgate_sandbox::{
     client::Client,
     process::{Process, client_of, identity_of},
+    serve::ClockMode,
 };
 
 use crate::program::program;
@@ -30,28 +31,34 @@ const SHORT_CALLS: (&str, &str) = ("PROVIDER_TIMEOUT_MS", "1500");
 pub struct Stage {
     sandbox: Option<Process>,
     providers: Process,
+    clock: ClockMode,
     environment: Vec<(&'static str, &'static str)>,
     http: Http,
     folder: TempDir,
 }
 
 impl Stage {
-    /// Providers and a sandbox, whose clock stands.
+    /// Providers and a sandbox, whose clock stands at noon.
     pub async fn start() -> Self {
-        Self::start_with(&[]).await
+        Self::start_with(ClockMode::NOON, &[]).await
     }
 
     /// A sandbox that goes by the same public address after every restart.
     pub async fn with_a_public_address() -> Self {
-        Self::start_with(&[PUBLIC_URL]).await
+        Self::start_with(ClockMode::NOON, &[PUBLIC_URL]).await
     }
 
-    async fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
+    /// Its clock stands at the present, so that what knows the real time alone can go on with its data.
+    pub async fn at_the_present() -> Self {
+        Self::start_with(ClockMode::Simulated { from: None }, &[]).await
+    }
+
+    async fn start_with(clock: ClockMode, environment: &[(&'static str, &'static str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let providers =
             Process::providers(&program("tollgate-sandbox"), &folder.path().join("providers")).await.unwrap();
         let environment = environment.iter().copied().chain([SHORT_CALLS]).collect();
-        let mut stage = Self { sandbox: None, providers, environment, http: Http::new(), folder };
+        let mut stage = Self { sandbox: None, providers, clock, environment, http: Http::new(), folder };
         stage.restart().await;
         stage
     }
@@ -59,8 +66,8 @@ impl Stage {
     /// Starts the sandbox again on the same data.
     pub async fn restart(&mut self) {
         let program = program("tollgate-sandbox");
-        let sandbox = Process::sandbox(&program, &self.data(), &self.providers.url, &self.environment).await;
-        self.sandbox = Some(sandbox.unwrap());
+        let (data, url) = (self.data(), &self.providers.url);
+        self.sandbox = Some(Process::sandbox(&program, &data, url, self.clock, &self.environment).await.unwrap());
     }
 
     /// SIGKILL to the sandbox.

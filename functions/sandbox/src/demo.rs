@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     client::Client,
-    serve::{Sandbox, ServeOptions},
+    serve::{ClockMode, Sandbox, ServeOptions},
 };
 
 const MINUTE: u64 = 60;
@@ -19,7 +19,7 @@ const LOOKS: u32 = 500;
 
 /// Plays the demo. An error: something was not as it should be.
 pub async fn run() -> anyhow::Result<()> {
-    let options = ServeOptions { port: 0, data: None, providers_url: None, simulated_clock: true, environment: false };
+    let options = ServeOptions { port: 0, data: None, providers_url: None, clock: ClockMode::NOON, environment: false };
     let sandbox = Sandbox::start(options).await?;
     let client = Client::connect(sandbox.url(), sandbox.api_key())?;
     let (stop, stopped) = oneshot::channel::<()>();

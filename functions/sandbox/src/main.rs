@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use tollgate_runtime::{
     Variables,
     config::Mistakes,
@@ -11,7 +11,7 @@ use tollgate_runtime::{
 use tollgate_sandbox::{
     demo, drills,
     providers::{self, ProvidersOptions},
-    serve::{self, ServeOptions},
+    serve::{self, ClockMode, ServeOptions},
 };
 
 /// Tollgate's sandbox: a payment gateway with simulated providers, in one process.
@@ -53,15 +53,10 @@ struct ServeArgs {
     /// Use simulated providers that run in another process (`providers`).
     #[arg(long, value_name = "URL")]
     providers_url: Option<String>,
-    /// Whether time runs by itself, or stands until it is moved.
-    #[arg(long, value_enum, default_value_t = Clock::Real)]
-    clock: Clock,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Clock {
-    Real,
-    Simulated,
+    /// `real` runs by itself. `simulated` stands, at first at the present, until it is moved; so does an instant like
+    /// 2027-01-15T03:00:00Z, at first there.
+    #[arg(long, default_value_t = ClockMode::Real)]
+    clock: ClockMode,
 }
 
 #[derive(Args)]
@@ -118,7 +113,7 @@ impl From<ServeArgs> for ServeOptions {
             port: args.port,
             data: (!args.ephemeral).then_some(args.data),
             providers_url: args.providers_url,
-            simulated_clock: matches!(args.clock, Clock::Simulated),
+            clock: args.clock,
             environment: true,
         }
     }

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tollgate_runtime::{SystemClock, system::within};
 
-use crate::client::Client;
+use crate::{client::Client, serve::ClockMode};
 
 /// A process that does not say that it is ready within this is broken.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -35,11 +35,12 @@ impl Process {
         program: &Path,
         data: &Path,
         providers_url: &str,
+        clock: ClockMode,
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         let mut command = own_environment(program);
-        command.args(["serve", "--port", "0", "--clock", "simulated", "--providers-url", providers_url, "--data"]);
-        command.arg(data).envs(environment.iter().copied());
+        command.args(["serve", "--port", "0", "--clock", &clock.to_string()]);
+        command.args(["--providers-url", providers_url, "--data"]).arg(data).envs(environment.iter().copied());
         Self::start(command).await
     }
 

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::Context;
 use axum::Router;
+use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tollgate_assembly::{Configuration, Outside, Parts, StripeConfiguration, embedded};
 use tollgate_gateway::ports::Time;
@@ -54,6 +55,48 @@ fn own_limits() -> RequestLimits {
     RequestLimits { deadline: OWN_DEADLINE, ..RequestLimits::default() }
 }
 
+/// Where a sandbox has its time from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockMode {
+    /// It runs by itself.
+    Real,
+    /// It stands until it is moved.
+    Simulated {
+        /// Where it stands with data that know no time yet; `None`: at the present.
+        from: Option<Timestamp>,
+    },
+}
+
+impl ClockMode {
+    /// Stands at noon in Tokyo, always of the same day: no settlement comes into a play by the hour at which it is played.
+    pub const NOON: Self = Self::Simulated { from: Some(Timestamp::constant(1_799_982_000, 0)) };
+}
+
+impl std::str::FromStr for ClockMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "real" => Ok(Self::Real),
+            "simulated" => Ok(Self::Simulated { from: None }),
+            instant => match instant.parse() {
+                Ok(from) => Ok(Self::Simulated { from: Some(from) }),
+                Err(_) => Err("expected `real`, `simulated`, or an instant like 2027-01-15T03:00:00Z".to_owned()),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for ClockMode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Real => formatter.write_str("real"),
+            Self::Simulated { from: None } => formatter.write_str("simulated"),
+            Self::Simulated { from: Some(from) } => from.fmt(formatter),
+        }
+    }
+}
+
 /// How the sandbox is served.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
@@ -63,8 +106,8 @@ pub struct ServeOptions {
     pub data: Option<PathBuf>,
     /// Simulated providers in another process.
     pub providers_url: Option<String>,
-    /// Time stands until it is moved.
-    pub simulated_clock: bool,
+    /// Whether time runs by itself.
+    pub clock: ClockMode,
     /// Whether the environment may say otherwise than the sandbox itself (another store, Stripe's own API). A demo must
     /// not.
     pub environment: bool,
@@ -124,7 +167,7 @@ impl Sandbox {
         };
         let link = ProvidersLink::new(&providers_url, system.control.clone(), system.system.time.clone());
         let clock_file = folder.path.join("clock");
-        start_clock(&system, options.simulated_clock, &clock_file)?;
+        start_clock(&system, options.clock, &clock_file)?;
 
         let mut vars = if options.environment { Variables::of_process() } else { Variables::of([]) };
         if folder.ephemeral.is_some() {
@@ -249,20 +292,20 @@ async fn start_providers(system: &SandboxSystem, folder: &Path) -> anyhow::Resul
     Ok(url)
 }
 
-/// A simulated clock stands where it stood; a new one stands at the present.
-fn start_clock(system: &SandboxSystem, simulated: bool, file: &Path) -> anyhow::Result<()> {
-    if !simulated {
+/// A simulated clock stands where it stood.
+fn start_clock(system: &SandboxSystem, mode: ClockMode, file: &Path) -> anyhow::Result<()> {
+    let ClockMode::Simulated { from } = mode else {
         system.time.set(None);
         return Ok(());
-    }
+    };
     let kept = match fs::read_to_string(file) {
         Ok(text) => {
-            let unreadable = || format!("{} holds no time: delete it to start at the present", file.display());
+            let unreadable = || format!("{} holds no time: delete it to start anew", file.display());
             Some(text.trim().parse().with_context(unreadable)?)
         }
         Err(_) => None,
     };
-    let now = system.time.set(Some(kept.unwrap_or_else(|| system.time.now())));
+    let now = system.time.set(Some(kept.or(from).unwrap_or_else(|| system.time.now())));
     write_whole(file, now.to_string().as_bytes())
 }
 

@@ -14,7 +14,7 @@ use tokio::{
     sync::oneshot,
 };
 use tollgate_runtime::{SystemClock, system::within};
-use tollgate_sandbox::serve::{Sandbox, ServeOptions};
+use tollgate_sandbox::serve::{ClockMode, Sandbox, ServeOptions};
 
 /// No answer takes longer.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -33,31 +33,26 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Time stands until it is moved.
+    /// Time stands at noon until it is moved.
     pub(crate) async fn start() -> Self {
-        Self::start_with(true, None).await
+        Self::start_with(ClockMode::NOON, None).await
     }
 
     /// Time runs by itself.
     pub(crate) async fn start_in_real_time() -> Self {
-        Self::start_with(false, None).await
+        Self::start_with(ClockMode::Real, None).await
     }
 
     /// On simulated providers that run elsewhere.
     pub(crate) async fn start_on(providers_url: &str) -> Self {
-        Self::start_with(true, Some(providers_url.to_owned())).await
+        Self::start_with(ClockMode::NOON, Some(providers_url.to_owned())).await
     }
 
     #[allow(clippy::disallowed_methods, reason = "serves beside the test")]
-    async fn start_with(simulated_clock: bool, providers_url: Option<String>) -> Self {
+    async fn start_with(clock: ClockMode, providers_url: Option<String>) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let options = ServeOptions {
-            port: 0,
-            data: Some(data.path().to_owned()),
-            providers_url,
-            simulated_clock,
-            environment: false,
-        };
+        let options =
+            ServeOptions { port: 0, data: Some(data.path().to_owned()), providers_url, clock, environment: false };
         let sandbox = Sandbox::start(options).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(sandbox.serve(async {

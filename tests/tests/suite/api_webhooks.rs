@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
-use tollgate_sandbox::serve::{Sandbox, ServeOptions};
+use tollgate_sandbox::serve::{ClockMode, Sandbox, ServeOptions};
 use tollgate_tests::stage::eventually;
 
 use super::api_support::{Answer, Request, World, identity};
@@ -563,7 +563,7 @@ async fn the_inbox_survives_a_restart() {
         port: 0,
         data: Some(data.path().to_owned()),
         providers_url: None,
-        simulated_clock: true,
+        clock: ClockMode::NOON,
         environment: false,
     };
     let http = tollgate_tests::stage::Http::new();

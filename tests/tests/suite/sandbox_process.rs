@@ -2,11 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
+use http::Method;
+use serde_json::json;
 use tokio::process::Command;
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 use tollgate_sandbox::process::{Process, client_of};
-use tollgate_tests::program::program;
+use tollgate_tests::{program::program, stage::Http};
 
 /// Far longer than a start takes, far shorter than waiting for webhooks that nobody takes.
 const AT_ONCE: Duration = Duration::from_secs(15);
@@ -45,4 +47,23 @@ async fn a_second_sandbox_in_the_same_folder_is_refused_with_one_clear_line() {
     assert!(!second.status.success() && said.lines().count() == 1, "{said}");
     assert!(said.contains("in use by another sandbox") && said.contains("--data DIR"), "{said}");
     first.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_starts_at_the_instant_that_is_named_and_stands_there_over_restarts_until_it_is_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = async |clock: &str| {
+        let mut command = serve("0", folder.path());
+        command.args(["--clock", clock]);
+        let sandbox = Process::start(command).await.unwrap();
+        let moved = json!({"advance_seconds": 60});
+        let (_, answer) = Http::new().json(Method::POST, &format!("{}/sandbox/clock", sandbox.url), &moved).await;
+        sandbox.kill().await.unwrap();
+        answer["now"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(at("2031-05-01T09:00:00+09:00").await, "2031-05-01T00:01:00Z");
+    assert_eq!(at("2040-01-01T00:00:00Z").await, "2031-05-01T00:02:00Z", "known data know their time");
+    let refused = serve("0", folder.path()).args(["--clock", "noon"]).output().await.unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && said.contains("an instant like 2027-01-15T03:00:00Z"), "{said}");
 }

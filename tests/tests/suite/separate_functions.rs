@@ -83,7 +83,7 @@ struct Deployment {
 
 impl Deployment {
     async fn prepare() -> Self {
-        let mut stage = Stage::start().await;
+        let mut stage = Stage::at_the_present().await;
         // The sandbox made the merchants; it has nothing more to do with it.
         stage.kill().await;
         let data = stage.data();

@@ -21,6 +21,7 @@ use crate::{
     client::Client,
     demo::say,
     process::{self, Process},
+    serve::ClockMode,
 };
 
 /// Longer than a simulated provider takes.
@@ -97,7 +98,7 @@ impl Stage {
     /// Starts the sandbox again on the same data.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         let data = self.folder.path().join("sandbox");
-        self.sandbox = Some(Process::sandbox(&self.program, &data, &self.providers.url, &[]).await?);
+        self.sandbox = Some(Process::sandbox(&self.program, &data, &self.providers.url, ClockMode::NOON, &[]).await?);
         Ok(())
     }
 
