@@ -34,6 +34,9 @@ struct Cli {
     /// How long the gateway is measured for each figure.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
+    /// How many payments are settled.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    settled: u64,
     /// Where to write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -59,6 +62,7 @@ async fn measure(cli: &Cli) -> Result<()> {
         programs: Programs::build()?,
         clients: cli.clients.max(1),
         time: Duration::from_secs(cli.seconds.max(1)),
+        settled: cli.settled,
     };
     let mut report = Report::new(settings.clients, settings.time.as_secs());
     let wanted = |name: &str| cli.scenarios.iter().any(|wanted| wanted == name || wanted == "all");

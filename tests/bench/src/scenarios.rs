@@ -4,6 +4,7 @@ mod create;
 mod create_capture;
 mod deliveries;
 mod memory;
+mod settlement;
 mod startup;
 
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) clients: usize,
     /// How long the gateway is measured for each figure.
     pub(crate) time: Duration,
+    /// How many payments are settled.
+    pub(crate) settled: u64,
 }
 
 /// Something to measure: it prepares its stage, plays, and reports figures.
@@ -37,6 +40,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "create", run: |settings, report| Box::pin(create::run(settings, report)) },
     Scenario { name: "create-capture", run: |settings, report| Box::pin(create_capture::run(settings, report)) },
     Scenario { name: "deliveries", run: |settings, report| Box::pin(deliveries::run(settings, report)) },
+    Scenario { name: "settlement", run: |settings, report| Box::pin(settlement::run(settings, report)) },
     Scenario { name: "memory", run: |settings, report| Box::pin(memory::run(settings, report)) },
 ];
 

@@ -75,15 +75,18 @@ impl Stage {
 
     /// Starts the sandbox on the same data: every function in one process, the provider in another.
     pub(crate) fn sandbox(&self) -> Result<Process> {
+        self.sandbox_by("real")
+    }
+
+    /// The same with a clock that stands at noon in Tokyo, so that no job runs by itself.
+    pub(crate) fn sandbox_at_noon(&self) -> Result<Process> {
+        self.sandbox_by("2027-01-15T03:00:00Z")
+    }
+
+    fn sandbox_by(&self, clock: &str) -> Result<Process> {
+        let provider = format!("http://{}", self.provider.address);
         let mut command = self.programs.command("tollgate-sandbox");
-        command.args([
-            "serve",
-            "--port",
-            "0",
-            "--providers-url",
-            &format!("http://{}", self.provider.address),
-            "--data",
-        ]);
+        command.args(["serve", "--port", "0", "--clock", clock, "--providers-url", &provider, "--data"]);
         command.arg(self.folder.path().join("gateway"));
         Process::announced(command)
     }
