@@ -14,6 +14,9 @@ async fn main() -> ExitCode {
         let configuration = configuration?;
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
         let ready = parts.store_check();
+        if let Err(error) = parts.gateway.show_earlier_runs().await {
+            tracing::warn!(%error, "what earlier runs left is not shown until the next one");
+        }
         let jobs = scheduled(&parts.gateway).map(|job| job.in_background(system.time.clone()));
         // Until callers can be told apart, nobody may start a job over the network.
         let function = Function::new(router(parts.gateway, InternalCallers::Nobody)).ready_when(ready).beside(jobs);

@@ -199,6 +199,7 @@ impl Sandbox {
 
         let merchants = identity.merchants()?.into_iter().map(|(id, name, _)| (id, name.to_owned())).collect();
         let gateway = parts.gateway.clone();
+        gateway.show_earlier_runs().await?;
         let clock = Clock {
             time: system.time.clone(),
             file: clock_file,

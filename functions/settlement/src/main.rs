@@ -14,6 +14,9 @@ async fn main() -> ExitCode {
         let configuration = configuration?;
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
         let ready = parts.store_check();
+        if let Err(error) = parts.gateway.show_earlier_runs().await {
+            tracing::warn!(%error, "what earlier runs left is not shown until the next one");
+        }
         let job = scheduled(&parts.gateway).in_background(system.time.clone());
         let routes = router(parts.gateway, InternalCallers::Nobody);
         Ok(Function::new(routes).deadline(ROUTE, DEADLINE).ready_when(ready).beside([job]))

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tollgate_domain::Timestamp;
 
+use crate::{Error, Gateway, ports::audit::JobState, reconcile, settle};
+
 /// One run of a job.
 #[derive(Debug, Clone, Copy)]
 pub struct JobRun {
@@ -53,6 +55,34 @@ impl JobReport {
     /// Counts something that could not be done.
     pub fn could_not(&mut self, why: &'static str) {
         *self.could_not.entry(why).or_default() += 1;
+    }
+}
+
+/// The jobs whose last success the store keeps. (Deliveries' runs all the while.)
+const KEPT: [&str; 4] = [reconcile::STUCK_PAYMENTS, reconcile::PROVIDER_TRUTH, reconcile::INVARIANTS, settle::JOB];
+
+impl Gateway {
+    /// Says that a job ran to its end, and where its next run goes on.
+    pub(crate) async fn job_succeeded(&self, job: &'static str, cursor: Option<String>) -> Result<(), Error> {
+        let now = self.now();
+        let state = JobState { cursor, last_success_at: Some(now) };
+        self.within_store_time(self.settings.store_timeout, self.ports.stores.audit.put_job(job, &state)).await?;
+        show_success(job, now);
+        Ok(())
+    }
+
+    /// Shows what jobs of earlier processes left: when each last ran to its end, and what they found. To be called at start,
+    /// so that an alert neither fires nor falls silent because a process is new.
+    pub async fn show_earlier_runs(&self) -> Result<(), Error> {
+        for job in KEPT {
+            let kept = self.ports.stores.audit.job(job);
+            let kept = self.within_store_time(self.settings.store_timeout, kept).await?;
+            if let Some(at) = kept.last_success_at {
+                show_success(job, at);
+            }
+        }
+        self.show_reviews().await?;
+        self.show_violations().await
     }
 }
 

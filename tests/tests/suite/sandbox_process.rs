@@ -67,3 +67,39 @@ async fn a_clock_starts_at_the_instant_that_is_named_and_stands_there_over_resta
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(refused.status.code() == Some(2) && said.contains("an instant like 2027-01-15T03:00:00Z"), "{said}");
 }
+
+#[tokio::test]
+async fn what_jobs_found_and_when_they_last_ran_is_shown_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let jobs = ["settlement", "stuck-payments", "provider-truth", "invariants"];
+    let http = Http::new();
+    let shown = async |sandbox: &Process| {
+        let text = http.get(&format!("{}/metrics", sandbox.url)).await.into_body();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        let of_a_job = |line: &&str| {
+            ["job_last_success_timestamp_seconds{", "money_invariant_violations{", "payments_need_review "]
+                .iter()
+                .any(|name| line.starts_with(name))
+                && !line.contains("\"deliveries\"")
+        };
+        let mut lines: Vec<_> = text.lines().filter(of_a_job).map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let start = async || {
+        let mut command = serve("0", folder.path());
+        command.args(["--clock", "simulated"]);
+        Process::start(command).await.unwrap()
+    };
+    let first = start().await;
+    for job in jobs {
+        let (status, _) = http.json(Method::POST, &format!("{}/sandbox/jobs/{job}", first.url), &json!({})).await;
+        assert_eq!(status, 200, "{job}");
+    }
+    let before = shown(&first).await;
+    assert!(before.len() > jobs.len(), "{before:#?}");
+    first.kill().await.unwrap();
+    let again = start().await;
+    assert_eq!(shown(&again).await, before);
+    again.kill().await.unwrap();
+}

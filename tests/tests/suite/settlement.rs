@@ -238,7 +238,8 @@ async fn what_is_captured_during_a_run_is_in_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_settled_is_set_aside_with_its_reason_and_holds_nothing_up() {
     let till = Till::new().await;
-    let payments = till.capture_many(&till.samples, 5).await;
+    let payments = till.capture_many(&till.samples, 6).await;
+    till.tamper(&format!("UPDATE payments SET details = '{{' WHERE id = '{}'", payments[3].id));
     till.needs_review(&till.samples, &payments[1]).await;
     till.reversal_open(&till.samples, &payments[2]).await;
     let strangers = Samples::new(503);
@@ -247,20 +248,37 @@ async fn what_cannot_be_settled_is_set_aside_with_its_reason_and_holds_nothing_u
     let (report, settlement) = till.settle().await;
     assert_eq!((settlement.status, settlement.counts.payments), (SettlementStatus::Completed, 3));
     let reasons: Vec<_> = report.could_not.into_iter().collect();
-    assert_eq!(reasons, [("needs_review", 1), ("operation_open", 1), ("unknown_merchant", 1)]);
-    assert_eq!(settlement.counts.set_aside, 3);
+    assert_eq!(reasons, [("needs_review", 1), ("operation_open", 1), ("unknown_merchant", 1), ("unreadable", 1)]);
+    assert_eq!(settlement.counts.set_aside, 4);
     let kept = |reason: &str, id| {
         till.number(&format!(
             "SELECT count(*) FROM settlement_set_aside WHERE reason = '{reason}' AND payment_id = '{id}'"
         ))
     };
     assert_eq!(kept("needs_review", payments[1].id) + kept("operation_open", payments[2].id), 2);
+    assert_eq!(kept("unreadable", payments[3].id), 1);
     till.each_settled_once(3);
 
     till.fee(&strangers, 0).await;
     till.night();
     let next = till.settle().await.1;
-    assert_eq!((next.counts.payments, next.counts.set_aside), (1, 2), "each settlement looks anew");
+    assert_eq!((next.counts.payments, next.counts.set_aside), (1, 3), "each settlement looks anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refunds_of_one_payment_in_several_chunks_are_all_taken_off_by_one_settlement() {
+    let till = Till::new().await;
+    let payments = till.capture_many(&till.samples, 1).await;
+    till.night();
+    till.settle().await;
+    till.hours(1);
+    for amount in [1, 2, 3, 4] {
+        till.refund(&till.samples, &payments[0], amount).await;
+    }
+    till.night();
+    let settlement = run(&till.gateway_with(1, Arc::new(NoFailPoints))).await.unwrap().1;
+    assert_eq!((settlement.counts.refunds, settlement.counts.dropped), (4, 0));
+    assert_eq!(till.totals(&settlement, &till.samples).await.refunds, 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]

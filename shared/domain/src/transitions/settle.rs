@@ -22,12 +22,15 @@ pub enum NotSettled {
     /// Nobody knows its merchant, so nobody knows the fee.
     #[error("the merchant is not known")]
     UnknownMerchant,
+    /// Its record does not read as what was written.
+    #[error("unreadable")]
+    Unreadable,
 }
 
 impl NotSettled {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::NotCaptured, Self::OperationOpen, Self::NeedsReview, Self::Fee, Self::UnknownMerchant];
+    pub const ALL: [Self; 6] =
+        [Self::NotCaptured, Self::OperationOpen, Self::NeedsReview, Self::Fee, Self::UnknownMerchant, Self::Unreadable];
 
     /// The name in metrics and records.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +40,7 @@ impl NotSettled {
             Self::NeedsReview => "needs_review",
             Self::Fee => "fee",
             Self::UnknownMerchant => "unknown_merchant",
+            Self::Unreadable => "unreadable",
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{Samples, Story, Subject, done, tell};
 use crate::{
     ports::{
         SettlementChunks, Settlements, Store, Timelines,
-        settlements::{Checkpoint, Chunk, ChunkCommitted, PlacedLine, SetAside},
+        settlements::{Checkpoint, Chunk, ChunkCommitted, PlacedLine, SetAside, Waiting},
     },
     records::{Cause, ChangeSet, EventRecord},
 };
@@ -173,7 +173,8 @@ pub async fn a_chunk_may_carry_several_versions_of_one_payment<S: Subject>(subje
     let second = story.last().payment.as_ref().unwrap().refund.clone().unwrap();
     tell(store, &story).await;
     let waiting = store.refunds_to_settle(Timestamp::MAX, None, 10).await.unwrap();
-    assert_eq!(waiting, [(first.clone(), story.payment.clone()), (second.clone(), story.payment.clone())]);
+    let read: Vec<_> = waiting.into_iter().map(|one| one.read.unwrap()).collect();
+    assert_eq!(read, [(first.clone(), story.payment.clone()), (second.clone(), story.payment.clone())]);
 
     let mut payment = story.payment.clone();
     let mut chunk = chunk(&samples, &settlement, 1, &[]);
@@ -211,15 +212,16 @@ pub async fn what_waits_for_a_settlement_is_paged_through_in_order<S: Subject>(s
     let states = samples.every_state();
     let captured = store.payments_to_settle(Timestamp::MAX, None, 100).await.unwrap();
     assert!(captured.len() > expected.len() && captured.len() < states.len() + expected.len());
-    assert!(captured.iter().all(|payment| payment.to_settle_at().is_some()), "nothing but what is captured");
+    let is_captured = |waiting: &Waiting<_, Payment>| waiting.read.as_ref().unwrap().to_settle_at().is_some();
+    assert!(captured.iter().all(is_captured), "nothing but what is captured");
     let cutoff = Samples::start() + Duration::from_secs(3);
     let mut expected: Vec<_> =
-        captured.iter().map(|payment| (payment.captured_at.unwrap(), payment.id)).filter(|(at, _)| *at < cutoff).collect();
+        captured.iter().map(|waiting| (waiting.at, waiting.id)).filter(|(at, _)| *at < cutoff).collect();
     expected.sort_unstable();
     let mut seen: Vec<(Timestamp, _)> = Vec::new();
     loop {
         let page = store.payments_to_settle(cutoff, seen.last().copied(), 2).await.unwrap();
-        seen.extend(page.iter().map(|payment: &Payment| (payment.captured_at.unwrap(), payment.id)));
+        seen.extend(page.iter().map(|waiting| (waiting.at, waiting.id)));
         if page.is_empty() {
             break;
         }

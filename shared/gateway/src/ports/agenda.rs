@@ -1,7 +1,7 @@
 //! What jobs have to look at, and when: read from indexes that hold nothing else.
 
 use async_trait::async_trait;
-use tollgate_domain::{Payment, PaymentId, PaymentStatus, Timestamp};
+use tollgate_domain::{PaymentId, PaymentStatus, Timestamp};
 
 use super::StoreError;
 
@@ -38,14 +38,15 @@ pub struct Standing {
 #[async_trait]
 pub trait Agenda: Send + Sync + 'static {
     /// At most `limit` payments that are due at `now`, the longest overdue first, with the time that each was due at;
-    /// those behind `after` in that order.
+    /// those behind `after` in that order. Their ids alone: each is read by itself, so that one that cannot be read
+    /// hinders no other.
     async fn due(
         &self,
         what: Agendum,
         now: Timestamp,
         after: Option<(Timestamp, PaymentId)>,
         limit: u32,
-    ) -> Result<Vec<(Timestamp, Payment)>, StoreError>;
+    ) -> Result<Vec<(Timestamp, PaymentId)>, StoreError>;
 
     /// Puts a payment off to `at` (`None`: for good) where it is still in `version`; its next change sets the time anew.
     async fn postpone(

@@ -69,6 +69,21 @@ pub struct SetAside {
     pub reason: &'static str,
 }
 
+/// Something that waits for a settlement, at its place in the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting<I, T> {
+    /// Since when it waits.
+    pub at: Timestamp,
+    /// Its id.
+    pub id: I,
+    /// Its payment.
+    pub payment: PaymentId,
+    /// Whose.
+    pub merchant: MerchantId,
+    /// What it is. `None`: it does not read as what was written, as the store has logged; it hinders no other.
+    pub read: Option<T>,
+}
+
 /// What the commit of a chunk came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkCommitted {
@@ -155,7 +170,7 @@ pub trait SettlementChunks: Send + Sync + 'static {
         cutoff: Timestamp,
         after: Option<(Timestamp, PaymentId)>,
         limit: u32,
-    ) -> Result<Vec<Payment>, StoreError>;
+    ) -> Result<Vec<Waiting<PaymentId, Payment>>, StoreError>;
 
     /// At most `limit` refunds that have waited since before `cutoff`, those behind `after` in the order of that time and id,
     /// each with its payment as it is at the same moment.
@@ -164,7 +179,7 @@ pub trait SettlementChunks: Send + Sync + 'static {
         cutoff: Timestamp,
         after: Option<(Timestamp, RefundId)>,
         limit: u32,
-    ) -> Result<Vec<(Refund, Payment)>, StoreError>;
+    ) -> Result<Vec<Waiting<RefundId, (Refund, Payment)>>, StoreError>;
 
     /// Commits `chunk` whole, or nothing of it. Its guards are its own number, which must be new within the settlement, and
     /// the guards of its change sets. Committing the same chunk again is [`ChunkCommitted::Done`] and changes nothing.

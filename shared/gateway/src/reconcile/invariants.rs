@@ -7,7 +7,7 @@ use tollgate_domain::{
 };
 
 use super::stuck_payments::gauge;
-use crate::{Context, Error, Gateway, JobReport, JobRun, job::show_success, ports::audit::JobState};
+use crate::{Context, Error, Gateway, JobReport, JobRun};
 
 /// The job's name.
 pub const INVARIANTS: &str = "invariants";
@@ -57,7 +57,7 @@ impl Gateway {
     }
 
     /// Shows how many payments violate each invariant, those of earlier runs included.
-    async fn show_violations(&self) -> Result<(), Error> {
+    pub(crate) async fn show_violations(&self) -> Result<(), Error> {
         let violations = self.ports.stores.audit.violations();
         let violations = self.within_store_time(self.settings.store_timeout, violations).await?;
         for invariant in Invariant::ALL {
@@ -65,15 +65,6 @@ impl Gateway {
             let count = found.map_or(0, |(_, count)| *count);
             metrics::gauge!("money_invariant_violations", "invariant" => invariant.as_str()).set(gauge(count));
         }
-        Ok(())
-    }
-
-    /// Says that a job ran to its end, and where its next run goes on.
-    pub(super) async fn job_succeeded(&self, job: &'static str, cursor: Option<String>) -> Result<(), Error> {
-        let now = self.now();
-        let state = JobState { cursor, last_success_at: Some(now) };
-        self.within_store_time(self.settings.store_timeout, self.ports.stores.audit.put_job(job, &state)).await?;
-        show_success(job, now);
         Ok(())
     }
 }

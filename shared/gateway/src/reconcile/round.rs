@@ -49,10 +49,10 @@ impl Gateway {
         let (mut round, mut seen, mut after) = (Round::default(), HashSet::new(), None);
         while !round.report.more {
             let page = self.due(what, due_by, after).await?;
-            let Some((at, last)) = page.last() else { break };
-            after = Some((*at, last.id));
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
             // What was put off within this round turns up again where everything is looked at.
-            let new: Vec<_> = page.iter().map(|(_, payment)| payment.id).filter(|id| seen.insert(*id)).collect();
+            let new: Vec<_> = page.into_iter().map(|(_, payment)| payment).filter(|id| seen.insert(*id)).collect();
             let looks = new.into_iter().map(|id| self.look(what, id, hours, context));
             let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
             while let Some(looked) = looks.next().await {
@@ -67,7 +67,7 @@ impl Gateway {
         what: Agendum,
         by: Timestamp,
         after: Option<(Timestamp, PaymentId)>,
-    ) -> Result<Vec<(Timestamp, Payment)>, Error> {
+    ) -> Result<Vec<(Timestamp, PaymentId)>, Error> {
         let due = self.ports.stores.agenda.due(what, by, after, PAGE);
         Ok(self.within_store_time(self.settings.store_timeout, due).await?)
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Context, Error, Gateway, JobReport, JobRun, Resolution,
-    ports::agenda::Agendum,
+    ports::agenda::{Agendum, Standing},
     records::{Cause, Committed},
 };
 
@@ -111,8 +111,7 @@ impl Gateway {
 
     /// Shows what is stuck: what was not looked at, and what was and did not move.
     async fn show_standing(&self, round: &Round) -> Result<(), Error> {
-        let standing = self.ports.stores.agenda.standing(self.now());
-        let standing = self.within_store_time(self.settings.store_timeout, standing).await?;
+        let standing = self.standing().await?;
         for status in PaymentStatus::ALL {
             let overdue = standing.stuck.iter().filter(|(of, _)| *of == status).map(|(_, count)| count).sum::<u64>();
             let count = overdue + round.stuck.get(&status).copied().unwrap_or_default();
@@ -123,11 +122,14 @@ impl Gateway {
     }
 
     /// Shows how many payments need review.
-    pub(super) async fn show_reviews(&self) -> Result<(), Error> {
-        let standing = self.ports.stores.agenda.standing(self.now());
-        let standing = self.within_store_time(self.settings.store_timeout, standing).await?;
-        metrics::gauge!("payments_need_review").set(gauge(standing.need_review));
+    pub(crate) async fn show_reviews(&self) -> Result<(), Error> {
+        metrics::gauge!("payments_need_review").set(gauge(self.standing().await?.need_review));
         Ok(())
+    }
+
+    async fn standing(&self) -> Result<Standing, Error> {
+        let standing = self.ports.stores.agenda.standing(self.now());
+        Ok(self.within_store_time(self.settings.store_timeout, standing).await?)
     }
 }
 

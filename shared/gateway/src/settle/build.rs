@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use tollgate_domain::{
-    Currency, MerchantId, Money, NotSettled, Payment, PaymentId, Refund, Settlement,
+    Currency, MerchantId, Money, NotSettled, Payment, PaymentId, Refund, RefundId, Settlement,
     settlement::{Balance, Line, fee},
 };
 
 use super::{JOB, Run};
 use crate::{
     Error,
-    ports::settlements::{CHUNK_AT_MOST, Checkpoint, SetAside},
+    ports::settlements::{CHUNK_AT_MOST, Checkpoint, SetAside, Waiting},
     records::{Cause, ChangeSet},
 };
 
@@ -22,9 +22,9 @@ pub(super) enum Page {
     /// What merchants owe after the settlement before.
     CarriedOver(Vec<(MerchantId, Balance)>),
     /// Captured payments.
-    Payments(Vec<Payment>),
+    Payments(Vec<Waiting<PaymentId, Payment>>),
     /// Refunds, each with its payment.
-    Refunds(Vec<(Refund, Payment)>),
+    Refunds(Vec<Waiting<RefundId, (Refund, Payment)>>),
 }
 
 impl Page {
@@ -46,18 +46,11 @@ impl Page {
             Self::CarriedOver(owed) => {
                 Checkpoint::CarriedOver(owed.last().map(|(merchant, balance)| (*merchant, balance.currency)))
             }
-            Self::Payments(payments) => Checkpoint::Payments(payments.last().and_then(payment_place)),
-            Self::Refunds(refunds) => Checkpoint::Refunds(refunds.last().and_then(|(refund, _)| {
-                let at = refund.to_settle_at?;
-                Some((at, refund.id))
-            })),
+            Self::Payments(payments) => Checkpoint::Payments(payments.last().map(|last| (last.at, last.id))),
+            Self::Refunds(refunds) => Checkpoint::Refunds(refunds.last().map(|last| (last.at, last.id))),
         })
         .filter(|_| !self.is_empty())
     }
-}
-
-fn payment_place(payment: &Payment) -> Option<(tollgate_domain::Timestamp, PaymentId)> {
-    payment.captured_at.map(|at| (at, payment.id))
 }
 
 /// A chunk before it is committed.
@@ -68,6 +61,14 @@ pub(super) struct Draft {
     pub(super) set_aside: Vec<SetAside>,
     /// Payments and refunds that were to be in it, and had changed.
     pub(super) dropped: u64,
+}
+
+impl Draft {
+    fn set_aside(&mut self, settlement: &Settlement, payment: PaymentId, merchant: MerchantId, why: NotSettled) {
+        let reason = why.as_str();
+        tracing::warn!(settlement = %settlement.id, %payment, reason, "a payment is set aside");
+        self.set_aside.push(SetAside { payment, merchant, reason });
+    }
 }
 
 /// The fees of the merchants that the run has met: basis points; `None`: there is no such merchant.
@@ -108,8 +109,11 @@ impl Run {
                 draft.lines.extend(owed.into_iter().map(line));
             }
             Page::Payments(payments) => {
-                for payment in payments {
-                    self.settle_payment(settlement, &payment, &mut draft).await?;
+                for Waiting { id, merchant, read, .. } in payments {
+                    match read {
+                        Some(payment) => self.settle_payment(settlement, &payment, &mut draft).await?,
+                        None => draft.set_aside(settlement, id, merchant, NotSettled::Unreadable),
+                    }
                 }
             }
             Page::Refunds(refunds) => self.settle_refunds(settlement, refunds, &mut draft),
@@ -132,20 +136,25 @@ impl Run {
             }
             // Read from the index of what is captured: it was, and is not any more.
             Err(NotSettled::NotCaptured) => draft.dropped += 1,
-            Err(why) => {
-                let (id, merchant, reason) = (payment.id, payment.merchant, why.as_str());
-                tracing::warn!(settlement = %settlement.id, payment = %id, reason, "a payment is set aside");
-                draft.set_aside.push(SetAside { payment: id, merchant, reason });
-            }
+            Err(why) => draft.set_aside(settlement, payment.id, payment.merchant, why),
         }
         Ok(())
     }
 
     /// Several refunds of one payment follow each other, version by version.
-    fn settle_refunds(&self, settlement: &Settlement, refunds: Vec<(Refund, Payment)>, draft: &mut Draft) {
+    fn settle_refunds(
+        &self,
+        settlement: &Settlement,
+        refunds: Vec<Waiting<RefundId, (Refund, Payment)>>,
+        draft: &mut Draft,
+    ) {
         let mut latest: HashMap<PaymentId, Payment> = HashMap::new();
-        for (refund, read) in refunds {
-            let payment = latest.remove(&read.id).unwrap_or(read);
+        for Waiting { payment: id, merchant, read, .. } in refunds {
+            let Some((refund, read)) = read else {
+                draft.set_aside(settlement, id, merchant, NotSettled::Unreadable);
+                continue;
+            };
+            let payment = latest.remove(&id).unwrap_or(read);
             let Some(change) = payment.settle_refund(&refund, settlement.id, self.gateway.now()) else {
                 draft.dropped += 1;
                 continue;

@@ -28,7 +28,6 @@ use crate::{
     Context, Error, Gateway, JobReport, JobRun,
     bounded::within,
     idempotency::RACES,
-    job::show_success,
     ports::{FailPoint, StoreError, settlements::Checkpoint},
 };
 
@@ -105,7 +104,7 @@ impl Run {
             };
             if ended.day >= day {
                 if ended.status == SettlementStatus::Completed {
-                    self.succeeded();
+                    self.gateway.job_succeeded(JOB, None).await?;
                 }
                 return Ok((self.report, ended));
             }
@@ -161,8 +160,14 @@ impl Run {
             let draft = self.build(settlement, page).await?;
             self.gateway.ports.fail_points.pass(FailPoint::BeforeChunk);
             let commit = self.commit_draft(settlement.id, number + 1, next, draft);
-            // What comes next is read meanwhile: one page ahead, never more.
-            let (committed, following) = future::join(commit, self.read(settlement, next)).await;
+            let following = self.read(settlement, next);
+            let (committed, following) = if let Checkpoint::Refunds(_) = next {
+                // Two refunds of one payment may stand on two pages, and the first changes what the second is read with.
+                (commit.await, following.await)
+            } else {
+                // What comes next is read meanwhile: one page ahead, never more.
+                future::join(commit, following).await
+            };
             if let Some(chunk) = committed? {
                 self.gateway.ports.fail_points.pass(FailPoint::AfterChunk);
                 self.record(&chunk);
@@ -185,12 +190,6 @@ impl Run {
 
     fn is_over(&self) -> bool {
         self.gateway.ports.time.monotonic().saturating_sub(self.started) >= self.budget
-    }
-
-    fn succeeded(&self) {
-        let took = self.gateway.ports.time.monotonic().saturating_sub(self.started);
-        metrics::histogram!("settlement_duration_seconds").record(took);
-        show_success(JOB, self.gateway.now());
     }
 
     /// Writes the settlement's record. `false`: somebody else was faster, or this very record is there already.

@@ -43,6 +43,7 @@ impl Run {
                 return Ok(settlement);
             }
             if self.put(&ended).await? {
+                measure(&ended);
                 tell(&ended);
                 return Ok(ended);
             }
@@ -98,6 +99,16 @@ fn difference(totals: &[Totals], lines: &[Totals]) -> String {
         all.iter().map(|totals| format!("net {} {}", totals.net, totals.currency)).collect()
     };
     format!("{} and {}", net(totals).join(", "), net(lines).join(", "))
+}
+
+/// Shows how long a settlement took from its first run to its last, however many there were.
+fn measure(settlement: &Settlement) {
+    if settlement.status == SettlementStatus::Completed
+        && let Some(ended) = settlement.ended_at
+    {
+        let took = ended.duration_since(settlement.started_at).as_secs_f64();
+        metrics::histogram!("settlement_duration_seconds").record(took.max(0.0));
+    }
 }
 
 fn tell(settlement: &Settlement) {

@@ -1,20 +1,19 @@
 //! What jobs have to look at next: reads of `payments` by the indexes that hold what is due and nothing else.
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
-use tollgate_domain::{Payment, PaymentId, PaymentStatus, Timestamp};
+use tollgate_domain::{PaymentId, PaymentStatus, Timestamp};
 use tollgate_gateway::ports::agenda::{Agendum, NextDue, Standing};
 
 use super::{
     columns::{Count, Micros, Name, Text},
-    deliveries, payments,
+    deliveries,
 };
 
 // The column and its index; a statement cannot have a parameter for either.
-const STUCK: &str = "SELECT * FROM payments INDEXED BY payments_due WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3)
-     ORDER BY due_at, id LIMIT ?4";
-const TRUTH: &str =
-    "SELECT * FROM payments INDEXED BY payments_truth WHERE truth_at <= ?1 AND (truth_at, id) > (?2, ?3)
-     ORDER BY truth_at, id LIMIT ?4";
+const STUCK: &str = "SELECT due_at, id FROM payments INDEXED BY payments_due
+     WHERE due_at <= ?1 AND (due_at, id) > (?2, ?3) ORDER BY due_at, id LIMIT ?4";
+const TRUTH: &str = "SELECT truth_at, id FROM payments INDEXED BY payments_truth
+     WHERE truth_at <= ?1 AND (truth_at, id) > (?2, ?3) ORDER BY truth_at, id LIMIT ?4";
 
 /// What is due, the longest overdue first.
 pub(super) fn due(
@@ -23,10 +22,10 @@ pub(super) fn due(
     now: Timestamp,
     after: Option<(Timestamp, PaymentId)>,
     limit: u32,
-) -> Result<Vec<(Timestamp, Payment)>> {
-    let (sql, column) = match what {
-        Agendum::Stuck => (STUCK, "due_at"),
-        Agendum::Truth => (TRUTH, "truth_at"),
+) -> Result<Vec<(Timestamp, PaymentId)>> {
+    let sql = match what {
+        Agendum::Stuck => STUCK,
+        Agendum::Truth => TRUTH,
     };
     let (at, id) = match after {
         Some((at, id)) => (at, id.to_string()),
@@ -34,7 +33,7 @@ pub(super) fn due(
     };
     let mut find = connection.prepare_cached(sql)?;
     find.query_map(params![Micros(now), Micros(at), id, limit], |row| {
-        Ok((row.get::<_, Micros>(column)?.0, payments::read(row)?))
+        Ok((row.get::<_, Micros>(0)?.0, row.get::<_, Text<_>>(1)?.0))
     })?
     .collect()
 }

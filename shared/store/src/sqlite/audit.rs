@@ -1,6 +1,6 @@
 //! The books of payments, read whole for the job that checks them, and the table `invariant_violations`: what it found.
 
-use rusqlite::{Connection, Error, Result, Row, params};
+use rusqlite::{Connection, Result, Row, params};
 use tollgate_domain::{
     PaymentId,
     audit::{Booked, Books, Invariant, Span},
@@ -8,6 +8,7 @@ use tollgate_domain::{
 
 use super::{
     columns::{Count, Name, Text},
+    error::readable,
     payments, refunds,
 };
 
@@ -25,26 +26,10 @@ pub(super) fn books(
         .collect::<Result<_>>()?;
     let mut all = Vec::with_capacity(ids.len());
     for id in ids {
-        let books = match books_of(&snapshot, id) {
-            Ok(books) => books,
-            Err(error) if is_of_a_row(&error) => {
-                tracing::error!(payment = %id, %error, "a payment's rows cannot be read");
-                None
-            }
-            Err(error) => return Err(error),
-        };
-        all.push((id, books));
+        all.push((id, readable(id, books_of(&snapshot, id))?.flatten()));
     }
     snapshot.commit()?;
     Ok(all)
-}
-
-/// Whether a value does not read as what was written, rather than the database failing.
-fn is_of_a_row(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..)
-    )
 }
 
 fn books_of(connection: &Connection, id: PaymentId) -> Result<Option<Books>> {

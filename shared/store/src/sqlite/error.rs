@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use rusqlite::{Error, ErrorCode};
+use tollgate_domain::PaymentId;
 use tollgate_gateway::ports::StoreError;
 
 /// Why the store cannot be opened.
@@ -22,6 +23,22 @@ pub enum OpenError {
         /// The newest schema that this program knows.
         known: u32,
     },
+}
+
+/// What was read of `payment`; `None`: it does not read as what was written, which is said here, so that it hinders no
+/// other payment. An error: the database itself failed.
+pub(super) fn readable<T>(payment: PaymentId, read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(
+            error @ (Error::FromSqlConversionFailure(..)
+            | Error::InvalidColumnType(..)
+            | Error::IntegralValueOutOfRange(..)),
+        ) => {
+            tracing::error!(%payment, %error, "a payment's rows cannot be read; a person has to look");
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
 }
 
 /// `subject` is what was read or written: a message about an unreadable row must say which.

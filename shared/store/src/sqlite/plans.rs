@@ -144,11 +144,12 @@ fn settle(connection: &Connection, samples: &Samples) {
     settlements::unfinished(connection).unwrap().unwrap();
     let payments = settlement_chunks::payments_to_settle(connection, Timestamp::MAX, None, 10).unwrap();
     let refunds = settlement_chunks::refunds_to_settle(connection, Timestamp::MAX, None, 10).unwrap();
-    let (refund, refunded) = &refunds[0];
-    let free = Money::zero(payments[0].captured.currency());
-    let settled = payments[0].settle(id, free, Samples::start()).unwrap();
+    let (refund, refunded) = refunds[0].read.as_ref().unwrap();
+    let captured = payments[0].read.as_ref().unwrap();
+    let free = Money::zero(captured.captured.currency());
+    let settled = captured.settle(id, free, Samples::start()).unwrap();
     let taken_off = refunded.settle_refund(refund, id, Samples::start()).unwrap();
-    let lines = vec![Line::of_payment(&payments[0], &settled, free), Line::of_refund(refund, &taken_off)];
+    let lines = vec![Line::of_payment(captured, &settled, free), Line::of_refund(refund, &taken_off)];
     let set = |change| ChangeSet::of(samples.change_id(), change, Cause::Job("settlement".to_owned()), "", Vec::new());
     let chunk = Chunk {
         settlement: id,

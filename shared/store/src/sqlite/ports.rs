@@ -215,7 +215,7 @@ impl Agenda for SqliteStore {
         now: Timestamp,
         after: Option<(Timestamp, PaymentId)>,
         limit: u32,
-    ) -> Result<Vec<(Timestamp, Payment)>, StoreError> {
+    ) -> Result<Vec<(Timestamp, PaymentId)>, StoreError> {
         self.read("due", "due payments", move |connection| agenda::due(connection, what, now, after, limit)).await
     }
 

@@ -6,13 +6,14 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 use tollgate_domain::{ChangeId, Payment, PaymentId, Refund, RefundId, SettlementId, Timestamp};
 use tollgate_gateway::{
-    ports::settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums},
+    ports::settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, Waiting},
     records::ChangeSet,
 };
 
 use super::{
     change_set,
     columns::{Count, Micros, Text},
+    error::readable,
     history, payments, refunds, settlement_lines, settlements,
 };
 
@@ -144,14 +145,24 @@ pub(super) fn payments_to_settle(
     cutoff: Timestamp,
     after: Option<(Timestamp, PaymentId)>,
     limit: u32,
-) -> Result<Vec<Payment>> {
+) -> Result<Vec<Waiting<PaymentId, Payment>>> {
     let (at, id) = after.map_or((Timestamp::MIN, String::new()), |(at, id)| (at, id.to_string()));
     let mut find = connection.prepare_cached(
         "SELECT * FROM payments INDEXED BY payments_to_settle
          WHERE status = 'CAPTURED' AND captured_at < ?1 AND (captured_at, id) > (?2, ?3)
          ORDER BY captured_at, id LIMIT ?4",
     )?;
-    find.query_map(params![Micros(cutoff), Micros(at), id, limit], payments::read)?.collect()
+    let waiting = |row: &Row<'_>| {
+        let id = row.get::<_, Text<_>>("id")?.0;
+        Ok(Waiting {
+            at: row.get::<_, Micros>("captured_at")?.0,
+            id,
+            payment: id,
+            merchant: row.get::<_, Text<_>>("merchant_id")?.0,
+            read: readable(id, payments::read(row))?,
+        })
+    };
+    find.query_map(params![Micros(cutoff), Micros(at), id, limit], waiting)?.collect()
 }
 
 /// Refunds that wait, a page of them, each with its payment: all as of one moment.
@@ -160,21 +171,27 @@ pub(super) fn refunds_to_settle(
     cutoff: Timestamp,
     after: Option<(Timestamp, RefundId)>,
     limit: u32,
-) -> Result<Vec<(Refund, Payment)>> {
+) -> Result<Vec<Waiting<RefundId, (Refund, Payment)>>> {
     // A payment read later than its refund could be of a version that has changed the refund.
     let moment = connection.unchecked_transaction()?;
     let (at, id) = after.map_or((Timestamp::MIN, String::new()), |(at, id)| (at, id.to_string()));
     let mut find = moment.prepare_cached(
-        "SELECT * FROM refunds INDEXED BY refunds_to_settle
-         WHERE to_settle_at < ?1 AND (to_settle_at, id) > (?2, ?3) ORDER BY to_settle_at, id LIMIT ?4",
-    )?;
-    let waiting = find.query_map(params![Micros(cutoff), Micros(at), id, limit], refunds::read)?;
-    let mut found = Vec::new();
-    for refund in waiting {
-        let refund: Refund = refund?;
-        let payment = payments::find(&moment, refund.payment_id)?;
         // A refund is written with its payment: there is none without.
-        found.push((refund, payment.ok_or(rusqlite::Error::QueryReturnedNoRows)?));
-    }
-    Ok(found)
+        "SELECT refunds.*, payments.merchant_id FROM refunds INDEXED BY refunds_to_settle
+         JOIN payments ON payments.id = refunds.payment_id
+         WHERE to_settle_at < ?1 AND (to_settle_at, refunds.id) > (?2, ?3) ORDER BY to_settle_at, refunds.id LIMIT ?4",
+    )?;
+    let waiting = |row: &Row<'_>| {
+        let payment = row.get::<_, Text<_>>("payment_id")?.0;
+        let both = || Ok((refunds::read(row)?, payments::find(&moment, payment)?));
+        let read = readable(payment, both())?.and_then(|(refund, payment)| Some((refund, payment?)));
+        Ok(Waiting {
+            at: row.get::<_, Micros>("to_settle_at")?.0,
+            id: row.get::<_, Text<_>>("id")?.0,
+            payment,
+            merchant: row.get::<_, Text<_>>("merchant_id")?.0,
+            read,
+        })
+    };
+    find.query_map(params![Micros(cutoff), Micros(at), id, limit], waiting)?.collect()
 }

@@ -25,7 +25,8 @@ pub(super) fn insert(connection: &Connection, chunk: &Chunk) -> Result<()> {
     }
     let mut set_aside = connection.prepare_cached(
         "INSERT INTO settlement_set_aside (settlement_id, payment_id, merchant_id, reason, chunk, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO NOTHING",
     )?;
     for one in &chunk.set_aside {
         let (payment, merchant) = (Text(one.payment), Text(one.merchant));

@@ -8,7 +8,7 @@ use tollgate_domain::{
 };
 use tollgate_gateway::ports::{
     SettlementChunks, Settlements, StoreError,
-    settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, PlacedLine},
+    settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, PlacedLine, Waiting},
 };
 
 use super::{SqliteStore, settlement_chunks, settlement_lines, settlements};
@@ -69,7 +69,7 @@ impl SettlementChunks for SqliteStore {
         cutoff: Timestamp,
         after: Option<(Timestamp, PaymentId)>,
         limit: u32,
-    ) -> Result<Vec<Payment>, StoreError> {
+    ) -> Result<Vec<Waiting<PaymentId, Payment>>, StoreError> {
         let read =
             move |connection: &Connection| settlement_chunks::payments_to_settle(connection, cutoff, after, limit);
         self.read("payments_to_settle", "payments to settle", read).await
@@ -80,7 +80,7 @@ impl SettlementChunks for SqliteStore {
         cutoff: Timestamp,
         after: Option<(Timestamp, RefundId)>,
         limit: u32,
-    ) -> Result<Vec<(Refund, Payment)>, StoreError> {
+    ) -> Result<Vec<Waiting<RefundId, (Refund, Payment)>>, StoreError> {
         let read =
             move |connection: &Connection| settlement_chunks::refunds_to_settle(connection, cutoff, after, limit);
         self.read("refunds_to_settle", "refunds to settle", read).await

@@ -1,9 +1,12 @@
 //! Rows that do not read as what was written, and writes that must never be: errors that say which, never a panic.
 
+use std::collections::BTreeMap;
+
 use futures::future::join_all;
+use tollgate_domain::Timestamp;
 use tollgate_gateway::{
-    contract::{Samples, Subject, yen},
-    ports::{Store, StoreError, Timelines},
+    contract::{Samples, Story, Subject, yen},
+    ports::{Agenda, SettlementChunks, Store, StoreError, Timelines, agenda::Agendum},
     records::Committed,
 };
 
@@ -53,6 +56,36 @@ async fn a_payment_that_is_unreadable_is_named_and_hurts_nothing_else() {
         assert_eq!(subject.store.payment(other.payment.id).await.unwrap(), Some(other.payment));
         subject.store.ping().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_unreadable_payment_keeps_its_place_before_a_job_and_a_settlement_and_hides_no_other() {
+    let subject = OnFile::new();
+    let (samples, store) = (Samples::new(123), &subject.store);
+    let stories: Vec<_> = (0..3).map(|_| samples.opened().captured(1000)).collect();
+    let settled = || samples.opened().authorized().capture_requested(1000).captured(1000).settled();
+    let refunded: Vec<_> = (0..3).map(|_| settled().refund_requested(100).refund_completed()).collect();
+    for set in stories.iter().chain(&refunded).flat_map(|story| &story.sets) {
+        store.commit(set).await.unwrap();
+    }
+    let connection = subject.connection();
+    connection.pragma_update(None, "ignore_check_constraints", true).unwrap();
+    for story in [&stories[1], &refunded[1]] {
+        let damage = "UPDATE payments SET details = '{' WHERE id = ?1";
+        assert_eq!(connection.execute(damage, [story.payment.id.to_string()]).unwrap(), 1);
+    }
+    let unread =
+        |story: &Story<'_>| [&stories[1], &refunded[1]].iter().any(|other| other.payment.id == story.payment.id);
+
+    let waiting = store.payments_to_settle(Timestamp::MAX, None, 10).await.unwrap();
+    let found: BTreeMap<_, _> = waiting.iter().map(|one| (one.id, one.read.is_none())).collect();
+    assert_eq!(found, stories.iter().map(|story| (story.payment.id, unread(story))).collect());
+    assert!(waiting.iter().all(|one| one.merchant == samples.merchant && one.payment == one.id));
+    let refunds = store.refunds_to_settle(Timestamp::MAX, None, 10).await.unwrap();
+    let found: BTreeMap<_, _> = refunds.iter().map(|one| (one.payment, one.read.is_none())).collect();
+    assert_eq!(found, refunded.iter().map(|story| (story.payment.id, unread(story))).collect());
+    let due = store.due(Agendum::Truth, Timestamp::MAX, None, 10).await.unwrap();
+    assert_eq!(due.len(), 6, "each is looked at by itself");
 }
 
 #[tokio::test]
