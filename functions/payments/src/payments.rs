@@ -81,10 +81,9 @@ pub(crate) async fn list(
 ) -> Result<Json<PaymentList>, Problem> {
     let query = requests::read_list(query.as_deref().unwrap_or_default(), caller.merchant.id)?;
     let page = payments.gateway.list_payments(&query).await?;
-    let end = page.payments.last().filter(|_| page.more);
     Ok(Json(PaymentList {
         data: page.payments.iter().map(PaymentBody::from).collect(),
-        next_cursor: end.map(|last| requests::next_cursor((last.created_at, last.id))),
+        next_cursor: page.next.map(requests::next_cursor),
     }))
 }
 

@@ -54,7 +54,7 @@ async fn payments(State(console): State<Console>) -> Result<Html<String>, Proble
             payment_row(&mut body, payment);
         }
         body += "</tbody></table>";
-        if page.more {
+        if page.next.is_some() {
             _ = write!(body, "<p>The newest {SHOWN} are shown.</p>");
         }
     }

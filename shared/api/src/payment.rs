@@ -93,7 +93,8 @@ pub struct FailureBody {
 /// A page of payments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PaymentList {
-    /// Newest first.
+    /// Newest first. A page may be short, or empty, and not be the last: where only few of very many payments have the
+    /// status that was asked for.
     pub data: Vec<PaymentBody>,
     /// Give it back as `cursor` to get the next page; null on the last.
     pub next_cursor: Option<String>,

@@ -253,10 +253,10 @@ pub struct ListQuery {
 /// A page of payments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Newest first.
+    /// Newest first. Fewer than were asked for, even none, where a store looked through many others for them.
     pub payments: Vec<Payment>,
-    /// Whether there are more.
-    pub more: bool,
+    /// Behind this place the next page begins; `None`: this was the last.
+    pub next: Option<(Timestamp, PaymentId)>,
 }
 
 /// One thing that happened to a payment; [`TimelineRow::position`] is its place.

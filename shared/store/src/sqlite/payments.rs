@@ -1,8 +1,8 @@
 //! The table `payments`: one row per payment, with everything that a decision about it reads.
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
-use tollgate_domain::{Currency, Details, Payment, PaymentId, Review, Timestamp};
-use tollgate_gateway::records::ListQuery;
+use tollgate_domain::{Currency, Details, Payment, PaymentId, PaymentStatus, Review, Timestamp};
+use tollgate_gateway::records::{ListQuery, Page};
 
 use super::columns::{Count, FromJson, Micros, Name, Text, ToJson, money};
 
@@ -99,36 +99,51 @@ pub(super) fn find(connection: &Connection, id: PaymentId) -> Result<Option<Paym
     connection.prepare_cached("SELECT * FROM payments WHERE id = ?1")?.query_row([Text(id)], read).optional()
 }
 
-/// A merchant's payments, newest first, and one more than asked for if there is one.
-pub(super) fn list(connection: &Connection, query: &ListQuery) -> Result<Vec<Payment>> {
+/// No page looks through more payments than this for those of a status: no index knows it, and a merchant may have very
+/// many of another.
+const LOOKED_THROUGH_AT_MOST: u32 = 2000;
+
+/// A page of a merchant's payments, newest first.
+pub(super) fn list(connection: &Connection, query: &ListQuery) -> Result<Page> {
     let by_reference = query.merchant_reference.is_some();
     let (after, after_id) = match query.after {
         Some((at, id)) => (Micros(at), Some(Text(id))),
         None => (Micros(Timestamp::MAX), None),
     };
     let mut list = connection.prepare_cached(if by_reference { LIST_BY_REFERENCE } else { LIST_BY_MERCHANT })?;
-    let rows = list.query_map(
-        named_params! {
-            ":merchant_id": Text(query.merchant),
-            ":reference": query.merchant_reference,
-            ":status": query.status.map(Name),
-            ":after": after,
-            ":after_id": after_id,
-            ":limit": i64::from(query.limit) + 1,
-        },
-        read,
-    )?;
-    rows.collect()
+    let mut rows = list.query(named_params! {
+        ":merchant_id": Text(query.merchant),
+        ":reference": query.merchant_reference,
+        ":after": after,
+        ":after_id": after_id,
+        // One behind the last tells whether there is another page.
+        ":limit": LOOKED_THROUGH_AT_MOST + 1,
+    })?;
+    let mut page = Page { payments: Vec::new(), next: None };
+    let (mut looked_through, mut last) = (0, None);
+    while let Some(row) = rows.next()? {
+        if page.payments.len() == query.limit as usize || looked_through == LOOKED_THROUGH_AT_MOST {
+            page.next = last;
+            break;
+        }
+        looked_through += 1;
+        last = Some((row.get::<_, Micros>("created_at")?.0, row.get::<_, Text<_>>("id")?.0));
+        let status = row.get::<_, Name<PaymentStatus>>("status")?.0;
+        if query.status.is_none_or(|wanted| wanted == status) {
+            page.payments.push(read(row)?);
+        }
+    }
+    Ok(page)
 }
 
 // `~` sorts after every id, so that no `after` at all means "before the end of time". Both take the same parameters.
 const LIST_BY_MERCHANT: &str = "SELECT * FROM payments INDEXED BY payments_by_merchant
      WHERE merchant_id = :merchant_id AND (created_at, id) < (:after, coalesce(:after_id, '~'))
-        AND (:status IS NULL OR status = :status) AND :reference IS NULL
+        AND :reference IS NULL
      ORDER BY created_at DESC, id DESC LIMIT :limit";
 const LIST_BY_REFERENCE: &str = "SELECT * FROM payments INDEXED BY payments_by_reference
      WHERE merchant_id = :merchant_id AND merchant_reference = :reference
-        AND (created_at, id) < (:after, coalesce(:after_id, '~')) AND (:status IS NULL OR status = :status)
+        AND (created_at, id) < (:after, coalesce(:after_id, '~'))
      ORDER BY created_at DESC, id DESC LIMIT :limit";
 
 pub(super) fn read(row: &Row<'_>) -> Result<Payment> {

@@ -86,12 +86,8 @@ fn apply(transaction: &Connection, set: &ChangeSet) -> rusqlite::Result<Outcome>
 #[async_trait]
 impl Timelines for SqliteStore {
     async fn list(&self, query: &ListQuery) -> Result<Page, StoreError> {
-        let limit = query.limit as usize;
         let (merchant, query) = (query.merchant, query.clone());
-        let mut payments = self.read("list", merchant, move |connection| payments::list(connection, &query)).await?;
-        let more = payments.len() > limit;
-        payments.truncate(limit);
-        Ok(Page { payments, more })
+        self.read("list", merchant, move |connection| payments::list(connection, &query)).await
     }
 
     async fn timeline(&self, payment: PaymentId) -> Result<Vec<TimelineRow>, StoreError> {

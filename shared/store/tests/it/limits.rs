@@ -2,10 +2,11 @@
 
 use futures::{FutureExt, future::join_all};
 use rusqlite::TransactionBehavior;
+use tollgate_domain::PaymentStatus;
 use tollgate_gateway::{
     contract::Samples,
-    ports::{Store, StoreError},
-    records::Committed,
+    ports::{Store, StoreError, Timelines},
+    records::{Committed, ListQuery},
 };
 use tollgate_store::SqliteStore;
 
@@ -93,4 +94,38 @@ async fn a_store_that_cannot_write_says_unavailable_and_recovers() {
     assert_eq!(subject.store.payment(story.payment.id).await.unwrap(), None);
     held.rollback().unwrap();
     assert_eq!(subject.store.commit(story.last()).await.unwrap(), Committed::Done);
+}
+
+#[tokio::test]
+async fn a_list_by_status_looks_through_so_many_at_a_time_and_finds_the_one_behind_them_all() {
+    const OTHERS: usize = 4500;
+    let subject = OnFile::with(options(1).ephemeral());
+    let samples = Samples::new(142);
+    let wanted = samples.opened();
+    subject.store.commit(wanted.last()).await.unwrap();
+    let others: Vec<_> = (0..OTHERS).map(|_| samples.opened().last().clone()).collect();
+    for others in others.chunks(500) {
+        for committed in join_all(others.iter().map(|set| subject.store.commit(set))).await {
+            assert_eq!(committed.unwrap(), Committed::Done);
+        }
+    }
+    let found = "UPDATE payments SET status = 'FAILED', created_at = created_at - 1 WHERE id = ?1";
+    subject.connection().execute(found, [wanted.payment.id.to_string()]).unwrap();
+    let mut query = ListQuery {
+        merchant: samples.merchant,
+        merchant_reference: None,
+        status: Some(PaymentStatus::Failed),
+        after: None,
+        limit: 20,
+    };
+    let mut pages = Vec::new();
+    loop {
+        let page = subject.store.list(&query).await.unwrap();
+        pages.push(page.payments.iter().map(|payment| payment.id).collect::<Vec<_>>());
+        query.after = page.next;
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, [vec![], vec![], vec![wanted.payment.id]]);
 }
