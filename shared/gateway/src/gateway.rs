@@ -11,6 +11,7 @@ use crate::{
     ports::{
         Agenda, Audit, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue,
         SettlementChunks, Settlements, Spawn, Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST,
+        store::Upkeep,
     },
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
     return_link::ReturnLinks,
@@ -63,13 +64,24 @@ pub struct Stores {
     pub settlement_chunks: Arc<dyn SettlementChunks>,
     /// The books, for checking, and how far jobs came.
     pub audit: Arc<dyn Audit>,
+    /// House-keeping.
+    pub upkeep: Arc<dyn Upkeep>,
 }
 
 impl Stores {
     /// One store for everything.
     pub fn of<S>(store: &Arc<S>) -> Self
     where
-        S: Store + Timelines + Deliveries + Endpoints + Merchants + Agenda + Settlements + SettlementChunks + Audit,
+        S: Store
+            + Timelines
+            + Deliveries
+            + Endpoints
+            + Merchants
+            + Agenda
+            + Settlements
+            + SettlementChunks
+            + Audit
+            + Upkeep,
     {
         Self {
             payments: Arc::clone(store) as _,
@@ -81,6 +93,7 @@ impl Stores {
             settlements: Arc::clone(store) as _,
             settlement_chunks: Arc::clone(store) as _,
             audit: Arc::clone(store) as _,
+            upkeep: Arc::clone(store) as _,
         }
     }
 }

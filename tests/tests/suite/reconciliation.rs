@@ -760,3 +760,35 @@ async fn what_does_not_add_up_is_found_page_by_page_and_stays_found_until_it_is_
         "a run does not clear what it did not look at"
     );
 }
+
+#[tokio::test]
+async fn keys_that_no_longer_bind_are_deleted_when_the_books_are_checked_and_those_of_open_operations_are_not() {
+    let world = World::new();
+    let settled = world.settled().await;
+    world.script.answers([unknown()]);
+    let open = world.create("open").await.unwrap().payment;
+    world.later(6 * 24 * 3600);
+    assert_eq!(told(&world.books(Duration::from_secs(60)).await), (vec![("in_order", 2)], vec![]));
+    world.later(2 * 24 * 3600);
+    let report = world.books(Duration::from_secs(60)).await;
+    // The creation's and the capture's.
+    assert_eq!(told(&report), (vec![("expired_deleted", 2), ("in_order", 2)], vec![]));
+    assert_eq!(told(&world.books(Duration::ZERO).await), (vec![("in_order", 2)], vec![]));
+    *world.script.every_look_up.lock().unwrap() = Some(unreachable());
+    assert_eq!(world.create("open").await.unwrap().payment.id, open.id, "the key of what is open binds on");
+    assert_eq!(world.now_is(&settled).await, settled);
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_answer_is_asked_for_one_refund_and_not_for_every_other_of_that_payment() {
+    let world = World::new();
+    let mut payment = world.settled().await;
+    for _ in 0..3 {
+        payment = world.refunded(&payment, 100, RefundState::Pending).await.0;
+    }
+    world.later(3600);
+    world.script.asked.lock().unwrap().clear();
+    *world.script.every_look_up.lock().unwrap() = Some(unreachable());
+    assert_eq!(told(&world.stuck().await), (vec![], vec![("provider_unreachable", 1)]));
+    assert_eq!(*world.script.asked.lock().unwrap(), [payment.id]);
+}

@@ -59,7 +59,7 @@ pub trait Timelines: Send + Sync + 'static {
     ) -> Result<Option<Vec<EventRecord>>, StoreError>;
 }
 
-/// House-keeping, called by jobs.
+/// House-keeping, by the hourly job that checks the books. A store that deletes by itself has nothing to do.
 #[async_trait]
 pub trait Upkeep: Send + Sync + 'static {
     /// Deletes at most `limit` idempotency records and received-event rows that expired before `now`; returns how many.

@@ -1,6 +1,8 @@
 //! The hourly job that checks the books: every payment with all that is kept with it, by id, a page at a time, going on
 //! where the last run stopped. What it finds stays found until that payment is looked at again.
 
+use std::time::Duration;
+
 use tollgate_domain::{
     PaymentId,
     audit::{Books, Invariant},
@@ -13,6 +15,10 @@ use crate::{Context, Error, Gateway, JobReport, JobRun};
 pub const INVARIANTS: &str = "invariants";
 /// Payments that one read brings: what is held in memory, and how long one snapshot is kept open.
 const PAGE: u32 = 100;
+/// Expired rows that one commit deletes: no payment waits long behind it.
+const DELETED_AT_ONCE: u32 = 500;
+/// How long it deletes after the books are checked: within what a run's deadline has beside its budget.
+const TIDIES_FOR: Duration = Duration::from_secs(10);
 
 impl Gateway {
     /// Runs the job once. `everything`: from the first payment on.
@@ -20,7 +26,8 @@ impl Gateway {
         let gateway = self.clone();
         tracing::debug!(correlation_id = context.correlation_id, "the books are checked");
         self.run(async move {
-            let report = gateway.check_books(run).await?;
+            let mut report = gateway.check_books(run).await?;
+            gateway.tidy_up(&mut report).await?;
             gateway.show_violations().await?;
             Ok(report)
         })
@@ -54,6 +61,21 @@ impl Gateway {
         }
         self.job_succeeded(INVARIANTS, after.map(|id| id.to_string())).await?;
         Ok(report)
+    }
+
+    /// Deletes what has expired. What it has no time for is left to the next run.
+    async fn tidy_up(&self, report: &mut JobReport) -> Result<(), Error> {
+        let until = self.ports.time.monotonic().saturating_add(TIDIES_FOR);
+        loop {
+            let delete = self.ports.stores.upkeep.delete_expired(self.now(), DELETED_AT_ONCE);
+            let deleted = self.within_store_time(self.settings.store_timeout, delete).await?;
+            if deleted > 0 {
+                *report.did.entry("expired_deleted").or_default() += u64::from(deleted);
+            }
+            if deleted < DELETED_AT_ONCE || self.ports.time.monotonic() >= until {
+                return Ok(());
+            }
+        }
     }
 
     /// Shows how many payments violate each invariant, those of earlier runs included.

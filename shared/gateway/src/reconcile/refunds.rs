@@ -47,6 +47,9 @@ impl Gateway {
             let operation = operations.get(&refund.id).ok_or(Error::Internal)?;
             if !self.ask_refund(&mut asked, &refund, operation, cause, context).await? {
                 asked.resolution = Resolution::Raced;
+            }
+            // Where the provider does not answer, each of the others would wait for it as long.
+            if asked.resolution != Resolution::NothingOpen {
                 break;
             }
         }

@@ -120,14 +120,14 @@ pub(super) fn list(connection: &Connection, query: &ListQuery) -> Result<Page> {
         ":limit": LOOKED_THROUGH_AT_MOST + 1,
     })?;
     let mut page = Page { payments: Vec::new(), next: None };
-    let (mut looked_through, mut last) = (0, None);
+    let (mut looked_through, mut place) = (0, None);
     while let Some(row) = rows.next()? {
         if page.payments.len() == query.limit as usize || looked_through == LOOKED_THROUGH_AT_MOST {
-            page.next = last;
+            page.next = place;
             break;
         }
         looked_through += 1;
-        last = Some((row.get::<_, Micros>("created_at")?.0, row.get::<_, Text<_>>("id")?.0));
+        place = Some((row.get::<_, Micros>("created_at")?.0, row.get::<_, Text<_>>("id")?.0));
         let status = row.get::<_, Name<PaymentStatus>>("status")?.0;
         if query.status.is_none_or(|wanted| wanted == status) {
             page.payments.push(read(row)?);
