@@ -1,6 +1,10 @@
 //! The parts of a function, built from its configuration.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use tollgate_api::events::JsonEvents;
@@ -71,10 +75,12 @@ impl Parts {
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             anyhow::bail!("STORE_URL: there is no folder {}", folder.display());
         }
-        let store = SqliteStore::open(&configuration.store, options, Arc::clone(&system.time))
-            .with_context(|| format!("the store {} cannot be opened", configuration.store.display()))?;
+        // What stands beside the file is found by its name: all functions must come to the same one, links or not.
+        let path = configuration.store.canonicalize().unwrap_or_else(|_| configuration.store.clone());
+        let store = SqliteStore::open(&path, options, Arc::clone(&system.time))
+            .with_context(|| format!("the store {} cannot be opened", path.display()))?;
         let store = Arc::new(store);
-        let queue = open_queue(configuration, system, &outside)?;
+        let queue = open_queue(configuration, &path, system, &outside)?;
         let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
         let mut readers: HashMap<ProviderName, Arc<dyn EventReader>> = HashMap::new();
         if let Some(stripe) = &configuration.stripe {
@@ -123,13 +129,18 @@ impl Parts {
 }
 
 /// The queue's file is beside the store's. (One that nobody keeps is in memory.)
-fn open_queue(configuration: &Configuration, system: &System, outside: &Outside) -> anyhow::Result<EmbeddedQueue> {
+fn open_queue(
+    configuration: &Configuration,
+    store: &Path,
+    system: &System,
+    outside: &Outside,
+) -> anyhow::Result<EmbeddedQueue> {
     let QueueConfiguration::Embedded = configuration.queue;
     let (options, time) = (tollgate_messaging::Options::default(), Arc::clone(&system.time));
     let opened = if outside.ephemeral {
         EmbeddedQueue::in_memory(options, time)
     } else {
-        let mut file = configuration.store.clone().into_os_string();
+        let mut file = store.as_os_str().to_owned();
         file.push(".queue");
         EmbeddedQueue::open(PathBuf::from(file), options, time)
     };

@@ -321,3 +321,20 @@ async fn the_sandbox_answers_soon_after_its_start() {
         sandbox.kill().await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_reached_over_a_link_has_its_owners_and_its_queue_where_the_file_is() {
+    let mut deployment = Deployment::prepare().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let link = elsewhere.path().join("link.sqlite");
+    std::os::unix::fs::symlink(deployment.stage.data().join("tollgate.sqlite"), &link).unwrap();
+    let store = deployment.environment.iter_mut().find(|(name, _)| *name == "STORE_URL").unwrap();
+    store.1 = format!("sqlite:{}", link.display());
+    let payments = deployment.start("payments").await;
+    let (made, payment) =
+        deployment.call(Method::POST, &format!("{}/v1/payments", payments.url), Some("linked"), Some(card())).await;
+    assert_eq!(made, 201, "{payment}");
+    let beside: Vec<_> = std::fs::read_dir(elsewhere.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(beside, [link]);
+    assert_eq!(payments.terminate().await, Some(0));
+}

@@ -54,7 +54,8 @@ impl Location {
         // is not written out and read again several times before.
         connection.pragma_update(None, "cache_spill", false)?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        // What is overwritten is gone from its page: an erased token does not linger in free space.
+        // What is overwritten is gone from its page: an erased token does not linger in free space. (The log may hold an older
+        // copy of that page until it begins anew.)
         connection.pragma_update(None, "secure_delete", "FAST")?;
         Ok(connection)
     }
