@@ -22,6 +22,8 @@ pub enum Discrepancy {
     RefundedLess,
     /// The provider has no such refund.
     RefundMissing,
+    /// Under its id the provider shows something that is not this payment's.
+    NotOurs,
     /// The payment is over, and the provider has the money all the same: it was given back, and came back.
     ReversalReturned,
 }
@@ -38,6 +40,7 @@ impl Discrepancy {
             Self::RefundedThere => "refunded_there",
             Self::RefundedLess => "refunded_less",
             Self::RefundMissing => "refund_missing",
+            Self::NotOurs => "not_ours",
             Self::ReversalReturned => "reversal_returned",
         }
     }

@@ -132,7 +132,7 @@ impl Gateway {
                 }
                 Ok((settled.payment, settled.operation))
             }
-            (LookUp::NotFound | LookUp::Failed { .. }, row) => {
+            (LookUp::NotFound | LookUp::NotOurs { .. } | LookUp::Failed { .. }, row) => {
                 self.commit_row(row).await?;
                 Ok((payment, operation.clone()))
             }

@@ -119,7 +119,9 @@ impl Gateway {
             LookUp::Found(tollgate_domain::Answer::Shows(view)) => {
                 payment.observed(&view, true, self.attempt(), self.now())
             }
-            LookUp::Found(_) | LookUp::NotFound => Observation::Nothing { contradiction: true },
+            LookUp::Found(_) | LookUp::NotFound | LookUp::NotOurs { .. } => {
+                Observation::Nothing { contradiction: true }
+            }
             LookUp::Failed { .. } => return Err(Error::ProviderUnavailable { retry_after: None }),
         };
         if matches!(observation, Observation::Nothing { contradiction: true }) {

@@ -136,6 +136,7 @@ fn look_up_outcome(answer: &LookUp) -> &'static str {
     match answer {
         LookUp::Found(answer) => answer_outcome(answer),
         LookUp::NotFound => "not_found",
+        LookUp::NotOurs { .. } => "not_ours",
         LookUp::Failed { .. } => "unknown",
     }
 }

@@ -86,7 +86,7 @@ impl Gateway {
     ) -> Result<Resolution, Error> {
         let (answer, row) = self.look_up(&payment, open, context).await?;
         let waiting = match &answer {
-            LookUp::Failed { .. } => Resolution::Unreachable,
+            LookUp::NotOurs { .. } | LookUp::Failed { .. } => Resolution::Unreachable,
             _ => Resolution::AwaitingPayer,
         };
         let news = match answer {
@@ -175,7 +175,7 @@ impl Gateway {
                 self.commit_row(row).await?;
                 return Ok(Resolution::StillUnknown);
             }
-            LookUp::Failed { .. } => {
+            LookUp::NotOurs { .. } | LookUp::Failed { .. } => {
                 self.commit_row(row).await?;
                 return Ok(Resolution::Unreachable);
             }
@@ -199,7 +199,7 @@ impl Gateway {
                     _ => None,
                 }
             }
-            LookUp::Found(_) | LookUp::Failed { .. } => None,
+            LookUp::Found(_) | LookUp::NotOurs { .. } | LookUp::Failed { .. } => None,
         }
     }
 

@@ -60,6 +60,7 @@ impl<P: Provider> Provider for Metered<P> {
         let outcome = match &reply.answer {
             LookUp::Found(answer) => outcome(call.operation.kind, answer),
             LookUp::NotFound => "not_found",
+            LookUp::NotOurs { .. } => "not_ours",
             LookUp::Failed { .. } => "not_reached",
         };
         self.record("look_up", outcome, started);

@@ -260,6 +260,25 @@ async fn an_answer_that_knows_more_than_the_event_before_it_is_not_lost() {
 }
 
 #[tokio::test]
+async fn an_event_that_contradicts_is_taken_once_the_provider_has_been_asked_whatever_that_shows() {
+    for shown in [
+        LookUp::Found(shows(TransactionState::Voided)),
+        LookUp::NotFound,
+        LookUp::NotOurs { reason: "another amount".to_owned() },
+    ] {
+        let world = World::new();
+        let payment = world.settled().await;
+        let tell = || world.event(&payment, "evt_1", TransactionState::Voided);
+        world.script.look_ups([LookUp::Failed { reason: "down".to_owned() }]);
+        *world.script.every_look_up.lock().unwrap() = Some(shown);
+        assert!(matches!(tell().await, Err(Error::ProviderUnavailable { .. })), "to be sent again");
+        assert_eq!(tell().await.unwrap(), Ingested::Processed);
+        assert_eq!(tell().await.unwrap(), Ingested::Duplicate);
+        assert_eq!(world.now_is(&payment).await, payment);
+    }
+}
+
+#[tokio::test]
 async fn an_event_for_a_payment_that_there_is_not_is_not_remembered() {
     let world = World::new();
     let nobody = PaymentId::from_random([9; 16]);

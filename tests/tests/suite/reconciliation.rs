@@ -551,6 +551,24 @@ async fn what_contradicts_is_counted_and_shown_to_a_person_once_until_the_provid
 }
 
 #[tokio::test]
+async fn what_is_not_ours_at_the_provider_is_shown_to_a_person_and_never_adopted() {
+    let world = World::new();
+    let payment = world.settled().await;
+    let not_ours = || LookUp::NotOurs { reason: "another amount".to_owned() };
+    world.script.look_ups([not_ours(), found(shows(taken()))]);
+    assert_eq!(told(&world.truth().await), (vec![("needs_review", 1)], vec![("not_ours", 1)]));
+    assert_eq!(world.now_is(&payment).await.status, PaymentStatus::Settled);
+    world.later(3600);
+    assert_eq!(told(&world.truth().await), (vec![("agreed", 1), ("review_over", 1)], vec![]));
+
+    let (payment, _) = world.refunded(&world.now_is(&payment).await, 400, RefundState::Pending).await;
+    world.later(600);
+    world.script.look_ups([not_ours()]);
+    assert_eq!(told(&world.truth().await), (vec![("needs_review", 1)], vec![("refund_missing", 1)]));
+    assert_eq!(world.now_is(&payment).await.refund_reserved, yen(400));
+}
+
+#[tokio::test]
 async fn a_refund_made_twice_by_a_call_that_stalled_too_long_is_seen() {
     let world = World::new();
     let (payment, _) = world.refunded(&world.settled().await, 400, RefundState::Completed).await;

@@ -42,6 +42,11 @@ pub enum LookUp {
     Found(Answer),
     /// The provider has no such request. It counts only as rule 2 says.
     NotFound,
+    /// The provider shows something else than what was asked for. It is never adopted, and asking again changes nothing.
+    NotOurs {
+        /// For the log.
+        reason: String,
+    },
     /// The provider could not be asked.
     Failed {
         /// For the log.

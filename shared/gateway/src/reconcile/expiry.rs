@@ -41,7 +41,7 @@ impl Gateway {
                 self.commit_row(row).await?;
                 return Ok(Resolution::StillUnknown);
             }
-            LookUp::Failed { .. } => {
+            LookUp::NotOurs { .. } | LookUp::Failed { .. } => {
                 self.commit_row(row).await?;
                 return Ok(Resolution::Unreachable);
             }

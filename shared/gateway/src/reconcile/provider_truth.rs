@@ -79,6 +79,9 @@ impl Gateway {
         match found {
             LookUp::Found(Answer::Shows(view)) => self.compare_with(payment, &view, row, cause, report, context).await,
             LookUp::NotFound => self.agrees(payment, row, cause, report, context).await,
+            LookUp::NotOurs { .. } => {
+                self.differs(payment, Discrepancy::NotOurs, Some(row), cause, report, context).await
+            }
             LookUp::Found(_) | LookUp::Failed { .. } => {
                 self.commit_row(row).await?;
                 Ok(Resolution::Unreachable)

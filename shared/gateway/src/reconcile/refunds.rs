@@ -75,7 +75,7 @@ impl Gateway {
                 };
                 asked.payment = next;
             }
-            LookUp::NotFound => {
+            LookUp::NotFound | LookUp::NotOurs { .. } => {
                 self.commit_row(row).await?;
                 asked.missing = true;
             }

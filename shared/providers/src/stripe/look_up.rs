@@ -11,7 +11,7 @@ use super::{
     api::{Api, Ask, Deadline, Got, Reply, Trace},
     objects::{Intent, List, Metadata, Refund, read},
     requests,
-    view::{intent_view, is_id, is_of, refund_view, transaction_id},
+    view::{Mismatch, intent_view, is_id, is_of, refund_view, transaction_id},
 };
 
 /// How far Stripe's clock may be from ours, with the time that a request spends on its way.
@@ -36,12 +36,11 @@ pub(super) async fn look_up(api: &Api, call: Call<'_>) -> (LookUp, Trace) {
 
 async fn intent_by_id(api: &Api, call: Call<'_>, id: &str, deadline: Deadline) -> (LookUp, Trace) {
     let Reply { got, trace } = api.call(requests::intent(id), deadline).await;
-    let view = body(got).and_then(|body| {
-        let intent = read::<Intent>(&body)?;
-        Ok(intent_view(&intent, call.payment, call.operation)?)
-    });
-    match view {
-        Ok(view) => (LookUp::Found(Answer::Shows(view)), trace),
+    match body(got).and_then(|body| read::<Intent>(&body)) {
+        Ok(intent) => match intent_view(&intent, call.payment, call.operation) {
+            Ok(view) => (LookUp::Found(Answer::Shows(view)), trace),
+            Err(reason) => not_ours(reason, trace),
+        },
         Err(reason) => failed(&reason, trace),
     }
 }
@@ -69,8 +68,11 @@ async fn look_up_refund(api: &Api, call: Call<'_>, deadline: Deadline) -> (LookU
         return failed("the refund's reference is not one of the provider's", Trace::default());
     }
     let Reply { got, trace } = api.call(requests::refund_status(reference), deadline).await;
-    match read_refund(got, call, reference) {
-        Ok(answer) => (LookUp::Found(answer), trace),
+    match body(got).and_then(|body| read::<Refund>(&body)) {
+        Ok(refund) => match refund_asked_for(&refund, call, reference) {
+            Ok(answer) => (LookUp::Found(answer), trace),
+            Err(reason) => not_ours(reason, trace),
+        },
         Err(reason) => failed(&reason, trace),
     }
 }
@@ -78,13 +80,14 @@ async fn look_up_refund(api: &Api, call: Call<'_>, deadline: Deadline) -> (LookU
 /// How the refund with this id stands; `None` if it cannot be asked for.
 pub(super) async fn refund_by_id(api: &Api, call: Call<'_>, reference: &str, deadline: Deadline) -> Option<Answer> {
     let Reply { got, .. } = api.call(requests::refund_status(reference), deadline).await;
-    read_refund(got, call, reference).ok()
+    let refund = read::<Refund>(&body(got).ok()?).ok()?;
+    refund_asked_for(&refund, call, reference).ok()
 }
 
-fn read_refund(got: Got, call: Call<'_>, reference: &str) -> Result<Answer, String> {
-    let view = refund_view(&read::<Refund>(&body(got)?)?, call.payment, call.operation)?;
+fn refund_asked_for(refund: &Refund, call: Call<'_>, reference: &str) -> Result<Answer, Mismatch> {
+    let view = refund_view(refund, call.payment, call.operation)?;
     if view.refund_reference != reference {
-        return Err("the answer shows another refund than the one asked for".to_owned());
+        return Err("the answer shows another refund than the one asked for");
     }
     Ok(Answer::ShowsRefund(view))
 }
@@ -99,7 +102,7 @@ pub(super) async fn refund_by_mark(api: &Api, call: Call<'_>, deadline: Deadline
     match found {
         Ok(Some(refund)) => match refund_view(&refund, call.payment, call.operation) {
             Ok(view) => (LookUp::Found(Answer::ShowsRefund(view)), trace),
-            Err(reason) => failed(reason, trace),
+            Err(reason) => not_ours(reason, trace),
         },
         Ok(None) => (LookUp::NotFound, trace),
         Err(reason) => failed(&reason, trace),
@@ -172,6 +175,10 @@ fn body(got: Got) -> Result<bytes::Bytes, String> {
             Err(format!("the provider refused to show it ({code})"))
         }
     }
+}
+
+fn not_ours(reason: Mismatch, trace: Trace) -> (LookUp, Trace) {
+    (LookUp::NotOurs { reason: reason.to_owned() }, trace)
 }
 
 fn failed(reason: &str, trace: Trace) -> (LookUp, Trace) {

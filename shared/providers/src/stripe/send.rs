@@ -131,7 +131,7 @@ async fn refund(api: &Api, call: Call<'_>, ask: Ask, deadline: Deadline) -> (Ans
         Got::Conflict(error) => match look_up::refund_by_mark(api, call, deadline).await.0 {
             LookUp::Found(answer) => answer,
             LookUp::NotFound => refused(failure(&error.codes), false),
-            LookUp::Failed { reason } => unknown(&reason),
+            LookUp::NotOurs { reason } | LookUp::Failed { reason } => unknown(&reason),
         },
         other => without_effect(other),
     };
