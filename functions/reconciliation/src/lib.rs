@@ -21,7 +21,12 @@ pub const DEADLINES: [(&str, Duration); 3] = [
 ];
 
 /// How long a job works before it leaves the rest to the next run: what it then has begun ends within the deadline.
-const BUDGET: Duration = Duration::from_secs(150);
+pub const BUDGET: Duration = Duration::from_secs(150);
+
+/// When stuck payments are looked at.
+pub const STUCK_PAYMENTS_CADENCE: Cadence = Cadence::EverySeconds(600);
+/// When the provider's truth is compared, and the books are checked.
+pub const HOURLY: Cadence = Cadence::EverySeconds(3600);
 
 /// The routes, for `callers` only.
 pub fn router(gateway: Gateway, callers: InternalCallers) -> Router {
@@ -35,9 +40,9 @@ pub fn router(gateway: Gateway, callers: InternalCallers) -> Router {
 
 /// The jobs by the clock, where nobody calls them: for a function on embedded parts.
 pub fn scheduled(gateway: &Gateway) -> [ScheduledJob; 3] {
-    [(STUCK_PAYMENTS, 600), (PROVIDER_TRUTH, 3600), (INVARIANTS, 3600)].map(|(job, seconds)| {
+    [(STUCK_PAYMENTS, STUCK_PAYMENTS_CADENCE), (PROVIDER_TRUTH, HOURLY), (INVARIANTS, HOURLY)].map(|(job, cadence)| {
         let gateway = gateway.clone();
-        ScheduledJob::new(job, Cadence::EverySeconds(seconds), move || run(gateway.clone(), job))
+        ScheduledJob::new(job, cadence, move || run(gateway.clone(), job))
     })
 }
 

@@ -8,11 +8,6 @@ use tollgate_api::JobReportBody;
 use tollgate_gateway::{Context, Gateway, JobReport, JobRun, SETTLEMENT_JOB, reconcile};
 use tollgate_runtime::{Cadence, ScheduledJob};
 
-/// How long a job may work (contract: the attempt deadline is 180 s; settlement's 30 min).
-const BUDGET: Duration = Duration::from_secs(150);
-
-const SETTLEMENT_BUDGET: Duration = Duration::from_secs(28 * 60);
-
 /// A job that the sandbox runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Job {
@@ -48,25 +43,28 @@ impl Job {
     pub(crate) const fn cadence(self) -> Cadence {
         match self {
             Self::Deliveries => Cadence::EverySeconds(60),
-            Self::StuckPayments => Cadence::EverySeconds(600),
-            Self::ProviderTruth | Self::Invariants => Cadence::EverySeconds(3600),
+            Self::StuckPayments => tollgate_reconciliation::STUCK_PAYMENTS_CADENCE,
+            Self::ProviderTruth | Self::Invariants => tollgate_reconciliation::HOURLY,
             Self::Settlement => tollgate_settlement::CADENCE,
         }
     }
 
     /// Runs it now. `by_hand`: it also looks at what is not due yet, where that makes sense.
     pub(crate) async fn run(self, gateway: &Gateway, by_hand: bool) -> anyhow::Result<Value> {
-        let run = JobRun { budget: BUDGET, everything: by_hand };
+        let budget = match self {
+            // It looks once: what becomes due later it is told of, or finds in its next run.
+            Self::Deliveries => Duration::ZERO,
+            Self::StuckPayments | Self::ProviderTruth | Self::Invariants => tollgate_reconciliation::BUDGET,
+            Self::Settlement => tollgate_settlement::BUDGET,
+        };
+        let run = JobRun { budget, everything: by_hand };
         let context = Context { correlation_id: format!("sandbox-job-{}", self.as_str()) };
         let report: JobReport = match self {
-            Self::Deliveries => gateway.dispatch_deliveries(JobRun { budget: Duration::ZERO, ..run }).await?,
+            Self::Deliveries => gateway.dispatch_deliveries(run).await?,
             Self::StuckPayments => gateway.stuck_payments(run, context).await?,
             Self::ProviderTruth => gateway.provider_truth(run, context).await?,
             Self::Invariants => gateway.invariants(run, context).await?,
-            Self::Settlement => {
-                let run = JobRun { budget: SETTLEMENT_BUDGET, ..run };
-                gateway.run_settlement(run, context).await?.0
-            }
+            Self::Settlement => gateway.run_settlement(run, context).await?.0,
         };
         serde_json::to_value(JobReportBody::of(self.as_str(), report)).context("a report is JSON")
     }

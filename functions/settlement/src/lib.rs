@@ -22,7 +22,7 @@ pub const ROUTE: &str = "/jobs/settlement";
 /// How long a request may take: what Cloud Scheduler waits at most.
 pub const DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// How long a run takes up new chunks: the rest of the deadline is for comparing the books and for the answer.
-const BUDGET: Duration = Duration::from_secs(25 * 60);
+pub const BUDGET: Duration = Duration::from_secs(25 * 60);
 /// Where nobody calls it at 02:00 in Tokyo, and again should it fail: every hour on the hour, which includes that one. Once
 /// the day's settlement is over, a run only finds that it is.
 pub const CADENCE: Cadence = Cadence::EverySeconds(3600);
