@@ -167,6 +167,13 @@ impl Inbox {
         self.ring(state);
     }
 
+    /// The writer has ended, and what it did not take nobody will. It goes: who waits for an answer gets none, and knows.
+    pub(super) fn abandon(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        drop(std::mem::take(&mut state.work));
+    }
+
     /// Waits for work, and takes all of it. `None`: there will be none any more.
     pub(super) fn wait(&self, wait: Wait) -> Option<Work> {
         let mut state = self.state();

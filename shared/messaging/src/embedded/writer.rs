@@ -88,6 +88,7 @@ impl Writer {
 
     /// Works until the inbox is closed and empty.
     pub(super) fn run(mut self) {
+        let _ending = Ending(Arc::clone(&self.inbox));
         while let Some(work) = self.inbox.wait(self.how_to_wait()) {
             self.work(work);
         }
@@ -256,6 +257,18 @@ impl Writer {
             payment_events: depth(Topic::PaymentEvents),
             dead_letter: depth(Topic::DeadLetter),
         })
+    }
+}
+
+/// However the writer ends, by a panic too, nobody waits for it any more.
+struct Ending(Arc<Inbox>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the queue's writer panicked: nothing is published or handed out until a restart");
+        }
+        self.0.abandon();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ pub(crate) struct Clock {
     /// None: real time.
     stands_at: Option<Timestamp>,
     moved: AtomicI64,
+    broken: AtomicBool,
 }
 
 impl Clock {
@@ -32,7 +33,12 @@ impl Clock {
 
     #[allow(clippy::disallowed_methods, reason = "the tests' clock")]
     fn new(stands_at: Option<Timestamp>) -> Arc<Self> {
-        Arc::new(Self { start: Instant::now(), stands_at, moved: AtomicI64::new(0) })
+        Arc::new(Self { start: Instant::now(), stands_at, moved: AtomicI64::new(0), broken: AtomicBool::new(false) })
+    }
+
+    /// Whoever asks for the time from now on panics.
+    pub(crate) fn break_down(&self) {
+        self.broken.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -44,6 +50,7 @@ impl Clock {
 impl Time for Clock {
     #[allow(clippy::disallowed_methods, reason = "the tests' clock")]
     fn now(&self) -> Timestamp {
+        assert!(!self.broken.load(Ordering::SeqCst), "the clock is broken");
         let now = self.stands_at.unwrap_or_else(Timestamp::now).as_microsecond();
         Timestamp::from_microsecond(now + self.moved.load(Ordering::SeqCst)).unwrap()
     }

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::join_all;
 use rusqlite::Connection;
 use tollgate_gateway::ports::{Queue, Spawn};
 use tollgate_messaging::{EmbeddedQueue, Limits};
 
 use crate::{
     handlers::{Do, Scripted},
-    subject::{Tasks, consume, consume_within, messages, on_file, publish, queue, quiet},
+    subject::{Tasks, consume, consume_within, message, messages, on_file, publish, queue, quiet},
 };
 
 fn slow() -> Arc<Scripted> {
@@ -117,4 +118,26 @@ async fn what_a_runtime_that_went_down_had_in_flight_is_ready_at_once_when_the_f
     let _consumer = consume(&queue, &handler);
     quiet(&queue).await;
     assert_eq!(handler.ended().len(), 10);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_writer_that_has_panicked() {
+    let (queue, clock) = queue();
+    let consumer = consume(&queue, &Scripted::acks());
+    clock.break_down();
+    // Some are with the writer when it panics, some have just been brought, and some come afterwards.
+    let published = join_all((0..1000).map(|number| {
+        let queue = queue.clone();
+        async move { queue.publish(&[message(1, number)]).await }
+    }));
+    let answers = within(published).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|error| error.to_string().contains("stopped"))));
+    assert!(within(queue.publish(&[message(2, 1)])).await.is_err());
+    assert!(within(queue.standing()).await.is_err());
+    assert!(within(consumer.stop()).await.is_err());
+}
+
+#[allow(clippy::disallowed_methods, reason = "a test waits for real")]
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(10), future).await.expect("it ends")
 }
