@@ -55,7 +55,8 @@ pub(crate) async fn set_endpoint(
 /// Make a new secret; the old one signs along for 24 hours.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoint/rotate-secret", tag = "webhooks", security(("api_key" = [])),
-    responses((status = 200, body = WebhookEndpointBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+    responses((status = 200, body = WebhookEndpointBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 429, body = ProblemBody))
 )]
 pub(crate) async fn rotate_secret(
     State(payments): State<Payments>,

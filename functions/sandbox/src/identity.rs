@@ -86,7 +86,7 @@ impl Identity {
                 merchant: *id,
                 url: inbox.to_owned(),
                 sealed_secret,
-                sealed_previous: None,
+                sealed_previous: Vec::new(),
                 paused_at: None,
                 revision: 1,
                 updated_at: now,

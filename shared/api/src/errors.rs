@@ -45,6 +45,11 @@ impl From<Error> for Problem {
             Error::EndpointRefused(refused) => {
                 Self::invalid_fields(vec![FieldError { pointer: "/url".to_owned(), detail: refused.to_string() }])
             }
+            Error::TooManySecrets { retry_after } => Self::new(
+                Code::RateLimited,
+                "The secret was rotated too often: every one before it signs for a day, and no more can.",
+            )
+            .retry_after(retry_after),
             Error::Store(cause) => Self::new(
                 Code::StoreUnavailable,
                 "The gateway cannot reach its store. Send it again with the same Idempotency-Key.",

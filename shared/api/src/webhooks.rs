@@ -39,7 +39,7 @@ impl From<&WebhookEndpoint> for WebhookEndpointBody {
             url: endpoint.url.clone(),
             status: if endpoint.paused_at.is_some() { "PAUSED" } else { "ACTIVE" },
             secret: None,
-            previous_secret_until: endpoint.sealed_previous.as_ref().map(|(_, until)| until.to_string()),
+            previous_secret_until: endpoint.sealed_previous.first().map(|(_, until)| until.to_string()),
             updated_at: endpoint.updated_at.to_string(),
         }
     }

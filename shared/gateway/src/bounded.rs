@@ -29,23 +29,31 @@ impl Gateway {
     /// Commits `set`, sending the very same set again while the answer is lost, for the interactive store time
     /// (rule 14). An error leaves open whether it happened.
     pub(crate) async fn commit(&self, set: &ChangeSet) -> Result<Committed, Error> {
+        let commit = || self.ports.stores.payments.commit(set);
+        let committed = self.until_answered(self.settings.store_timeout, commit).await?;
+        if committed == Committed::Done {
+            self.publish([set], usize::MAX);
+        }
+        Ok(committed)
+    }
+
+    /// Calls the store until it answers, for `limit` at most and each time no longer than anybody waits for it.
+    pub(crate) async fn until_answered<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        limit: Duration,
+        call: impl Fn() -> F,
+    ) -> Result<T, StoreError> {
         let started = self.ports.time.monotonic();
         let mut wait = RESEND_AFTER;
         loop {
-            let left = self.settings.store_timeout.saturating_sub(self.ports.time.monotonic().saturating_sub(started));
-            match self.within_store_time(left, self.ports.stores.payments.commit(set)).await {
+            let left = limit.saturating_sub(self.ports.time.monotonic().saturating_sub(started));
+            match self.within_store_time(left.min(self.settings.store_timeout), call()).await {
                 Err(StoreError::Unavailable(reason)) if left > wait => {
-                    tracing::warn!(reason, "a commit was not confirmed; it is sent again");
+                    tracing::warn!(reason, "the store gave no answer; it is called again");
                     self.ports.time.sleep(wait).await;
                     wait *= 2;
                 }
-                Err(error) => return Err(error.into()),
-                Ok(committed) => {
-                    if committed == Committed::Done {
-                        self.publish([set], usize::MAX);
-                    }
-                    return Ok(committed);
-                }
+                answer => return answer,
             }
         }
     }

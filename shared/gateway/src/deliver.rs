@@ -135,9 +135,8 @@ impl Gateway {
     fn secrets_of(&self, endpoint: &WebhookEndpoint) -> Option<Vec<Zeroizing<String>>> {
         let open = |sealed: &[u8]| self.ports.secrets.open(endpoint.merchant, sealed).ok().map(Zeroizing::new);
         let mut secrets = vec![open(&endpoint.sealed_secret)?];
-        if let Some((sealed, until)) = &endpoint.sealed_previous
-            && self.now() < *until
-        {
+        let now = self.now();
+        for (sealed, _) in endpoint.sealed_previous.iter().filter(|(_, until)| now < *until) {
             if let Some(secret) = open(sealed) {
                 secrets.push(secret);
             } else {

@@ -39,6 +39,12 @@ pub enum Error {
     /// The URL cannot be a webhook endpoint.
     #[error("the URL {0}")]
     EndpointRefused(EndpointRefused),
+    /// So many secrets sign already that another would make one of them stop before its day is over.
+    #[error("too many webhook secrets sign already")]
+    TooManySecrets {
+        /// When the oldest one's day is over.
+        retry_after: Duration,
+    },
     /// The store gave no answer.
     #[error(transparent)]
     Store(#[from] StoreError),

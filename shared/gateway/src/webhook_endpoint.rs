@@ -1,5 +1,5 @@
 //! `/v1/webhook-endpoint`: where a merchant's webhooks go, and the secrets that sign them. A secret is shown once, when
-//! it is made; after a rotation the old one signs along for a day, so that no delivery is refused meanwhile.
+//! it is made; each that a rotation replaces signs along for a day, so that no delivery is refused meanwhile.
 
 use std::time::Duration;
 
@@ -9,8 +9,12 @@ use zeroize::Zeroizing;
 
 use crate::{Error, Gateway, idempotency::RACES, ports::merchants::WebhookEndpoint};
 
-/// How long the secret before signs along (contract).
+/// How long a secret signs along after it was replaced (contract).
 const OLD_SECRET_SIGNS_FOR: Duration = Duration::from_secs(24 * 3600);
+/// So many sign along at most: each is a signature more in a header. Nobody deploys more in a day.
+const OLD_SECRETS_AT_MOST: usize = 10;
+/// A secret is shown when its write is confirmed, or never: so that is asked for longer than other calls to the store.
+const TIMES_THE_STORE_TIMEOUT: u32 = 3;
 /// Deliveries made due at once when an endpoint is set; what is beyond, the deliveries job makes due.
 const RELEASED_AT_ONCE: u32 = 500;
 
@@ -21,6 +25,15 @@ pub struct EndpointChanged {
     pub endpoint: WebhookEndpoint,
     /// The signing secret, if it was just made: nobody sees it again.
     pub secret: Option<Zeroizing<String>>,
+}
+
+impl EndpointChanged {
+    /// Whether `present` is this change, or has come after it: a secret that was made here is in it, and in no other.
+    fn is_in(&self, present: &WebhookEndpoint) -> bool {
+        let made = &self.endpoint.sealed_secret;
+        let has_made = || present.sealed_secret == *made || present.sealed_previous.iter().any(|(old, _)| old == made);
+        if self.secret.is_some() { has_made() } else { *present == self.endpoint }
+    }
 }
 
 impl Gateway {
@@ -50,14 +63,21 @@ impl Gateway {
         Ok(changed)
     }
 
-    /// Makes a new secret; the old one signs along for a day.
+    /// Makes a new secret; the old one signs along for a day, and so does every one before it whose day is not over: which
+    /// of them the merchant has deployed, we do not know.
     pub async fn rotate_webhook_secret(&self, merchant: MerchantId) -> Result<EndpointChanged, Error> {
         self.change_endpoint(merchant, |before| {
             let mut endpoint = before.ok_or(Error::NotFound)?;
             let secret = self.new_secret();
             let sealed = self.seal(merchant, &secret)?;
+            let now = self.now();
+            endpoint.sealed_previous.retain(|(_, until)| now < *until);
+            if let Some((_, until)) = endpoint.sealed_previous.get(OLD_SECRETS_AT_MOST - 1) {
+                let retry_after = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                return Err(Error::TooManySecrets { retry_after });
+            }
             let old = std::mem::replace(&mut endpoint.sealed_secret, sealed);
-            endpoint.sealed_previous = Some((old, self.now() + OLD_SECRET_SIGNS_FOR));
+            endpoint.sealed_previous.insert(0, (old, now + OLD_SECRET_SIGNS_FOR));
             Ok(EndpointChanged { endpoint, secret: Some(secret) })
         })
         .await
@@ -69,19 +89,26 @@ impl Gateway {
         merchant: MerchantId,
         change: impl Fn(Option<WebhookEndpoint>) -> Result<EndpointChanged, Error>,
     ) -> Result<EndpointChanged, Error> {
+        let mut before = self.load_endpoint(merchant).await?;
+        let limit = self.settings.store_timeout * TIMES_THE_STORE_TIMEOUT;
         for _ in 0..RACES {
-            let mut changed = change(self.load_endpoint(merchant).await?)?;
+            let mut changed = change(before)?;
             changed.endpoint.revision += 1;
             changed.endpoint.updated_at = self.now();
-            match self.put_endpoint(&changed.endpoint).await {
-                Ok(true) => return Ok(changed),
-                Ok(false) => {}
-                // Perhaps it happened, and only the answer was lost: then the secret is shown now or never.
-                Err(error) => {
-                    let happened =
-                        self.load_endpoint(merchant).await.is_ok_and(|now| now.as_ref() == Some(&changed.endpoint));
-                    return if happened { Ok(changed) } else { Err(error) };
+            // The very same while the answer is lost: it may still be on its way, and what is read meanwhile proves nothing
+            // (rule 14).
+            let put = || self.ports.stores.endpoints.put_endpoint(&changed.endpoint);
+            if self.until_answered(limit, put).await? {
+                return Ok(changed);
+            }
+            // Overtaken: by somebody else, or by this very change, the answer of which was lost.
+            let load = || self.ports.stores.endpoints.endpoint(merchant);
+            let present = self.until_answered(limit, load).await?;
+            match present {
+                Some(endpoint) if changed.is_in(&endpoint) => {
+                    return Ok(EndpointChanged { endpoint, secret: changed.secret });
                 }
+                present => before = present,
             }
         }
         Err(Error::Internal)
@@ -93,7 +120,7 @@ impl Gateway {
             merchant,
             url: String::new(),
             sealed_secret: self.seal(merchant, &secret)?,
-            sealed_previous: None,
+            sealed_previous: Vec::new(),
             paused_at: None,
             revision: 0,
             updated_at: self.now(),

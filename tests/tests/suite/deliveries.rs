@@ -238,6 +238,8 @@ enum Trouble {
     Down,
     /// It happens, and nobody hears of it.
     AnswerLost,
+    /// It happens only just before the next call of its name, and nobody hears of it.
+    Late,
     /// Something else happens just before.
     Before(Meanwhile),
 }
@@ -246,6 +248,8 @@ enum Trouble {
 struct Flaky {
     inner: Arc<SqliteStore>,
     troubles: Mutex<HashMap<&'static str, VecDeque<Trouble>>>,
+    /// What still waits to be written.
+    late: Mutex<Vec<WebhookEndpoint>>,
 }
 
 impl Flaky {
@@ -261,7 +265,7 @@ impl Flaky {
         let trouble = self.troubles.lock().unwrap().get_mut(call).and_then(VecDeque::pop_front);
         match trouble {
             None => work.await,
-            Some(Trouble::Down) => Err(StoreError::Unavailable("down".to_owned())),
+            Some(Trouble::Down | Trouble::Late) => Err(StoreError::Unavailable("down".to_owned())),
             Some(Trouble::AnswerLost) => {
                 work.await?;
                 Err(StoreError::Unavailable("the answer was lost".to_owned()))
@@ -309,6 +313,15 @@ impl Endpoints for Flaky {
     }
 
     async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<bool, StoreError> {
+        let late = std::mem::take(&mut *self.late.lock().unwrap());
+        for endpoint in late {
+            self.inner.put_endpoint(&endpoint).await?;
+        }
+        let is_late =
+            matches!(self.troubles.lock().unwrap().get("put_endpoint").and_then(VecDeque::front), Some(Trouble::Late));
+        if is_late {
+            self.late.lock().unwrap().push(endpoint.clone());
+        }
         self.go("put_endpoint", self.inner.put_endpoint(endpoint)).await
     }
 
@@ -360,7 +373,7 @@ impl World {
             let merchant = Merchant { id, name, requests_per_minute: None, fee_basis_points: 0, created_at: START };
             store.put_merchant(&merchant).await.unwrap();
         }
-        let flaky = Arc::new(Flaky { inner: store.clone(), troubles: Mutex::default() });
+        let flaky = Arc::new(Flaky { inner: store.clone(), troubles: Mutex::default(), late: Mutex::default() });
         let (servers, line, tasks) = (Arc::default(), Arc::default(), TaskSpawner::default());
         let gateway = gateway(&store, &flaky, &servers, &line, &time, &tasks, 1, Arc::new(NoFailPoints));
         Self { gateway, store, flaky, servers, line, time, tasks }
@@ -394,6 +407,13 @@ impl World {
     async fn rotate(&self) -> String {
         let changed = self.gateway.rotate_webhook_secret(shoes()).await.unwrap();
         changed.secret.unwrap().as_str().to_owned()
+    }
+
+    /// The secrets that sign an event now.
+    async fn signs(&self) -> Vec<String> {
+        self.payment().await;
+        self.deliver(self.line.only()).await;
+        self.servers.last().secrets
     }
 
     /// A payment that is authorized: one event. What is published waits in the line.
@@ -1230,11 +1250,7 @@ async fn an_event_that_is_delivered_while_its_redelivery_is_asked_for_is_not_sen
 async fn after_a_rotation_both_secrets_sign_for_a_day_and_then_only_the_new_one() {
     let world = World::new().await;
     let first = world.set_endpoint(shoes(), URL).await.unwrap();
-    let signs = async || {
-        world.payment().await;
-        world.deliver(world.line.only()).await;
-        world.servers.last().secrets
-    };
+    let signs = || world.signs();
     assert_eq!(signs().await, [first.as_str()]);
     let second = world.rotate().await;
     assert_ne!(first, second);
@@ -1251,12 +1267,11 @@ async fn after_a_rotation_both_secrets_sign_for_a_day_and_then_only_the_new_one(
 async fn of_two_rotations_at_once_both_secrets_that_were_shown_sign() {
     for _ in 0..20 {
         let world = World::with_endpoint().await;
+        let first = world.rotate().await;
         let (one, two) = (world.clone(), world.another(1, Arc::new(NoFailPoints)));
         let (one, two) = tokio::join!(one.rotate(), two.rotate());
-        world.payment().await;
-        world.deliver(world.line.only()).await;
-        let signed: BTreeSet<_> = world.servers.last().secrets.into_iter().collect();
-        assert_eq!(signed, BTreeSet::from([one, two]));
+        let signed: BTreeSet<_> = world.signs().await.into_iter().collect();
+        assert!(signed.is_superset(&BTreeSet::from([first, one, two])));
     }
 }
 
@@ -1274,9 +1289,7 @@ async fn a_rotation_that_was_overtaken_is_made_again_on_top() {
     };
     world.flaky.plan("put_endpoint", [Trouble::Before(Box::new(rotates))]);
     let late = world.rotate().await;
-    world.payment().await;
-    world.deliver(world.line.only()).await;
-    assert_eq!(world.servers.last().secrets, [late, shown.lock().unwrap().clone()]);
+    assert_eq!(world.signs().await[..2], [late, shown.lock().unwrap().clone()]);
 }
 
 #[tokio::test]
@@ -1286,11 +1299,71 @@ async fn a_new_secret_is_shown_though_the_answer_of_the_store_was_lost() {
     let first = world.set_endpoint(shoes(), URL).await.expect("it is shown now or never");
     world.flaky.plan("put_endpoint", [Trouble::AnswerLost]);
     let second = world.rotate().await;
-    world.payment().await;
-    world.deliver(world.line.only()).await;
-    assert_eq!(world.servers.last().secrets, [second, first]);
+    assert_eq!(world.signs().await, [second.as_str(), &first]);
     world.flaky.plan("put_endpoint", [Trouble::Down]);
-    assert!(matches!(world.gateway.rotate_webhook_secret(shoes()).await, Err(Error::Store(_))), "it did not happen");
+    let third = world.rotate().await;
+    assert_eq!(world.signs().await, [third.as_str(), &second, &first], "it is sent again, not made again");
+}
+
+#[tokio::test]
+async fn a_new_secret_that_is_written_late_is_shown_and_every_one_before_it_signs() {
+    let world = World::new().await;
+    world.flaky.plan("put_endpoint", [Trouble::Late]);
+    let first = world.set_endpoint(shoes(), URL).await.expect("it is shown now or never");
+    world.flaky.plan("put_endpoint", [Trouble::Late]);
+    let second = world.rotate().await;
+    assert_eq!(world.signs().await, [second, first]);
+}
+
+#[tokio::test]
+async fn a_new_secret_whose_answer_was_lost_is_shown_though_the_endpoint_has_changed_since() {
+    let world = World::new().await;
+    let pauses = world.clone();
+    let pauses = move || -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let made = pauses.store.endpoint(shoes()).await.unwrap().unwrap();
+            let second = WebhookEndpoint { paused_at: Some(START), revision: 2, ..made };
+            assert!(pauses.store.put_endpoint(&second).await.unwrap());
+        })
+    };
+    world.flaky.plan("put_endpoint", [Trouble::AnswerLost, Trouble::Before(Box::new(pauses))]);
+    let changed = world.gateway.set_webhook_endpoint(shoes(), URL).await.unwrap();
+    assert!(changed.secret.is_some(), "it is shown now or never");
+    assert_eq!(changed.endpoint.paused_at, Some(START), "as it is now");
+}
+
+#[tokio::test]
+async fn a_secret_signs_for_its_own_day_however_often_the_secret_is_rotated_in_it() {
+    let world = World::new().await;
+    let first = world.set_endpoint(shoes(), URL).await.unwrap();
+    let second = world.rotate().await;
+    world.later(30 * MINUTE);
+    let third = world.rotate().await;
+    assert_eq!(world.signs().await, [third.as_str(), &second, &first], "the first one may be the one deployed");
+    world.later(Duration::from_secs(24 * 3600 - 30 * 60 - 1));
+    assert_eq!(world.signs().await, [third.as_str(), &second, &first]);
+    world.later(Duration::from_secs(1));
+    assert_eq!(world.signs().await, [third.as_str(), &second]);
+    world.later(30 * MINUTE);
+    assert_eq!(world.signs().await, [third]);
+}
+
+#[tokio::test]
+async fn no_more_secrets_sign_than_fit_and_none_is_dropped_for_another() {
+    let world = World::new().await;
+    let first = world.set_endpoint(shoes(), URL).await.unwrap();
+    for _ in 0..10 {
+        world.rotate().await;
+        world.later(MINUTE);
+    }
+    let refused = world.gateway.rotate_webhook_secret(shoes()).await.map(drop).unwrap_err();
+    let Error::TooManySecrets { retry_after } = refused else { panic!("{refused}") };
+    assert_eq!(retry_after + 10 * MINUTE, DAY);
+    let signs = world.signs().await;
+    assert_eq!((signs.len(), signs.last()), (11, Some(&first)));
+    world.later(retry_after);
+    world.rotate().await;
+    assert_eq!(world.signs().await.len(), 11);
 }
 
 #[tokio::test]

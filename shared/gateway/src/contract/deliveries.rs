@@ -174,7 +174,7 @@ pub async fn endpoints_that_are_waited_for_in_vain_are_found<S: Subject>(subject
             merchant: id,
             url: "https://shop.example/hooks".to_owned(),
             sealed_secret: vec![1],
-            sealed_previous: None,
+            sealed_previous: Vec::new(),
             paused_at: (id == paused.merchant).then_some(created_at),
             revision: 1,
             updated_at: created_at,

@@ -1,6 +1,6 @@
 //! Merchants, their keys and endpoints.
 
-use tollgate_domain::MerchantId;
+use tollgate_domain::{MerchantId, Timestamp};
 
 use super::{Samples, Subject};
 use crate::ports::{
@@ -50,7 +50,7 @@ pub async fn sealed_secrets_come_back_unchanged<S: Subject>(subject: &S) {
         merchant: samples.merchant,
         url: "https://shop.example/hooks".to_owned(),
         sealed_secret: (0..=255).collect(),
-        sealed_previous: None,
+        sealed_previous: Vec::new(),
         paused_at: None,
         revision: 1,
         updated_at: Samples::start(),
@@ -58,11 +58,16 @@ pub async fn sealed_secrets_come_back_unchanged<S: Subject>(subject: &S) {
     assert!(store.put_endpoint(&endpoint).await.unwrap());
     assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint.clone()));
     let before = std::mem::replace(&mut endpoint.sealed_secret, vec![0; 64]);
-    endpoint.sealed_previous = Some((before, Samples::start()));
+    // In their order, two of the same time too.
+    endpoint.sealed_previous = vec![(vec![9], Samples::start()), (before, Samples::start()), (vec![1], Timestamp::MIN)];
     (endpoint.revision, endpoint.paused_at) = (2, Some(Samples::start()));
     assert!(store.put_endpoint(&endpoint).await.unwrap());
     assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint.clone()));
-    (endpoint.sealed_previous, endpoint.paused_at, endpoint.revision) = (None, None, 3);
+    (endpoint.paused_at, endpoint.revision) = (None, 3);
+    endpoint.sealed_previous.remove(1);
+    assert!(store.put_endpoint(&endpoint).await.unwrap());
+    assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint.clone()));
+    (endpoint.sealed_previous, endpoint.revision) = (Vec::new(), 4);
     assert!(store.put_endpoint(&endpoint).await.unwrap());
     assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint));
 }
@@ -76,7 +81,7 @@ pub async fn of_two_changes_of_an_endpoint_at_once_one_happens<S: Subject>(subje
         merchant: samples.merchant,
         url: "https://shop.example/1".to_owned(),
         sealed_secret: vec![1],
-        sealed_previous: None,
+        sealed_previous: Vec::new(),
         paused_at: None,
         revision: 1,
         updated_at: Samples::start(),
@@ -86,7 +91,7 @@ pub async fn of_two_changes_of_an_endpoint_at_once_one_happens<S: Subject>(subje
     assert!(!store.put_endpoint(&again).await.unwrap(), "it is there already");
     first.revision = 2;
     assert!(store.put_endpoint(&first).await.unwrap());
-    let late = WebhookEndpoint { revision: 2, ..again };
+    let late = WebhookEndpoint { revision: 2, sealed_previous: vec![(vec![2], Samples::start())], ..again };
     assert!(!store.put_endpoint(&late).await.unwrap(), "revision 2 was made");
     assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(first));
 }

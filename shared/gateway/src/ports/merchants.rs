@@ -43,8 +43,8 @@ pub struct WebhookEndpoint {
     pub url: String,
     /// The signing secret, sealed.
     pub sealed_secret: Vec<u8>,
-    /// The one before, which signs along until the time given.
-    pub sealed_previous: Option<(Vec<u8>, Timestamp)>,
+    /// Those before it, newest first; each signs along until the time given.
+    pub sealed_previous: Vec<(Vec<u8>, Timestamp)>,
     /// It answered 410: deliveries wait until the merchant sets it again.
     pub paused_at: Option<Timestamp>,
     /// One more with every change: of two changes at once, one happens.

@@ -1,4 +1,5 @@
-//! The tables `merchants`, `api_keys` (digests only) and `webhook_endpoints` (sealed secrets only).
+//! The tables `merchants`, `api_keys` (digests only), and `webhook_endpoints` with `webhook_secrets_before` (sealed
+//! secrets only).
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 use tollgate_domain::{KeyHash, MerchantId};
@@ -31,10 +32,23 @@ pub(super) fn by_key(connection: &Connection, digest: KeyHash) -> Result<Option<
 
 /// A merchant's endpoint.
 pub(super) fn endpoint(connection: &Connection, merchant: MerchantId) -> Result<Option<WebhookEndpoint>> {
-    connection
-        .prepare_cached("SELECT * FROM webhook_endpoints WHERE merchant_id = ?1")?
-        .query_row([Text(merchant)], read_endpoint)
-        .optional()
+    let mut find = connection.prepare_cached(
+        "SELECT endpoint.*, sealed, signs_until FROM webhook_endpoints AS endpoint
+             LEFT JOIN webhook_secrets_before AS before ON before.merchant_id = endpoint.merchant_id
+             WHERE endpoint.merchant_id = ?1 ORDER BY number",
+    )?;
+    let mut rows = find.query([Text(merchant)])?;
+    let mut endpoint: Option<WebhookEndpoint> = None;
+    while let Some(row) = rows.next()? {
+        let endpoint = match &mut endpoint {
+            Some(endpoint) => endpoint,
+            none => none.insert(read_endpoint(row)?),
+        };
+        let before: Option<Vec<u8>> = row.get("sealed")?;
+        let until = row.get::<_, Option<Micros>>("signs_until")?.map(|at| at.0);
+        endpoint.sealed_previous.extend(before.zip(until));
+    }
+    Ok(endpoint)
 }
 
 /// Makes or changes a merchant.
@@ -71,13 +85,10 @@ pub(super) fn put_key(connection: &Connection, key: &ApiKey) -> Result<()> {
 
 /// Makes or changes an endpoint: whether the revision before was there.
 pub(super) fn put_endpoint(connection: &Connection, endpoint: &WebhookEndpoint) -> Result<bool> {
-    let previous = endpoint.sealed_previous.as_ref();
     let values = named_params! {
         ":merchant_id": Text(endpoint.merchant),
         ":url": endpoint.url,
         ":sealed_secret": endpoint.sealed_secret,
-        ":sealed_previous": previous.map(|(sealed, _)| sealed),
-        ":previous_until": previous.map(|(_, until)| Micros(*until)),
         ":paused_at": endpoint.paused_at.map(Micros),
         ":revision": Count(endpoint.revision),
         ":updated_at": Micros(endpoint.updated_at),
@@ -85,24 +96,36 @@ pub(super) fn put_endpoint(connection: &Connection, endpoint: &WebhookEndpoint) 
     let rows = if endpoint.revision == 1 {
         connection
             .prepare_cached(
-                "INSERT INTO webhook_endpoints (merchant_id, url, sealed_secret, sealed_previous, previous_until,
-                    paused_at, revision, updated_at)
-                 VALUES (:merchant_id, :url, :sealed_secret, :sealed_previous, :previous_until, :paused_at, :revision,
-                    :updated_at)
+                "INSERT INTO webhook_endpoints (merchant_id, url, sealed_secret, paused_at, revision, updated_at)
+                 VALUES (:merchant_id, :url, :sealed_secret, :paused_at, :revision, :updated_at)
                  ON CONFLICT DO NOTHING",
             )?
             .execute(values)?
     } else {
         connection
             .prepare_cached(
-                "UPDATE webhook_endpoints SET url = :url, sealed_secret = :sealed_secret,
-                    sealed_previous = :sealed_previous, previous_until = :previous_until, paused_at = :paused_at,
+                "UPDATE webhook_endpoints SET url = :url, sealed_secret = :sealed_secret, paused_at = :paused_at,
                     revision = :revision, updated_at = :updated_at
                  WHERE merchant_id = :merchant_id AND revision = :revision - 1",
             )?
             .execute(values)?
     };
+    if rows == 1 {
+        put_secrets_before(connection, endpoint)?;
+    }
     Ok(rows == 1)
+}
+
+fn put_secrets_before(connection: &Connection, endpoint: &WebhookEndpoint) -> Result<()> {
+    let merchant = Text(endpoint.merchant);
+    connection.prepare_cached("DELETE FROM webhook_secrets_before WHERE merchant_id = ?1")?.execute([&merchant])?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO webhook_secrets_before (merchant_id, number, sealed, signs_until) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    for (number, (sealed, until)) in (1_u32..).zip(&endpoint.sealed_previous) {
+        insert.execute(params![merchant, number, sealed, Micros(*until)])?;
+    }
+    Ok(())
 }
 
 /// Endpoints behind `after` that are not paused and for which deliveries wait.
@@ -144,13 +167,11 @@ fn read_key(row: &Row<'_>) -> Result<ApiKey> {
 }
 
 fn read_endpoint(row: &Row<'_>) -> Result<WebhookEndpoint> {
-    let previous: Option<Vec<u8>> = row.get("sealed_previous")?;
-    let until = row.get::<_, Option<Micros>>("previous_until")?.map(|at| at.0);
     Ok(WebhookEndpoint {
         merchant: row.get::<_, Text<_>>("merchant_id")?.0,
         url: row.get("url")?,
         sealed_secret: row.get("sealed_secret")?,
-        sealed_previous: previous.zip(until),
+        sealed_previous: Vec::new(),
         paused_at: row.get::<_, Option<Micros>>("paused_at")?.map(|at| at.0),
         revision: row.get::<_, Count>("revision")?.0,
         updated_at: row.get::<_, Micros>("updated_at")?.0,

@@ -11,6 +11,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../../schemas/sqlite/0002_after_the_payment.sql"),
     include_str!("../../../../schemas/sqlite/0003_settlements.sql"),
     include_str!("../../../../schemas/sqlite/0004_jobs.sql"),
+    include_str!("../../../../schemas/sqlite/0005_secrets_before.sql"),
 ];
 
 /// Brings the database to the schema that this program knows. Safe where several processes start at once: each step
@@ -47,7 +48,9 @@ fn apply_next(connection: &mut Connection, steps: &[&str]) -> Result<bool, OpenE
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use tollgate_domain::MerchantId;
+
+    use super::{super::merchants, *};
 
     fn tables(connection: &Connection) -> i64 {
         connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0)).unwrap()
@@ -60,6 +63,22 @@ mod tests {
         let before = tables(&connection);
         migrate(&mut connection).unwrap();
         assert_eq!(tables(&connection), before);
+    }
+
+    #[test]
+    fn a_secret_that_signed_along_goes_on_after_the_step_that_keeps_several() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        while apply_next(&mut connection, &STEPS[..4]).unwrap() {}
+        let merchant = MerchantId::from_random([1; 16]);
+        let old = "INSERT INTO webhook_endpoints
+                (merchant_id, url, sealed_secret, sealed_previous, previous_until, updated_at)
+             VALUES (?1, 'https://shop.example/', x'02', x'01', 86400000000, 0)";
+        connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        connection.execute(old, [merchant.to_string()]).unwrap();
+        migrate(&mut connection).unwrap();
+        let endpoint = merchants::endpoint(&connection, merchant).unwrap().unwrap();
+        assert_eq!(endpoint.sealed_secret, [2]);
+        assert_eq!(endpoint.sealed_previous, [(vec![1], "1970-01-02T00:00:00Z".parse().unwrap())]);
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn everything(connection: &Connection) {
         merchant: merchant.id,
         url: String::new(),
         sealed_secret: Vec::new(),
-        sealed_previous: None,
+        sealed_previous: Vec::new(),
         paused_at: None,
         revision: 1,
         updated_at: Samples::start(),
