@@ -32,25 +32,27 @@ impl Gateway {
             self.release_left_waiting(&mut waited_for, &mut report).await;
             let claimed = self.claim_due().await;
             let left = run.budget.saturating_sub(self.ports.time.monotonic().saturating_sub(started));
-            let all = match claimed {
+            let mut all = true;
+            let may_go_on = match claimed {
                 Ok(claimed) => {
                     report.saw += claimed.len() as u64;
-                    self.say_due(&claimed, &mut report).await;
-                    claimed.len() < CLAIM_AT_MOST as usize && waited_for.is_empty()
+                    all = claimed.len() < CLAIM_AT_MOST as usize && waited_for.is_empty();
+                    // More of what the queue does not take would only be out of reach for as long as it is claimed.
+                    self.say_due(&claimed, &mut report).await && !all
                 }
                 // The store may be back in a moment, and the next run is far.
                 Err(error) if !left.is_zero() => {
                     tracing::warn!(%error, "due deliveries could not be taken; the job tries again");
                     report.could_not("take");
-                    true
+                    false
                 }
                 Err(error) => return Err(error),
             };
-            if left.is_zero() && (all || taken >= TAKES_AT_LEAST) {
+            if left.is_zero() && (!may_go_on || taken >= TAKES_AT_LEAST) {
                 report.more = !all;
                 break;
             }
-            if all {
+            if !may_go_on {
                 self.ports.time.sleep(LOOK_AGAIN_AFTER.min(left)).await;
             }
         }
@@ -68,19 +70,36 @@ impl Gateway {
         Ok(self.within_store_time(self.settings.store_timeout, claim).await?)
     }
 
-    async fn say_due(&self, claimed: &[DeliveryDue], report: &mut JobReport) {
+    /// Answers whether the queue takes messages.
+    async fn say_due(&self, claimed: &[DeliveryDue], report: &mut JobReport) -> bool {
         if claimed.is_empty() {
-            return;
+            return true;
         }
         let messages: Vec<_> = claimed.iter().copied().map(Message::Deliver).collect();
-        let outcome = match self.ports.queue.publish(&messages).await {
-            Ok(()) => report.did.entry("published"),
+        let published = self.ports.queue.publish(&messages).await;
+        let refused = match &published {
+            Ok(0) => 0,
+            Ok(refused) => {
+                tracing::warn!(
+                    refused,
+                    "merchants have so much waiting that more was not published; it becomes due again"
+                );
+                *refused
+            }
             Err(error) => {
                 tracing::warn!(%error, "due deliveries were not published; they become due again");
-                report.could_not.entry("publish")
+                claimed.len()
             }
         };
-        *outcome.or_default() += claimed.len() as u64;
+        for (counts, what, count) in [
+            (&mut report.did, "published", claimed.len().saturating_sub(refused)),
+            (&mut report.could_not, "publish", refused),
+        ] {
+            if count > 0 {
+                *counts.entry(what).or_default() += count as u64;
+            }
+        }
+        published.is_ok()
     }
 
     /// A delivery that found no endpoint just before the merchant set one, or more of them than were released at once,

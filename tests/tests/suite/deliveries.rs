@@ -183,6 +183,8 @@ struct Line {
     dead: Mutex<Vec<DeliveryDue>>,
     loses: AtomicBool,
     fails: AtomicBool,
+    /// Of whom too much waits.
+    refuses: Mutex<Option<MerchantId>>,
 }
 
 impl Line {
@@ -208,6 +210,10 @@ impl Line {
         self.loses.store(loses, Ordering::Relaxed);
     }
 
+    fn refuses(&self, merchant: MerchantId) {
+        *self.refuses.lock().unwrap() = Some(merchant);
+    }
+
     fn fails(&self, fails: bool) {
         self.fails.store(fails, Ordering::Relaxed);
     }
@@ -215,20 +221,22 @@ impl Line {
 
 #[async_trait]
 impl Queue for Line {
-    async fn publish(&self, messages: &[Message]) -> Result<(), QueueError> {
+    async fn publish(&self, messages: &[Message]) -> Result<usize, QueueError> {
         if self.fails.load(Ordering::Relaxed) {
             return Err(QueueError("down".to_owned()));
         }
         if self.loses.load(Ordering::Relaxed) {
-            return Ok(());
+            return Ok(0);
         }
+        let mut refused = 0;
         for message in messages {
             match message {
+                Message::Deliver(due) if *self.refuses.lock().unwrap() == Some(due.merchant) => refused += 1,
                 Message::Deliver(_) => self.messages.lock().unwrap().push_back(*message),
                 Message::DeadLettered(due) => self.dead.lock().unwrap().push(*due),
             }
         }
-        Ok(())
+        Ok(refused)
     }
 }
 
@@ -978,6 +986,50 @@ async fn a_hiccup_of_the_store_does_not_end_a_run_of_the_job() {
     assert_eq!((report.could_not.get("take"), report.did.get("published")), (Some(&1), Some(&1)));
     world.flaky.plan("claim_due", [Trouble::Down]);
     assert!(world.gateway.dispatch_deliveries(JobRun::scheduled(Duration::ZERO)).await.is_err(), "it did nothing");
+}
+
+#[tokio::test]
+async fn a_queue_that_takes_nothing_is_not_asked_again_and_again() {
+    let world = World::with_endpoint().await;
+    world.line.loses(true);
+    join_all((0..600).map(|_| world.payment())).await;
+    world.line.loses(false);
+    world.later(MINUTE);
+    world.line.fails(true);
+    let report = world.dispatch().await;
+    assert_eq!((report.saw, report.could_not.get("publish"), report.more), (500, Some(&500), true));
+    world.line.fails(false);
+    assert_eq!(
+        world.dispatch().await.did.get("published"),
+        Some(&100),
+        "what was not taken from the store is still due"
+    );
+    let started = world.time.monotonic();
+    world.later(2 * MINUTE);
+    world.line.fails(true);
+    let time = Duration::from_millis(500);
+    let report = world.gateway.dispatch_deliveries(JobRun::scheduled(time)).await.unwrap();
+    assert_eq!(report.saw, 600);
+    assert!(world.time.monotonic().saturating_sub(started) >= time, "a run that has time waits before it asks again");
+}
+
+#[tokio::test]
+async fn a_merchant_of_whom_too_much_waits_holds_up_nobody_else() {
+    let world = World::with_endpoint().await;
+    world.line.loses(true);
+    join_all((0..1100).map(|_| world.payment())).await;
+    world.line.loses(false);
+    world.later(MINUTE);
+    world.payment_of(hats()).await;
+    world.line.take();
+    world.later(MINUTE);
+    world.line.refuses(shoes());
+    let report = world.dispatch().await;
+    assert_eq!((report.could_not.get("publish"), report.did.get("published")), (Some(&1100), Some(&1)));
+    assert_eq!(world.line.only().merchant, hats());
+    world.line.refuses(hats());
+    world.later(2 * MINUTE);
+    assert_eq!(world.dispatch().await.did.get("published"), Some(&1100), "they come back by themselves");
 }
 
 // ---------------------------------------------------------------------------------------------------- rules 19 and 20

@@ -31,11 +31,13 @@ pub struct DeliveryDue {
 /// Publishes messages.
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
-    /// Publishes `messages`. Once it returns `Ok`, each is handed to its handler at least once, over restarts too.
-    async fn publish(&self, messages: &[Message]) -> Result<(), QueueError>;
+    /// Publishes `messages`. Once it returns `Ok`, each that was taken is handed to its handler at least once, over
+    /// restarts too. Answers how many [`Message::Deliver`] were not: a queue with a bound refuses a merchant of whom much
+    /// waits already, so that nobody's line keeps the others' out.
+    async fn publish(&self, messages: &[Message]) -> Result<usize, QueueError>;
 }
 
-/// The messages were not taken, or it is not known whether they were.
+/// Not all messages were taken, or it is not known whether they were.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the queue is unavailable: {0}")]
 pub struct QueueError(pub String);
@@ -54,7 +56,7 @@ pub struct NoQueue;
 
 #[async_trait]
 impl Queue for NoQueue {
-    async fn publish(&self, _: &[Message]) -> Result<(), QueueError> {
-        Ok(())
+    async fn publish(&self, _: &[Message]) -> Result<usize, QueueError> {
+        Ok(0)
     }
 }

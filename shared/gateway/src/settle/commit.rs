@@ -20,8 +20,7 @@ use crate::{
 };
 
 /// Events of a chunk that are published when it is committed; the events of a larger one are left to become due by
-/// themselves. A batch of a million would fill the queue before the payments of the day, and its deliveries are claimed
-/// as fast as they can be sent anyhow.
+/// themselves, a minute later. A batch of a million would otherwise be in the queue before the payments of the day.
 const PUBLISHED_AT_MOST: usize = 100;
 /// First wait before a commit whose answer was lost is sent again; doubled each time.
 const RESEND_AFTER: Duration = Duration::from_millis(100);

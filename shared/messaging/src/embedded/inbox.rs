@@ -20,10 +20,13 @@ use crate::Limits;
 /// Ends of deliveries may gather for so long, unless places for more are needed sooner: nobody waits for them.
 const GATHER: Duration = Duration::from_millis(4);
 
+/// How many messages were refused.
+pub(super) type Published = Result<usize, QueueError>;
+
 /// Messages that are to be taken in together.
 pub(super) struct Publication {
     pub(super) messages: Vec<Message>,
-    pub(super) answer: oneshot::Sender<Result<(), QueueError>>,
+    pub(super) answer: oneshot::Sender<Published>,
 }
 
 /// Where held messages are handed to.
@@ -91,10 +94,7 @@ impl Inbox {
     }
 
     /// Brings messages. The answer comes when they are in the file.
-    pub(super) fn publish(
-        &self,
-        messages: &[Message],
-    ) -> Result<oneshot::Receiver<Result<(), QueueError>>, QueueError> {
+    pub(super) fn publish(&self, messages: &[Message]) -> Result<oneshot::Receiver<Published>, QueueError> {
         let (answer, answered) = oneshot::channel();
         let mut state = self.open_state()?;
         // A large publication is taken whole where nothing waits, or it could never be.

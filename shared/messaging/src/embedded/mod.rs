@@ -27,6 +27,7 @@ mod holders;
 mod inbox;
 mod measure;
 mod options;
+mod room;
 mod schedule;
 mod table;
 mod turns;
@@ -145,9 +146,9 @@ impl EmbeddedQueue {
 
 #[async_trait]
 impl Queue for EmbeddedQueue {
-    async fn publish(&self, messages: &[Message]) -> Result<(), QueueError> {
+    async fn publish(&self, messages: &[Message]) -> Result<usize, QueueError> {
         if messages.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         // Unanswered only by a writer that died.
         self.0.inbox.publish(messages)?.await.unwrap_or_else(|_| Err(closed()))

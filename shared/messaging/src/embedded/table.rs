@@ -16,6 +16,7 @@ use tollgate_gateway::ports::queue::{DeliveryDue, Message};
 use super::{
     holders::Holder,
     measure::{Happened, Tally},
+    room,
     schedule::{DELIVERIES, Micros, after, backoff},
 };
 use crate::{Delivered, Topic};
@@ -49,6 +50,17 @@ pub(super) enum End {
     Expired,
     /// It never got to its handler: as if it had not been handed out.
     Released,
+}
+
+/// Whether a message was taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is there, now or since before.
+    Yes,
+    /// So many of its merchant's are ready that no more of them are taken.
+    TheirLineIsLong,
+    /// There is room for nobody's.
+    NoRoom,
 }
 
 /// The one row that counts, read at a transaction's start and written at its end.
@@ -111,10 +123,27 @@ pub(super) struct Messages<'a> {
 }
 
 impl Messages<'_> {
-    /// Takes a message in, unless it is there already.
-    pub(super) fn publish(&mut self, message: &Message) -> Result<()> {
+    /// Takes a message in where there is room, unless it is there already.
+    pub(super) fn publish(&mut self, message: &Message, capacity: u64) -> Result<Taken> {
         let (due, kind) = (due(message), kind(message));
         let (merchant, payment) = (due.merchant.to_bytes(), due.payment.to_bytes());
+        let all = self.totals.all();
+        // That an event was given up is said once, and must be heard: only a full queue refuses it.
+        let line = if kind == DELIVER { room::line(all, capacity) } else { None };
+        let refused = if all >= capacity {
+            Some(Taken::NoRoom)
+        } else if let Some(line) = line
+            && self.has_ready(merchant, line)?
+        {
+            Some(Taken::TheirLineIsLong)
+        } else {
+            None
+        };
+        if let Some(refused) = refused
+            && !self.is_there(due, kind)?
+        {
+            return Ok(refused);
+        }
         let inserted = self
             .connection
             .prepare_cached(
@@ -128,7 +157,7 @@ impl Messages<'_> {
             self.totals.next_id += 1;
             self.totals.add(topic, 1);
             self.tally.count(topic, Happened::Published);
-            return Ok(());
+            return Ok(Taken::Yes);
         }
         // Its handler may have looked already at what this message tells of: once more, when it is done.
         self.connection
@@ -137,7 +166,26 @@ impl Messages<'_> {
                  AND merchant = ?5 AND state = 2",
             )?
             .execute(params![payment, due.sequence, due.attempt, kind, merchant])?;
-        Ok(())
+        Ok(Taken::Yes)
+    }
+
+    /// Whether so many messages of the merchant are ready.
+    fn has_ready(&self, merchant: [u8; 16], count: u32) -> Result<bool> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY messages_ready
+                WHERE state = 0 AND merchant = ?1 LIMIT ?2)",
+        )?;
+        select.query_one(params![merchant, count], |row| row.get(0).map(|ready: u32| ready >= count))
+    }
+
+    fn is_there(&self, due: DeliveryDue, kind: u8) -> Result<bool> {
+        let (merchant, payment) = (due.merchant.to_bytes(), due.payment.to_bytes());
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM messages INDEXED BY messages_once
+                    WHERE payment = ?1 AND sequence = ?2 AND attempt = ?3 AND kind = ?4 AND merchant = ?5)",
+            )?
+            .query_one(params![payment, due.sequence, due.attempt, kind, merchant], |row| row.get(0))
     }
 
     /// The first merchant after `merchant` that has something ready. `None` asks for the first of all.

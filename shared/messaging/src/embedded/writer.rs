@@ -14,10 +14,10 @@ use super::{
     Options, Standing,
     fair::Slots,
     holders::Holder,
-    inbox::{Inbox, Publication, Question, Registration, Wait, Work},
+    inbox::{Inbox, Publication, Published, Question, Registration, Wait, Work},
     measure::{Tally, depth},
     schedule::{Micros, after, timestamp},
-    table::{End, Held, Messages, Totals, is_busy, next_due, next_ripe},
+    table::{End, Held, Messages, Taken, Totals, is_busy, next_due, next_ripe},
     turns,
 };
 use crate::Topic;
@@ -56,7 +56,7 @@ struct Consuming {
 
 /// What a transaction did, to be told once it is committed.
 struct Written {
-    answers: Vec<Result<(), QueueError>>,
+    answers: Vec<Published>,
     totals: Totals,
     tally: Tally,
     hungry: bool,
@@ -272,15 +272,17 @@ impl Drop for Ending {
     }
 }
 
-/// Takes one publication in, all of it or nothing.
-fn publish(messages: &mut Messages<'_>, publication: &Publication, capacity: u64) -> Result<Result<(), QueueError>> {
-    if messages.totals.all().saturating_add(publication.messages.len() as u64) > capacity {
-        return Ok(Err(QueueError("the queue is full".to_owned())));
-    }
+/// Takes one publication in, message by message, so that nobody's is refused for another's.
+fn publish(messages: &mut Messages<'_>, publication: &Publication, capacity: u64) -> Result<Published> {
+    let (mut refused, mut full) = (0, false);
     for message in &publication.messages {
-        messages.publish(message)?;
+        match messages.publish(message, capacity)? {
+            Taken::Yes => {}
+            Taken::TheirLineIsLong => refused += 1,
+            Taken::NoRoom => full = true,
+        }
     }
-    Ok(Ok(()))
+    Ok(if full { Err(QueueError("the queue is full".to_owned())) } else { Ok(refused) })
 }
 
 fn unavailable(error: &rusqlite::Error) -> QueueError {

@@ -1,16 +1,16 @@
-//! What is too much is refused, and refused whole.
+//! What is too much is refused: of those first of whom much waits already.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use rusqlite::Connection;
-use tollgate_gateway::ports::Queue;
+use tollgate_gateway::ports::{Queue, queue::Message};
 use tollgate_messaging::{EmbeddedQueue, Options};
 
 use crate::{
     clock::Clock,
     handlers::{Do, Scripted, eventually},
-    subject::{consume, message, messages, publish, quiet},
+    subject::{consume, due, message, messages, publish, quiet},
 };
 
 #[tokio::test]
@@ -45,15 +45,40 @@ async fn pause() {
 
 #[tokio::test]
 async fn a_full_file_takes_nothing_more_until_there_is_room() {
-    let options = Options { capacity: 10, ..Options::default() };
-    let queue = EmbeddedQueue::in_memory(options, Clock::standing()).unwrap();
-    publish(&queue, &messages(1, 8)).await;
-    let refused = queue.publish(&messages(2, 3)).await.unwrap_err();
+    let queue = with_capacity(10);
+    let everybodys: Vec<_> = (0..12).map(|merchant| message(merchant, 1)).collect();
+    let refused = queue.publish(&everybodys).await.unwrap_err();
     assert!(refused.to_string().contains("full"), "{refused}");
-    assert_eq!(queue.standing().await.unwrap().payment_events, 8, "of those not even two");
+    assert_eq!(queue.standing().await.unwrap().payment_events, 10, "as many as there is room for");
+    assert_eq!(queue.publish(&everybodys[..10]).await.unwrap(), 0, "they are there: they need no room");
     let _consumer = consume(&queue, &Scripted::acks());
     quiet(&queue).await;
-    publish(&queue, &messages(2, 3)).await;
+    publish(&queue, &everybodys[2..]).await;
+}
+
+#[tokio::test]
+async fn a_merchants_long_line_leaves_room_for_every_other_and_refuses_none_of_theirs() {
+    let queue = with_capacity(2000);
+    let slow = messages(1, 3000);
+    assert_eq!(queue.publish(&slow).await.unwrap(), 2000, "half of the room is theirs");
+    assert_eq!(queue.publish(&slow[..1000]).await.unwrap(), 0, "what is there already is not refused");
+    // Among those of a merchant who has enough, those of others are taken.
+    let mut batch = slow[1000..1100].to_vec();
+    batch.extend(messages(2, 300));
+    batch.extend(slow[1100..1200].iter().copied());
+    assert_eq!(queue.publish(&batch).await.unwrap(), 200 + 300 - 256, "a busy merchant still gets a line");
+    assert_eq!(queue.publish(&messages(3, 300)).await.unwrap(), 300 - 244, "a shorter one where less is left");
+    for merchant in 4..400 {
+        assert_eq!(queue.publish(&messages(merchant, 3)).await.unwrap(), 2, "and everybody one place");
+    }
+    assert_eq!(queue.publish(&[Message::DeadLettered(due(1, 1))]).await.unwrap(), 0, "it is said once");
+    let _consumer = consume(&queue, &Scripted::acks());
+    quiet(&queue).await;
+    assert_eq!(queue.publish(&slow[2000..2900]).await.unwrap(), 0, "there is room again");
+}
+
+fn with_capacity(capacity: u64) -> EmbeddedQueue {
+    EmbeddedQueue::in_memory(Options { capacity, ..Options::default() }, Clock::standing()).unwrap()
 }
 
 #[tokio::test]

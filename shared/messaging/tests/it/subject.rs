@@ -83,5 +83,5 @@ pub(crate) async fn quiet(queue: &EmbeddedQueue) {
 }
 
 pub(crate) async fn publish(queue: &EmbeddedQueue, messages: &[Message]) {
-    queue.publish(messages).await.unwrap();
+    assert_eq!(queue.publish(messages).await.unwrap(), 0);
 }
