@@ -16,8 +16,8 @@ const CLAIM_AT_MOST: u32 = 500;
 const CLAIMED_FOR: Duration = Duration::from_secs(90);
 /// Where nothing is due, the job looks again after this.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// How many merchants' endpoints are looked at for deliveries that wait though nothing keeps them.
-const ENDPOINTS_AT_ONCE: u32 = 500;
+/// How many merchants for whom deliveries wait are looked at at once: perhaps nothing keeps them.
+const MERCHANTS_AT_ONCE: u32 = 500;
 /// A run takes so often at least, while there is more than is taken at once: also one that has no time of its own, so that
 /// one merchant's thousands do not hold up what became due behind them.
 const TAKES_AT_LEAST: u32 = 10;
@@ -27,7 +27,7 @@ impl Gateway {
     pub async fn dispatch_deliveries(&self, run: JobRun) -> Result<JobReport, Error> {
         let started = self.ports.time.monotonic();
         let mut report = JobReport::default();
-        let mut waited_for = self.waited_for().await?;
+        let mut waited_for = self.waited_for(&mut report).await;
         for taken in 1_u32.. {
             self.release_left_waiting(&mut waited_for, &mut report).await;
             let claimed = self.claim_due().await;
@@ -80,10 +80,7 @@ impl Gateway {
         let refused = match &published {
             Ok(0) => 0,
             Ok(refused) => {
-                tracing::warn!(
-                    refused,
-                    "merchants have so much waiting that more was not published; it becomes due again"
-                );
+                tracing::debug!(refused, "of whom much waits already, more was not published; it becomes due again");
                 *refused
             }
             Err(error) => {
@@ -104,15 +101,24 @@ impl Gateway {
 
     /// A delivery that found no endpoint just before the merchant set one, or more of them than were released at once,
     /// would wait for ever: whose deliveries wait for an endpoint that is there.
-    async fn waited_for(&self) -> Result<Vec<MerchantId>, Error> {
+    async fn waited_for(&self, report: &mut JobReport) -> Vec<MerchantId> {
         let (mut waited_for, mut after) = (Vec::new(), None);
         loop {
-            let page = self.ports.stores.endpoints.waited_for(after, ENDPOINTS_AT_ONCE);
-            let page = self.within_store_time(self.settings.store_timeout, page).await?;
-            waited_for.extend(page.waited_for);
-            after = page.next;
+            let page = self.ports.stores.endpoints.waited_for(after, MERCHANTS_AT_ONCE);
+            match self.within_store_time(self.settings.store_timeout, page).await {
+                Ok(page) => {
+                    waited_for.extend(page.waited_for);
+                    after = page.next;
+                }
+                // The next run looks again. What is due must not wait for that.
+                Err(error) => {
+                    tracing::warn!(%error, "it could not be seen whose deliveries wait for an endpoint");
+                    report.could_not("look");
+                    after = None;
+                }
+            }
             if after.is_none() {
-                return Ok(waited_for);
+                return waited_for;
             }
         }
     }

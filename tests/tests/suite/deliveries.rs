@@ -975,6 +975,18 @@ async fn one_merchants_trouble_with_the_store_does_not_stop_the_others() {
 }
 
 #[tokio::test]
+async fn what_is_due_is_said_though_it_cannot_be_seen_who_waits_for_an_endpoint() {
+    let world = World::with_endpoint().await;
+    world.line.loses(true);
+    world.payment().await;
+    world.line.loses(false);
+    world.later(MINUTE);
+    world.flaky.plan("waited_for", [Trouble::Down]);
+    let report = world.dispatch().await;
+    assert_eq!((report.could_not.get("look"), report.did.get("published")), (Some(&1), Some(&1)));
+}
+
+#[tokio::test]
 async fn a_hiccup_of_the_store_does_not_end_a_run_of_the_job() {
     let world = World::with_endpoint().await;
     world.line.loses(true);

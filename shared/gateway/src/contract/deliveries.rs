@@ -187,9 +187,10 @@ pub async fn endpoints_that_are_waited_for_in_vain_are_found<S: Subject>(subject
     }
     assert_eq!(store.release_waiting(released.merchant, Samples::start(), 10).await.unwrap(), 1);
     for limit in [1, 2, 3, 5, 100] {
-        let (mut found, mut after) = (Vec::new(), None);
-        for _ in 0..10 {
+        let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
+        while pages < 10 {
             let page = store.waited_for(after, limit).await.unwrap();
+            pages += 1;
             found.extend(page.waited_for);
             after = page.next;
             if after.is_none() {
@@ -197,6 +198,7 @@ pub async fn endpoints_that_are_waited_for_in_vain_are_found<S: Subject>(subject
             }
         }
         assert_eq!(after, None, "{limit} at a time: it comes to an end");
+        assert!(limit > 1 || pages == 4, "{pages}: nobody is looked at for whom nothing waits");
         let mut expected = vec![waits.merchant, waits_too.merchant];
         expected.sort();
         found.sort();

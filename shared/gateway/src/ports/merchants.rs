@@ -53,12 +53,12 @@ pub struct WebhookEndpoint {
     pub updated_at: Timestamp,
 }
 
-/// Endpoints that deliveries wait for though nothing keeps them, among some.
+/// Merchants whose endpoint deliveries wait for though nothing keeps them, among some.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WaitedFor {
     /// Whose.
     pub waited_for: Vec<MerchantId>,
-    /// Where to go on; `None`: that was the last endpoint.
+    /// Where to go on; `None`: that was the last merchant.
     pub next: Option<MerchantId>,
 }
 
@@ -88,8 +88,8 @@ pub trait Endpoints: Send + Sync + 'static {
     /// somebody else was faster; nothing was written.
     async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<bool, StoreError>;
 
-    /// Looks at `limit` endpoints at most, behind `after` in the order of their merchants: those that are not paused and
-    /// for which deliveries wait all the same.
+    /// Looks at `limit` merchants at most for whom deliveries wait, behind `after` in their order, and at nobody else: those
+    /// whose endpoint is there and not paused.
     async fn waited_for(&self, after: Option<MerchantId>, limit: u32) -> Result<WaitedFor, StoreError>;
 
     /// Makes at most `limit` deliveries due at `at` that wait for the merchant's endpoint. Returns how many.

@@ -128,23 +128,26 @@ fn put_secrets_before(connection: &Connection, endpoint: &WebhookEndpoint) -> Re
     Ok(())
 }
 
-/// Endpoints behind `after` that are not paused and for which deliveries wait.
+/// Merchants behind `after` for whom deliveries wait though their endpoint is there and not paused. The index holds only
+/// what waits: it leaps from one merchant to the next, whatever waits for each and however many have an endpoint.
 pub(super) fn waited_for(connection: &Connection, after: Option<MerchantId>, limit: u32) -> Result<WaitedFor> {
     let mut find = connection.prepare_cached(
-        "SELECT merchant_id, paused_at IS NULL AND EXISTS (
-            SELECT 1 FROM deliveries INDEXED BY deliveries_waiting
-            WHERE deliveries.merchant_id = endpoint.merchant_id AND waits_for_endpoint = 1)
-         FROM webhook_endpoints AS endpoint WHERE merchant_id > ?1 ORDER BY merchant_id LIMIT ?2",
+        "SELECT merchant_id FROM deliveries INDEXED BY deliveries_waiting
+         WHERE waits_for_endpoint = 1 AND merchant_id > ?1 ORDER BY merchant_id LIMIT 1",
     )?;
-    let after = after.map(|after| after.to_string()).unwrap_or_default();
-    let seen: Vec<(MerchantId, bool)> = find
-        .query_map(params![after, limit], |row| Ok((row.get::<_, Text<_>>(0)?.0, row.get(1)?)))?
-        .collect::<Result<_>>()?;
-    let next = seen.last().filter(|_| seen.len() == limit as usize).map(|(merchant, _)| *merchant);
-    Ok(WaitedFor {
-        waited_for: seen.into_iter().filter_map(|(merchant, waits)| waits.then_some(merchant)).collect(),
-        next,
-    })
+    let mut is_set = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE merchant_id = ?1 AND paused_at IS NULL)",
+    )?;
+    let mut page = WaitedFor { waited_for: Vec::new(), next: after };
+    for _ in 0..limit {
+        let behind = page.next.map(|merchant| merchant.to_string()).unwrap_or_default();
+        page.next = find.query_row([behind], |row| Ok(row.get::<_, Text<_>>(0)?.0)).optional()?;
+        let Some(merchant) = page.next else { break };
+        if is_set.query_row([Text(merchant)], |row| row.get(0))? {
+            page.waited_for.push(merchant);
+        }
+    }
+    Ok(page)
 }
 
 fn read_merchant(row: &Row<'_>, first: usize) -> Result<Merchant> {
