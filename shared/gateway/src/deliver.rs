@@ -23,6 +23,8 @@ use crate::{
 pub(crate) const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A secret that does not open is a fault of ours: the merchant's schedule does not pay for it.
 const OUR_FAULT_PUTS_OFF: Duration = Duration::from_secs(10 * 60);
+/// Nor for a moment in which more is under way here than there is room for.
+const BUSY_PUTS_OFF: Duration = Duration::from_secs(30);
 /// What Pub/Sub gave up becomes due again after this (rule 19).
 const GIVEN_UP_DUE_AFTER: Duration = Duration::from_secs(60);
 /// "Gone": the endpoint wants nothing more.
@@ -106,9 +108,16 @@ impl Gateway {
             Turn::Later(wait) => return self.put_off(&delivery, wait.mul_f64(0.75 + 0.5 * self.jitter())).await,
         };
         let sent = self.send_webhook(&delivery, &endpoint.url, &body, &secrets).await;
-        if sent.cannot_sign {
-            tracing::error!(merchant = %endpoint.merchant, "an endpoint's secret opens and does not sign");
-            return self.put_off(&delivery, OUR_FAULT_PUTS_OFF).await;
+        match sent.not_sent {
+            Some(SendError::Secret) => {
+                tracing::error!(merchant = %endpoint.merchant, "an endpoint's secret opens and does not sign");
+                return self.put_off(&delivery, OUR_FAULT_PUTS_OFF).await;
+            }
+            Some(_) => {
+                tracing::warn!("too many names are looked up for a delivery to be sent; it is put off");
+                return self.put_off(&delivery, BUSY_PUTS_OFF).await;
+            }
+            None => {}
         }
         in_flight.ended(sent.ended(), self.now());
         self.ports.fail_points.pass(FailPoint::AfterWebhook);
@@ -164,7 +173,8 @@ impl Gateway {
             error: answer.err().as_ref().map(SendError::to_string),
             duration: self.ports.time.monotonic().saturating_sub(started),
         };
-        MadeTry { tried, attempt, cannot_sign: answer == Err(SendError::Secret) }
+        let not_sent = answer.err().filter(|error| matches!(error, SendError::Secret | SendError::Busy));
+        MadeTry { tried, attempt, not_sent }
     }
 
     async fn record(
@@ -254,8 +264,8 @@ impl Gateway {
 struct MadeTry {
     tried: Tried,
     attempt: DeliveryAttempt,
-    /// Nothing was sent, because of a secret of ours.
-    cannot_sign: bool,
+    /// Nothing was sent, for a reason of ours.
+    not_sent: Option<SendError>,
 }
 
 impl MadeTry {

@@ -64,6 +64,9 @@ impl Connector {
                 vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
             }
             TargetHost::Name(name) => self.resolver.resolve(name).await.map_err(|error| {
+                if error.kind() == io::ErrorKind::ResourceBusy {
+                    return SendError::Busy;
+                }
                 tracing::debug!(origin = target.origin, %error, "a webhook's host was not found");
                 SendError::HostNotFound
             })?,

@@ -10,6 +10,7 @@
 mod addresses;
 mod connect;
 mod connection;
+mod lookups;
 mod network;
 mod policy;
 mod pool;

@@ -41,7 +41,7 @@ impl HttpWebhookSender {
     pub fn new(policy: AddressPolicy, time: Arc<dyn Time>) -> Self {
         let connector = Connector {
             policy,
-            resolver: Arc::new(SystemResolver::new()),
+            resolver: Arc::new(SystemResolver::new(Arc::clone(&time))),
             dialer: Arc::new(SystemDialer),
             time,
             roots: None,

@@ -1525,6 +1525,23 @@ async fn our_own_fault_is_an_error_in_the_log_and_no_secret_or_body_ever_stands_
 }
 
 #[tokio::test]
+async fn a_gateway_that_is_too_busy_to_send_puts_off_and_costs_no_try() {
+    let world = World::with_endpoint().await;
+    let payment = world.payment().await;
+    let due = world.line.only();
+    world.servers.always(Sent { answer: Err(SendError::Busy), retry_after: None });
+    for _ in 0..20 {
+        assert_eq!(world.deliver(due).await, DeliveryOutcome::PutOff);
+        let (delivery, attempts) = world.first(&payment).await;
+        assert_eq!((delivery.status, delivery.tries, attempts.len()), (DeliveryStatus::Pending, 0, 0));
+        assert_eq!(delivery.next_attempt_at, Some(world.time.now() + Duration::from_secs(30)));
+        world.later(Duration::from_secs(30));
+    }
+    world.servers.always(status(200));
+    assert_eq!(world.deliver(due).await, DeliveryOutcome::Delivered, "nor does the endpoint count as dead");
+}
+
+#[tokio::test]
 async fn a_secret_that_opens_and_does_not_sign_is_our_fault_and_costs_no_try() {
     let world = World::with_endpoint().await;
     let payment = world.payment().await;

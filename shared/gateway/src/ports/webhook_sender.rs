@@ -17,7 +17,7 @@ pub struct Webhook<'a> {
     pub at: Timestamp,
     /// The body, byte for byte.
     pub body: &'a str,
-    /// Every secret that signs (`whsec_…`): two while one replaces the other.
+    /// Every secret that signs (`whsec_…`): several while one replaces another.
     pub secrets: &'a [Zeroizing<String>],
     /// For connecting, sending and the answer's head (contract: 10 s).
     pub timeout: Duration,
@@ -53,6 +53,9 @@ pub enum SendError {
     /// The connection broke, or what came is no HTTP.
     #[error("the connection broke before the answer")]
     Broken,
+    /// Too much is under way here: nobody was asked or told anything.
+    #[error("the gateway is busy")]
+    Busy,
     /// A stored secret does not sign.
     #[error("the endpoint's secret cannot be used")]
     Secret,

@@ -174,6 +174,22 @@ async fn a_dns_that_does_not_answer_counts_against_the_same_time() {
     assert_eq!(send_signed(&sender, URL, &[SECRET], SHORT).await.answer, Err(SendError::TimedOut));
 }
 
+/// A resolver that has too much to do.
+struct Busy;
+
+#[async_trait]
+impl Resolve for Busy {
+    async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_there_is_no_room_to_look_up_is_not_held_against_its_owner() {
+    let sender = sender(AddressPolicy::production()).with_resolver(Arc::new(Busy));
+    assert_eq!(send(&sender, URL).await.answer, Err(SendError::Busy));
+}
+
 #[tokio::test]
 async fn an_endpoint_that_hangs_up_during_the_handshake_agreed_on_no_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
