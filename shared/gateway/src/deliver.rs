@@ -237,7 +237,7 @@ impl Gateway {
     }
 
     /// For whoever subscribes to the dead-letter topic. No due row brings it back, so it is waited for: where it fails, the
-    /// message of the last try comes again.
+    /// message of the last try comes again. What the queue loses after that is not said: the status in the store tells it.
     async fn say_dead_lettered(&self, delivery: &Delivery) -> Result<(), Error> {
         let (merchant, payment, sequence) = (delivery.merchant, delivery.payment, delivery.sequence);
         let due = DeliveryDue { merchant, payment, sequence, attempt: delivery.attempts };

@@ -11,7 +11,7 @@ use std::{
 
 use tollgate_domain::{MerchantId, Timestamp};
 
-/// So many tries in a row without an answer, with no success between, and an endpoint counts as dead.
+/// So many tries in a row without an answer, or without one soon, and an endpoint counts as dead.
 const DEAD_AFTER: u32 = 10;
 /// An answer that comes later than this keeps others waiting as much as none.
 const SOON: Duration = Duration::from_secs(3);
@@ -35,7 +35,7 @@ pub(crate) struct EndpointHealth(Mutex<HashMap<MerchantId, Health>>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Health {
-    /// Tries in a row without an answer.
+    /// Tries in a row without an answer, or without one soon.
     silent: u32,
     in_flight: u32,
     taken: f64,
@@ -88,7 +88,8 @@ impl InFlight<'_> {
             health.fade(now);
             match how {
                 Ended::Taken => (health.silent, health.taken) = (0, health.taken + 1.0),
-                Ended::Refused => health.failed += 1.0,
+                // It answers again: its schedule is worth more to the merchant than the few places that it may take.
+                Ended::Refused => (health.silent, health.failed) = (0, health.failed + 1.0),
                 Ended::Silent => {
                     (health.silent, health.failed) = (health.silent.saturating_add(1), health.failed + 1.0);
                 }
@@ -228,6 +229,18 @@ mod tests {
         assert_eq!(wait(&health, merchant(1)), Duration::ZERO, "its schedule is kept to the letter");
         end(&health, merchant(1), Ended::of(false, true, Duration::from_secs(9)), DEAD_AFTER);
         assert_eq!(wait(&health, merchant(1)), PROBE_EVERY, "a no that takes so long holds up as much as silence");
+    }
+
+    #[test]
+    fn an_answer_at_once_brings_an_endpoint_back_to_life_even_if_it_is_a_no() {
+        let health = EndpointHealth::default();
+        end(&health, merchant(1), Ended::Silent, DEAD_AFTER);
+        end(&health, merchant(1), Ended::Refused, 1);
+        assert_eq!(wait(&health, merchant(1)), Duration::ZERO);
+        end(&health, merchant(1), Ended::Silent, DEAD_AFTER - 1);
+        end(&health, merchant(1), Ended::Refused, 1);
+        end(&health, merchant(1), Ended::Silent, DEAD_AFTER - 1);
+        assert_eq!(wait(&health, merchant(1)), Duration::ZERO, "ten in a row, and not ten in all");
     }
 
     #[test]

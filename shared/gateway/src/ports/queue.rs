@@ -1,7 +1,7 @@
 //! The queue between functions: small messages that say what is due, never the thing itself.
 //!
-//! The store's due rows are the outbox (rule 18): a message that is lost costs a minute, and one that comes twice does
-//! nothing twice. So publishing may fail without anything being lost.
+//! The store's due rows are the outbox (rule 18): a delivery's message that is lost costs 90 seconds at most, and one that
+//! comes twice does nothing twice. So publishing may fail without a delivery being lost.
 
 use async_trait::async_trait;
 use tollgate_domain::{MerchantId, PaymentId};

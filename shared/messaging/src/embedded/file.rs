@@ -1,8 +1,10 @@
 //! The queue's file: its connection and its schema.
 //!
 //! A commit is in the operating system's hands when it returns and does not wait for the disk: it survives the death of
-//! the process, however it dies. A power loss may take the last messages; the store's due rows, which are on disk, bring
-//! those back within a minute (rule 18). Must not know: what the tables mean.
+//! the process, however it dies. A power loss may take the last messages. The store's due rows, which are on disk, bring
+//! back what is to be delivered: within a minute for a first try, within 90 seconds for a later one (rule 18). That an
+//! event was given up has no such row: it is then not said, and only the delivery's status tells it. Must not know: what
+//! the tables mean.
 
 use std::{path::Path, time::Duration};
 
