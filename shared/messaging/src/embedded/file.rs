@@ -51,7 +51,8 @@ pub(super) fn connect(path: Option<&Path>) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     }
-    connection.pragma_update(None, "synchronous", "OFF")?;
+    // The disk is waited for only when the log is folded back: a power loss may take the last messages, and never the file.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     migrate(&mut connection)?;
     Ok(connection)
 }
