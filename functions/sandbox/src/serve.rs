@@ -404,7 +404,7 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
     });
     let webhook_limits =
         RequestLimits { body_bytes: tollgate_provider_webhooks::BODY_AT_MOST, ..RequestLimits::default() };
-    let health = Health::new("sandbox", &system.system, vec![parts.store_check()]).router();
+    let health = Health::new("sandbox", &system.system, vec![parts.store_check(), parts.queue_check()]).router();
     let delivery =
         tollgate_webhook_delivery::router(WebhookDelivery { gateway: parts.gateway.clone() }, InternalCallers::Nobody);
     let settlement = tollgate_settlement::router(parts.gateway.clone(), InternalCallers::Nobody);

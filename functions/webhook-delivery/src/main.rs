@@ -15,10 +15,10 @@ async fn main() -> ExitCode {
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
         let consumer = embedded::consumer(&parts, system, DeliveryHandler::new(parts.gateway.clone()));
         let job = scheduled(&parts.gateway).in_background(system.time.clone());
-        let ready = parts.store_check();
+        let (store, queue) = (parts.store_check(), parts.queue_check());
         let routes = router(WebhookDelivery { gateway: parts.gateway }, InternalCallers::Nobody);
-        let function = Function::new(routes).deadline("/jobs/deliveries", JOB_DEADLINE).ready_when(ready);
-        Ok(function.beside([consumer, job]))
+        let function = Function::new(routes).deadline("/jobs/deliveries", JOB_DEADLINE);
+        Ok(function.ready_when(store).ready_when(queue).beside([consumer, job]))
     })
     .await
 }

@@ -126,6 +126,16 @@ impl Parts {
             async move { Ok(store.ping().await?) }
         })
     }
+
+    /// Ready when the queue's writer is alive: for whoever delivers. (Who only publishes can do without: what is due is
+    /// found by itself.)
+    pub fn queue_check(&self) -> Check {
+        let queue = self.queue.clone();
+        Check::new("queue", move || {
+            let queue = queue.clone();
+            async move { Ok(queue.standing().await.map(drop)?) }
+        })
+    }
 }
 
 /// The queue's file is beside the store's. (One that nobody keeps is in memory.)
