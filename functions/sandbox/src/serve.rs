@@ -306,6 +306,11 @@ fn start_clock(system: &SandboxSystem, mode: ClockMode, file: &Path) -> anyhow::
         }
         Err(_) => None,
     };
+    if let (Some(kept), Some(from)) = (kept, from)
+        && kept != from
+    {
+        tracing::warn!("these data know their time: the clock stands at {kept}, and not at {from}");
+    }
     let now = system.time.set(Some(kept.or(from).unwrap_or_else(|| system.time.now())));
     write_whole(file, now.to_string().as_bytes())
 }

@@ -71,7 +71,6 @@ impl Gateway {
             let secret = self.new_secret();
             let sealed = self.seal(merchant, &secret)?;
             let now = self.now();
-            endpoint.sealed_previous.retain(|(_, until)| now < *until);
             if let Some((_, until)) = endpoint.sealed_previous.get(OLD_SECRETS_AT_MOST - 1) {
                 let retry_after = Duration::try_from(until.duration_since(now)).unwrap_or_default();
                 return Err(Error::TooManySecrets { retry_after });
@@ -108,7 +107,7 @@ impl Gateway {
                 Some(endpoint) if changed.is_in(&endpoint) => {
                     return Ok(EndpointChanged { endpoint, secret: changed.secret });
                 }
-                present => before = present,
+                present => before = present.map(|endpoint| self.still_signing(endpoint)),
             }
         }
         Err(Error::Internal)
@@ -141,7 +140,15 @@ impl Gateway {
 
     async fn load_endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, Error> {
         let endpoint = self.ports.stores.endpoints.endpoint(merchant);
-        Ok(self.within_store_time(self.settings.store_timeout, endpoint).await?)
+        let endpoint = self.within_store_time(self.settings.store_timeout, endpoint).await?;
+        Ok(endpoint.map(|endpoint| self.still_signing(endpoint)))
+    }
+
+    /// Without the secrets whose day is over: they are shown to nobody, and gone with the next change.
+    fn still_signing(&self, mut endpoint: WebhookEndpoint) -> WebhookEndpoint {
+        let now = self.now();
+        endpoint.sealed_previous.retain(|(_, until)| now < *until);
+        endpoint
     }
 
     pub(crate) async fn put_endpoint(&self, endpoint: &WebhookEndpoint) -> Result<bool, Error> {

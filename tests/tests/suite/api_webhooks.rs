@@ -248,6 +248,8 @@ async fn a_secret_is_shown_once_and_signs_what_comes_then() {
     world.advance(24 * 3600).await;
     let (signed, [new, _]) = signatures().await;
     assert_eq!(signed, [new], "for a day");
+    let shown = world.send(world.get(ENDPOINT)).await.expect(200).json();
+    assert_eq!(shown["previous_secret_until"], Value::Null);
     // Another merchant's rotation changes nothing here, and one without an endpoint has nothing to rotate.
     let theirs = world.post_nothing(ROTATE).with("x-api-key", &world.other_api_key);
     world.send(theirs).await.expect(200);
