@@ -50,7 +50,7 @@ impl Stage {
 
     /// Its clock stands at the present, so that what knows the real time alone can go on with its data.
     pub async fn at_the_present() -> Self {
-        Self::start_with(ClockMode::Simulated { from: None }, &[]).await
+        Self::start_with(ClockMode::KEPT, &[]).await
     }
 
     async fn start_with(clock: ClockMode, environment: &[(&'static str, &'static str)]) -> Self {
@@ -68,6 +68,7 @@ impl Stage {
         let program = program("tollgate-sandbox");
         let (data, url) = (self.data(), &self.providers.url);
         self.sandbox = Some(Process::sandbox(&program, &data, url, self.clock, &self.environment).await.unwrap());
+        self.clock = ClockMode::KEPT;
     }
 
     /// SIGKILL to the sandbox.

@@ -70,6 +70,8 @@ pub enum ClockMode {
 impl ClockMode {
     /// Stands at noon in Tokyo, always of the same day: no settlement comes into a play by the hour at which it is played.
     pub const NOON: Self = Self::Simulated { from: Some(Timestamp::constant(1_799_982_000, 0)) };
+    /// Stands where it stood.
+    pub const KEPT: Self = Self::Simulated { from: None };
 }
 
 impl std::str::FromStr for ClockMode {

@@ -282,6 +282,27 @@ async fn refunds_of_one_payment_in_several_chunks_are_all_taken_off_by_one_settl
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_with_several_refunds_that_cannot_be_read_is_set_aside_however_they_fall_into_chunks() {
+    for chunk in [1, 10] {
+        let till = Till::new().await;
+        let payments = till.capture_many(&till.samples, 2).await;
+        till.night();
+        till.settle().await;
+        till.hours(1);
+        for payment in [&payments[0], &payments[0], &payments[1]] {
+            till.refund(&till.samples, payment, 5).await;
+        }
+        till.tamper(&format!("UPDATE payments SET details = '{{' WHERE id = '{}'", payments[0].id));
+        till.night();
+        let (report, settlement) = run(&till.gateway_with(chunk, Arc::new(NoFailPoints))).await.unwrap();
+        assert_eq!((settlement.status, settlement.counts.refunds), (SettlementStatus::Completed, 1));
+        assert_eq!(report.could_not.get("unreadable"), Some(&2), "each refund is counted");
+        let kept = "SELECT count(*) FROM settlement_set_aside WHERE reason = 'unreadable'";
+        assert_eq!(till.number(kept), 1, "and the payment is named once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refunds_are_taken_off_and_a_late_failure_is_given_back_by_the_next_settlement() {
     let till = Till::new().await;
     let payments = till.capture_many(&till.samples, 2).await;

@@ -81,6 +81,7 @@ pub(crate) struct Stage {
     program: PathBuf,
     folder: TempDir,
     providers: Process,
+    clock: ClockMode,
     sandbox: Option<Process>,
 }
 
@@ -90,7 +91,7 @@ impl Stage {
         let program = std::env::current_exe().context("the program does not know itself")?;
         let folder = tempfile::tempdir()?;
         let providers = Process::providers(&program, &folder.path().join("providers")).await?;
-        let mut stage = Self { program, folder, providers, sandbox: None };
+        let mut stage = Self { program, folder, providers, clock: ClockMode::NOON, sandbox: None };
         stage.restart().await?;
         Ok(stage)
     }
@@ -98,7 +99,8 @@ impl Stage {
     /// Starts the sandbox again on the same data.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         let data = self.folder.path().join("sandbox");
-        self.sandbox = Some(Process::sandbox(&self.program, &data, &self.providers.url, ClockMode::NOON, &[]).await?);
+        self.sandbox = Some(Process::sandbox(&self.program, &data, &self.providers.url, self.clock, &[]).await?);
+        self.clock = ClockMode::KEPT;
         Ok(())
     }
 

@@ -125,7 +125,7 @@ fn copy_captured(database: &Database, payments: u64) -> Result<()> {
         transaction.commit()?;
         written = until;
     }
-    // The copies have counters of their own; what the process counts is not of them.
+    // What is measured begins with an empty log.
     database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }
