@@ -9,8 +9,7 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 use tollgate_domain::{Currency, KeyHash, Money};
-
-use super::{names::Named, record::Kept};
+use tollgate_store_records::{Kept, Named};
 
 fn unreadable(text: impl Into<String>) -> FromSqlError {
     FromSqlError::Other(text.into().into())

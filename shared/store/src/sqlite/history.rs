@@ -6,11 +6,9 @@ use rusqlite::{
 };
 use tollgate_domain::{ChangeId, PaymentId, Transition};
 use tollgate_gateway::records::{Cause, History};
+use tollgate_store_records::{transitions_from_text, transitions_to_text};
 
-use super::{
-    columns::{Count, Micros, Name, Text},
-    names::Named,
-};
+use super::columns::{Count, Micros, Name, Text};
 
 /// Which change made this version.
 pub(super) fn made_by(connection: &Connection, payment: PaymentId, version: u64) -> Result<Option<ChangeId>> {
@@ -67,30 +65,18 @@ fn read(row: &Row<'_>) -> Result<History> {
 
 fn cause(row: &Row<'_>) -> Result<Cause> {
     let name: String = row.get("cause")?;
-    let subject = || row.get("cause_subject");
-    Ok(match name.as_str() {
-        "merchant_request" => Cause::Merchant,
-        "provider_answer" => Cause::ProviderAnswer,
-        "provider_event" => Cause::ProviderEvent(subject()?),
-        "look_up" => Cause::LookUp,
-        "payer_return" => Cause::Payer,
-        "job" => Cause::Job(subject()?),
-        unknown => {
-            let index = row.as_ref().column_index("cause")?;
-            let error = format!("no cause is named {unknown:?}");
-            return Err(rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, error.into()));
-        }
+    tollgate_store_records::cause(&name, row.get("cause_subject")?).ok_or_else(|| {
+        let index = row.as_ref().column_index("cause").unwrap_or_default();
+        let error = format!("no cause is named {name:?}");
+        rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, error.into())
     })
 }
 
-/// `>PENDING`, or `PENDING>AUTHORIZED AUTHORIZED>CAPTURED`, or nothing.
 struct TransitionsToSql<'a>(&'a [Transition]);
 
 impl ToSql for TransitionsToSql<'_> {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        let arrows: Vec<String> =
-            self.0.iter().map(|step| format!("{}>{}", step.from.map_or("", Named::name), step.to.name())).collect();
-        Ok(arrows.join(" ").into())
+        Ok(transitions_to_text(self.0).into())
     }
 }
 
@@ -99,13 +85,8 @@ struct Transitions(Vec<Transition>);
 impl FromSql for Transitions {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let text = value.as_str()?;
-        let arrows: Option<Vec<Transition>> = text.split_whitespace().map(arrow).collect();
-        arrows.map(Self).ok_or_else(|| FromSqlError::Other(format!("no changes of status: {text:?}").into()))
+        transitions_from_text(text)
+            .map(Self)
+            .ok_or_else(|| FromSqlError::Other(format!("no changes of status: {text:?}").into()))
     }
-}
-
-fn arrow(text: &str) -> Option<Transition> {
-    let (from, to) = text.split_once('>')?;
-    let from = if from.is_empty() { None } else { Some(Named::named(from)?) };
-    Some(Transition { from, to: Named::named(to)? })
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use tollgate_domain::{KeyHash, Money};
 
-use crate::sqlite::names::Named;
+use crate::Named;
 
 /// Anything with one text form.
 pub(super) mod text {

@@ -7,7 +7,7 @@ use tollgate_domain::{
 };
 
 /// A choice that is kept by name.
-pub(super) trait Named: Copy {
+pub trait Named: Copy {
     /// The name in the row.
     fn name(self) -> &'static str;
     /// The choice of this name.

@@ -19,7 +19,7 @@ mod values;
 use values::{digest_or_none, micros, micros_or_none, money, name, text, text_or_none};
 
 /// A value that is kept as JSON.
-pub(super) trait Kept: Sized {
+pub trait Kept: Sized {
     /// Its JSON.
     fn to_json(&self) -> serde_json::Result<String>;
     /// Read back.

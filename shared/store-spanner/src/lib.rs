@@ -1,0 +1,78 @@
+//! The store of payments on Cloud Spanner: what several functions on many machines share.
+//!
+//! It persists what the gateway decided and decides nothing. A change set is one commit of mutations with inserts as guards, so
+//! no read and no lock stand before it (rule 13); what must be compared first is a short transaction of two round trips.
+//! Each table has a file of its own. This file opens the store; `ports.rs` holds what the gateway asks of it.
+//!
+//! Must not know: what a payment may do, HTTP, providers.
+
+mod agenda;
+mod audit;
+mod calls;
+mod cells;
+mod change_set;
+mod commit;
+mod connection;
+mod deliveries;
+mod error;
+mod events;
+mod history;
+mod idempotency;
+mod jobs;
+mod measure;
+mod merchants;
+mod merged;
+pub mod migrations;
+mod operations;
+mod options;
+mod payments;
+mod ports;
+mod postings;
+mod reading;
+mod received_events;
+mod references;
+mod refunds;
+mod rows;
+mod settlement_chunks;
+mod settlement_lines;
+mod settlement_ports;
+mod settlements;
+mod shards;
+mod timeline;
+mod transactions;
+
+use std::sync::Arc;
+
+use tollgate_gateway::ports::Time;
+
+pub use change_set::{MUTATIONS_AT_MOST, mutations_of};
+pub use error::SpannerUnreachable;
+pub use measure::Counts;
+pub use options::{DatabaseName, NotADatabase, Options};
+
+use connection::Connection;
+use measure::Counters;
+
+/// Payments and all that belongs to them, in one Spanner database.
+///
+/// It connects when it is first used, and again whenever that failed: a database that is away makes calls fail, not the
+/// process.
+pub struct SpannerStore {
+    connection: Connection,
+    options: Arc<Options>,
+    time: Arc<dyn Time>,
+    counters: Counters,
+}
+
+impl SpannerStore {
+    /// A store on the database that `options` name. Nothing is connected yet.
+    pub fn new(options: Options, time: Arc<dyn Time>) -> Self {
+        let connection = Connection::new(&options, Arc::clone(&time));
+        Self { connection, options: Arc::new(options), time, counters: Counters::default() }
+    }
+
+    /// How often this store was used since it was made: lets a test count what a use-case costs.
+    pub fn counts(&self) -> Counts {
+        self.counters.now()
+    }
+}

@@ -1,0 +1,72 @@
+//! Reading an index that has a shard in front, in the order of what comes behind it: a page of each shard, merged, and the
+//! next page of a shard only once its first is used up.
+
+use std::collections::VecDeque;
+
+use crate::{cells::Row, error::Result, reading::Reader, rows::Asked};
+
+/// One shard's rows that were read and not yet taken.
+struct Line<K> {
+    ahead: VecDeque<(K, Row)>,
+    /// Where its next page begins; `None`: there is none.
+    next: Option<Option<K>>,
+}
+
+/// At most `limit` rows of all `shards` in the order of their keys. `asked` gives the read of one shard behind a key, in that order
+/// and without a limit; `key_of` a row's key. All of it should be read through one snapshot: what is written meanwhile would else
+/// be seen in one shard and missed in another.
+pub(crate) async fn merged<K: Ord + Clone + Send>(
+    reader: &dyn Reader,
+    shards: i64,
+    after: Option<K>,
+    limit: u32,
+    asked: impl Fn(i64, Option<&K>) -> Asked,
+    key_of: impl Fn(&Row) -> Result<K>,
+) -> Result<Vec<(K, Row)>> {
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    // Shards are filled evenly: most need no second page.
+    let page = (limit / u32::try_from(shards).unwrap_or(1) * 2 + 8).min(limit.max(1));
+    let mut lines: Vec<Line<K>> =
+        (0..shards).map(|_| Line { ahead: VecDeque::new(), next: Some(after.clone()) }).collect();
+    let mut taken = Vec::new();
+    while taken.len() < wanted {
+        refill(reader, &mut lines, page, &asked, &key_of).await?;
+        let Some(first) = first_of(&lines) else { break };
+        let Some(row) = lines[first].ahead.pop_front() else { break };
+        taken.push(row);
+    }
+    Ok(taken)
+}
+
+/// Reads on where nothing is ahead and there is more.
+async fn refill<K: Ord + Clone + Send>(
+    reader: &dyn Reader,
+    lines: &mut [Line<K>],
+    page: u32,
+    asked: impl Fn(i64, Option<&K>) -> Asked,
+    key_of: impl Fn(&Row) -> Result<K>,
+) -> Result<()> {
+    let (mut wanted, mut reads) = (Vec::new(), Vec::new());
+    for (shard, line) in (0..).zip(lines.iter_mut()) {
+        if line.ahead.is_empty()
+            && let Some(after) = line.next.take()
+        {
+            wanted.push(line);
+            reads.push(asked(shard, after.as_ref()).limit(page));
+        }
+    }
+    if reads.is_empty() {
+        return Ok(());
+    }
+    for (line, rows) in wanted.into_iter().zip(reader.all(reads).await?) {
+        let is_last = rows.len() < usize::try_from(page).unwrap_or(usize::MAX);
+        line.ahead = rows.into_iter().map(|row| Ok((key_of(&row)?, row))).collect::<Result<_>>()?;
+        line.next = if is_last { None } else { line.ahead.back().map(|(key, _)| Some(key.clone())) };
+    }
+    Ok(())
+}
+
+fn first_of<K: Ord>(lines: &[Line<K>]) -> Option<usize> {
+    let fronts = lines.iter().enumerate().filter_map(|(place, line)| Some((place, &line.ahead.front()?.0)));
+    fronts.min_by(|(_, one), (_, other)| one.cmp(other)).map(|(place, _)| place)
+}
