@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store-records", &["domain", "gateway"]),
     ("store-spanner", &["domain", "gateway", "store-records"]),
     ("messaging", &["domain", "gateway"]),
+    ("messaging-pubsub", &["domain", "gateway", "messaging"]),
     ("providers", &["domain", "gateway"]),
     ("webhooks", &["domain", "gateway"]),
     ("runtime", &["api", "gateway"]),
