@@ -62,9 +62,9 @@ CREATE INDEX IF NOT EXISTS payments_by_merchant
   ON payments (merchant_id, list_shard, created_at DESC, payment_id DESC);
 CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_by_reference
   ON payments (reference_hash, created_at DESC, payment_id DESC);
-CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_due ON payments (shard, due_at) STORING (status);
-CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_truth ON payments (shard, truth_at);
-CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_to_settle ON payments (shard, to_settle_at);
+CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_due ON payments (shard, due_at, payment_id) STORING (status);
+CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_truth ON payments (shard, truth_at, payment_id);
+CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_to_settle ON payments (shard, to_settle_at, payment_id);
 CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_in_review ON payments (shard, review_since);
 
 -- One row per version: the guard of every commit, the timeline and the audit trail.
@@ -130,7 +130,7 @@ CREATE TABLE IF NOT EXISTS events (
 ) PRIMARY KEY (payment_id, sequence), INTERLEAVE IN PARENT payments ON DELETE NO ACTION;
 
 CREATE UNIQUE INDEX IF NOT EXISTS events_by_id ON events (event_id);
-CREATE INDEX IF NOT EXISTS events_by_merchant ON events (merchant_id, feed_shard, committed_at);
+CREATE INDEX IF NOT EXISTS events_by_merchant ON events (merchant_id, feed_shard, committed_at, payment_id, sequence);
 
 -- The ledger: debits above zero, credits below, so that every change sums to zero per currency.
 CREATE TABLE IF NOT EXISTS postings (
@@ -186,7 +186,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
   CONSTRAINT deliveries_shard CHECK (shard BETWEEN 0 AND 63),
   CONSTRAINT deliveries_status CHECK (status IN ('PENDING', 'DELIVERED', 'RETRYING', 'DEAD_LETTERED')),
   CONSTRAINT deliveries_counters CHECK (attempts >= 0 AND tries >= 0),
-  CONSTRAINT deliveries_due CHECK (
+  CONSTRAINT deliveries_next_attempt CHECK (
     next_attempt_at IS NULL OR (status IN ('PENDING', 'RETRYING') AND NOT waits_for_endpoint)),
 ) PRIMARY KEY (payment_id, sequence), INTERLEAVE IN PARENT payments ON DELETE NO ACTION;
 

@@ -69,27 +69,29 @@ pub(crate) fn weight(writes: &[Counted]) -> usize {
 
 /// An index, with what writes to it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Index {
-    pub(crate) table: &'static str,
-    pub(crate) name: &'static str,
-    /// How many cells an entry has, the table's own key aside.
-    pub(crate) cells: usize,
+pub struct Index {
+    /// The table.
+    pub table: &'static str,
+    /// The index.
+    pub name: &'static str,
+    /// How many columns it states: those of its key and those stored with it.
+    pub cells: usize,
     /// Writing one of these columns writes an entry.
-    pub(crate) follows: &'static [&'static str],
+    pub follows: &'static [&'static str],
 }
 
 /// All indexes of the schema: a test holds them against the database.
-pub(crate) const INDEXES: &[Index] = &[
+pub const INDEXES: &[Index] = &[
     index("payments", "payments_by_merchant", 4, &["merchant_id", "shard", "created_at"]),
     index("payments", "payments_by_reference", 3, &["reference_hash", "created_at"]),
-    index("payments", "payments_due", 3, &["shard", "due_at", "status"]),
-    index("payments", "payments_truth", 2, &["shard", "truth_at"]),
-    index("payments", "payments_to_settle", 2, &["shard", "status", "captured_at"]),
+    index("payments", "payments_due", 4, &["shard", "due_at", "status"]),
+    index("payments", "payments_truth", 3, &["shard", "truth_at"]),
+    index("payments", "payments_to_settle", 3, &["shard", "status", "captured_at"]),
     index("payments", "payments_in_review", 2, &["shard", "review_since"]),
     index("refunds", "refunds_by_id", 1, &["refund_id"]),
     index("refunds", "refunds_to_settle", 3, &["shard", "to_settle_at", "refund_id"]),
     index("events", "events_by_id", 1, &["event_id"]),
-    index("events", "events_by_merchant", 3, &["merchant_id", "feed_shard", "committed_at"]),
+    index("events", "events_by_merchant", 5, &["merchant_id", "feed_shard", "committed_at"]),
     index("deliveries", "deliveries_due", 2, &["shard", "next_attempt_at"]),
     index("deliveries", "deliveries_waiting", 1, &["merchant_id", "waits_for_endpoint"]),
     index("provider_events", "provider_events_by_payment", 1, &["payment_id"]),

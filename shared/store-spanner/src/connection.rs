@@ -13,7 +13,10 @@ use std::{
 };
 
 use google_cloud_gax::options::RequestOptions;
-use google_cloud_spanner::client::{DatabaseClient, Spanner};
+use google_cloud_spanner::{
+    builder::SpannerBuilder,
+    client::{DatabaseClient, Spanner},
+};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tollgate_gateway::ports::Time;
 
@@ -31,6 +34,7 @@ const CONNECT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How one gets a client.
 pub(crate) struct Connection {
     database: String,
+    emulator: Option<String>,
     connect_timeout: Duration,
     time: Arc<dyn Time>,
     state: AsyncMutex<State>,
@@ -72,6 +76,7 @@ impl Connection {
         };
         Self {
             database: options.database.to_string(),
+            emulator: options.emulator.clone(),
             connect_timeout: options.attempt_timeout,
             time,
             state: AsyncMutex::default(),
@@ -112,10 +117,10 @@ impl Connection {
     }
 
     async fn connect(&self) -> std::result::Result<Connected, SpannerUnreachable> {
-        let spanner = self.in_time(async { Spanner::builder().build().await.map_err(|error| unreachable(&error)) });
-        let spanner = spanner.await?;
+        let build = async { builder(self.emulator.as_deref()).build().await.map_err(|error| unreachable(&error)) };
+        let spanner = self.in_time(build).await?;
         let client = self.open(&spanner).await?;
-        if std::env::var_os("SPANNER_EMULATOR_HOST").is_none() {
+        if self.emulator.is_none() {
             return Ok(Connected::Shared(client));
         }
         self.pool.give_back(client);
@@ -154,6 +159,15 @@ impl Connection {
         };
         measure::sessions(self.pool.in_use.fetch_add(1, Ordering::Relaxed) + 1);
         Ok(Leased { client: Some(client), back_to: Some((Arc::clone(&self.pool), permit)) })
+    }
+}
+
+/// A client of Spanner itself, or of the emulator at that host.
+pub(crate) fn builder(emulator: Option<&str>) -> SpannerBuilder {
+    match emulator {
+        None => Spanner::builder(),
+        // The scheme says that there is no TLS, and with that no credentials.
+        Some(host) => Spanner::builder().with_endpoint(format!("http://{host}")),
     }
 }
 

@@ -63,29 +63,6 @@ pub(crate) fn code(error: &Error) -> Option<Code> {
     error.status().map(|status| status.code)
 }
 
-/// Whether the same may be tried again: nobody knows whether it happened, or it did not for a reason that passes.
-pub(crate) fn is_passing(error: &Error) -> bool {
-    match code(error) {
-        Some(code) => {
-            matches!(
-                code,
-                Code::Unavailable | Code::DeadlineExceeded | Code::Aborted | Code::ResourceExhausted | Code::Cancelled
-            ) || (code == Code::Internal && is_cut_off(error))
-                || code == Code::Unknown
-        }
-        None => {
-            error.is_transport() || error.is_io() || error.is_connect() || error.is_timeout() || error.is_exhausted()
-        }
-    }
-}
-
-/// HTTP/2's word for a stream that ended early comes as an internal error.
-fn is_cut_off(error: &Error) -> bool {
-    error.status().is_some_and(|status| {
-        ["stream", "RST_STREAM", "h2 protocol", "EOS", "connection"].iter().any(|word| status.message.contains(word))
-    })
-}
-
 fn is_schema_missing(error: &Error) -> bool {
     matches!(code(error), Some(Code::NotFound | Code::InvalidArgument))
         && error.status().is_some_and(|status| {

@@ -45,7 +45,7 @@ use std::sync::Arc;
 
 use tollgate_gateway::ports::Time;
 
-pub use change_set::{MUTATIONS_AT_MOST, mutations_of};
+pub use change_set::{INDEXES, Index, MUTATIONS_AT_MOST, mutations_of};
 pub use error::SpannerUnreachable;
 pub use measure::Counts;
 pub use options::{DatabaseName, NotADatabase, Options};

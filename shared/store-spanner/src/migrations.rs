@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use google_cloud_lro::Poller;
 use google_cloud_spanner::{
-    client::{DatabaseAdmin, DatabaseClient, Spanner},
+    client::{DatabaseAdmin, DatabaseClient},
     mutation::Mutation,
 };
 use sha2::{Digest as _, Sha256};
@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     DatabaseName,
     cells::{Row, commit_time, int, text},
+    connection::builder,
     error::unreachable,
     rows::{Asked, Source, key},
 };
@@ -116,9 +117,15 @@ struct Applied {
 }
 
 /// Brings the database up to this program's schema. Nothing to do is success.
-pub async fn migrate(database: &DatabaseName) -> Result<Migrated, MigrationError> {
-    let spanner = Spanner::builder().build().await.map_err(|error| refused("making a client", &error))?;
-    let admin = spanner.database_admin_builder().build().await.map_err(|error| refused("making a client", &error))?;
+pub async fn migrate(database: &DatabaseName, emulator: Option<&str>) -> Result<Migrated, MigrationError> {
+    let spanner = builder(emulator).build().await.map_err(|error| refused("making a client", &error))?;
+    let admin = spanner.database_admin_builder();
+    let admin = match emulator {
+        // The emulator's REST is on another port: Google's own rule.
+        Some(host) => admin.with_endpoint(format!("http://{}", host.replace(":9010", ":9020"))),
+        None => admin,
+    };
+    let admin = admin.build().await.map_err(|error| refused("making a client", &error))?;
     let run = Run { database, admin };
     run.ddl("making the record of migrations", vec![RECORD.to_owned()]).await?;
     let client = spanner.database_client(database.as_str()).build();

@@ -46,6 +46,8 @@ impl FromStr for DatabaseName {
 pub struct Options {
     /// Which database.
     pub database: DatabaseName,
+    /// Where the emulator is (`127.0.0.1:9010`), where there is one: `SPANNER_EMULATOR_HOST`.
+    pub emulator: Option<String>,
     /// One round trip, at most.
     pub attempt_timeout: Duration,
     /// One operation with all its attempts, at most: lost answers are asked for again and aborted transactions repeated
@@ -56,14 +58,21 @@ pub struct Options {
 }
 
 impl Options {
-    /// The contract's numbers.
+    /// The contract's numbers, on Spanner itself.
     pub fn new(database: DatabaseName) -> Self {
         Self {
             database,
+            emulator: None,
             attempt_timeout: Duration::from_secs(2),
             operation_timeout: Duration::from_secs(5),
             staleness: Duration::from_secs(10),
         }
+    }
+
+    /// On the emulator at `host`, if there is one.
+    #[must_use]
+    pub fn emulator(self, host: Option<String>) -> Self {
+        Self { emulator: host.filter(|host| !host.is_empty()), ..self }
     }
 }
 

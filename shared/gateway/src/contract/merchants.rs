@@ -59,7 +59,7 @@ pub async fn sealed_secrets_come_back_unchanged<S: Subject>(subject: &S) {
     assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint.clone()));
     let before = std::mem::replace(&mut endpoint.sealed_secret, vec![0; 64]);
     // In their order, two of the same time too.
-    endpoint.sealed_previous = vec![(vec![9], Samples::start()), (before, Samples::start()), (vec![1], Timestamp::MIN)];
+    endpoint.sealed_previous = vec![(vec![9], Samples::start()), (before, Samples::start()), (vec![1], Timestamp::UNIX_EPOCH)];
     (endpoint.revision, endpoint.paused_at) = (2, Some(Samples::start()));
     assert!(store.put_endpoint(&endpoint).await.unwrap());
     assert_eq!(store.endpoint(samples.merchant).await.unwrap(), Some(endpoint.clone()));

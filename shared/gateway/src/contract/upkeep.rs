@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Samples, Story, Subject, done, tell};
 use crate::{
-    ports::{Store, store::Upkeep},
+    ports::Store,
     records::{ChangeSet, EVENTS_KEPT_FOR, KEY_BINDS_FOR},
 };
 
@@ -20,11 +20,11 @@ pub async fn released_keys_expire_after_their_time_and_unreleased_ones_never<S: 
     tell(store, &closed).await;
     let key = |story: &Story<'_>| story.sets[0].new_key.as_ref().unwrap().key;
     let until = closed.now + KEY_BINDS_FOR;
-    assert_eq!(store.delete_expired(until, 100).await.unwrap(), 0, "binds until then");
+    assert_eq!(subject.forget(until, 100).await, 0, "binds until then");
     assert!(store.idempotency(key(&closed)).await.unwrap().is_some());
-    assert_eq!(store.delete_expired(until + SECOND, 100).await.unwrap(), 1);
+    assert_eq!(subject.forget(until + SECOND, 100).await, 1);
     assert!(store.idempotency(key(&closed)).await.unwrap().is_none());
-    assert_eq!(store.delete_expired(until + YEARS, 100).await.unwrap(), 0);
+    assert_eq!(subject.forget(until + YEARS, 100).await, 0);
     assert!(store.idempotency(key(&open)).await.unwrap().is_some());
 }
 
@@ -37,8 +37,8 @@ pub async fn taken_events_are_forgotten_after_their_time<S: Subject>(subject: &S
     set.received = Some(samples.event(&story));
     done(subject.store(), &set).await;
     let until = story.now + EVENTS_KEPT_FOR;
-    assert_eq!(subject.store().delete_expired(until, 100).await.unwrap(), 0);
-    assert_eq!(subject.store().delete_expired(until + SECOND, 100).await.unwrap(), 1);
+    assert_eq!(subject.forget(until, 100).await, 0);
+    assert_eq!(subject.forget(until + SECOND, 100).await, 1);
     set.change_id = samples.change_id();
     done(subject.store(), &set).await;
 }
@@ -53,9 +53,9 @@ pub async fn no_more_is_deleted_than_asked_for<S: Subject>(subject: &S) {
         tell(subject.store(), &story).await;
     }
     let later = Samples::start() + YEARS;
-    assert_eq!(subject.store().delete_expired(later, 0).await.unwrap(), 0);
+    assert_eq!(subject.forget(later, 0).await, 0);
     for expected in [4, 4, 2, 0] {
-        assert_eq!(subject.store().delete_expired(later, 4).await.unwrap(), expected);
+        assert_eq!(subject.forget(later, 4).await, expected);
     }
     let contents = subject.contents().await;
     assert_eq!(contents["history"].len(), 10, "history is never pruned");
@@ -66,7 +66,7 @@ pub async fn a_key_can_be_used_again_once_it_is_forgotten<S: Subject>(subject: &
     let samples = Samples::new(63);
     let first = samples.opened().authorized();
     tell(subject.store(), &first).await;
-    subject.store().delete_expired(Samples::start() + YEARS, 100).await.unwrap();
+    subject.forget(Samples::start() + YEARS, 100).await;
     let mut second = samples.opened();
     second.last_mut().new_key.as_mut().unwrap().key = first.sets[0].new_key.as_ref().unwrap().key;
     done(subject.store(), second.last()).await;

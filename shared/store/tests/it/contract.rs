@@ -4,8 +4,8 @@
 mod on_a_file {
     use crate::subject::OnFile;
 
-    async fn fresh() -> OnFile {
-        OnFile::new()
+    async fn fresh() -> Option<OnFile> {
+        Some(OnFile::new())
     }
 
     tollgate_gateway::store_contract!(fresh);
@@ -15,8 +15,8 @@ mod on_a_file {
 mod inline {
     use crate::subject::{OnFile, options};
 
-    async fn fresh() -> OnFile {
-        OnFile::with(options(1).inline().ephemeral())
+    async fn fresh() -> Option<OnFile> {
+        Some(OnFile::with(options(1).inline().ephemeral()))
     }
 
     tollgate_gateway::store_contract!(fresh);
@@ -26,8 +26,8 @@ mod inline {
 mod without_batches {
     use crate::subject::{OnFile, options};
 
-    async fn fresh() -> OnFile {
-        OnFile::with(options(1).batch(1).ephemeral())
+    async fn fresh() -> Option<OnFile> {
+        Some(OnFile::with(options(1).batch(1).ephemeral()))
     }
 
     tollgate_gateway::store_contract!(fresh);

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row, types::ValueRef};
 use tempfile::TempDir;
 use tollgate_domain::{BootId, PaymentId, Timestamp};
-use tollgate_gateway::contract::{EventRow, PostingRow, RefundRow, Subject};
+use tollgate_gateway::{
+    contract::{EventRow, PostingRow, RefundRow, Subject},
+    ports::store::Upkeep,
+};
 use tollgate_store::{Options, SqliteStore};
 
 use crate::clock::Clock;
@@ -100,6 +103,10 @@ impl Subject for OnFile {
                 updated_at: time(row, "updated_at")?,
             })
         })
+    }
+
+    async fn forget(&self, now: Timestamp, limit: u32) -> u32 {
+        self.store.delete_expired(now, limit).await.unwrap()
     }
 }
 

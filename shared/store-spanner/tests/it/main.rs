@@ -1,0 +1,8 @@
+//! The store on the real emulator: the contract that every store keeps, and what is Spanner's own.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod clock;
+mod contract;
+mod raw;
+mod subject;
