@@ -7,12 +7,14 @@
 mod installed;
 mod names;
 mod process;
+mod proxy;
 mod pubsub;
 mod requirement;
 mod rest;
 mod spanner;
 
 pub use names::{fresh_database_name, fresh_name};
+pub use proxy::{Cut, GrpcProxy};
 pub use pubsub::{OwnPubsub, Pubsub, Retry, own_pubsub, pubsub};
 pub use requirement::require;
 pub use spanner::{Database, Spanner, spanner};

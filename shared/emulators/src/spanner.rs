@@ -120,6 +120,17 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Changes the schema, as somebody does by hand.
+    ///
+    /// # Panics
+    /// When the emulator refuses it.
+    pub fn ddl(&self, statement: &str) {
+        let change = json!({"statements": [statement]});
+        rest::must(&self.spanner.rest_host(), "PATCH", &format!("/v1/{}/ddl", self.name), &change);
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         // One that stays does no harm but to memory.

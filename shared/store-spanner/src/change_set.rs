@@ -15,6 +15,9 @@ use crate::{
 /// The most that one commit may carry, by our count (contract: 40,000; Spanner itself allows more).
 pub const MUTATIONS_AT_MOST: usize = 40_000;
 
+/// How many change sets a settlement's chunk may carry here: with their lines and totals they stay below that.
+pub const SETTLEMENT_CHUNK: u32 = 200;
+
 /// What of a set is there already, as its own earlier self or another set left it: it is not written again.
 #[derive(Debug, Default)]
 pub(crate) struct Omitted {

@@ -71,8 +71,8 @@ impl SpannerStore {
             .with_commit_retry_policy(NeverRetry)
             .with_retry_policy(retries(self.options.operation_timeout))
             .build();
-        transaction.write_at_least_once(writes.into_iter().map(|counted| counted.mutation)).await?;
-        Ok(())
+        let mutations = writes.into_iter().map(|counted| counted.mutation);
+        self.in_time(async { Ok(transaction.write_at_least_once(mutations).await.map(drop)?) }).await
     }
 
     /// In the order in which conflicts are reported. Only the first guard of a set can tell that the set is here already: its

@@ -41,16 +41,18 @@ mod shards;
 mod timeline;
 mod transactions;
 
-use std::sync::Arc;
+use std::{future::Future, pin::pin, sync::Arc};
 
+use futures::future::{Either, select};
 use tollgate_gateway::ports::Time;
 
-pub use change_set::{INDEXES, Index, MUTATIONS_AT_MOST, mutations_of};
+pub use change_set::{INDEXES, Index, MUTATIONS_AT_MOST, SETTLEMENT_CHUNK, mutations_of};
 pub use error::SpannerUnreachable;
 pub use measure::Counts;
 pub use options::{DatabaseName, NotADatabase, Options};
 
 use connection::Connection;
+use error::{Result, Trouble};
 use measure::Counters;
 
 /// Payments and all that belongs to them, in one Spanner database.
@@ -74,5 +76,14 @@ impl SpannerStore {
     /// How often this store was used since it was made: lets a test count what a use-case costs.
     pub fn counts(&self) -> Counts {
         self.counters.now()
+    }
+
+    /// What `work` comes to, within the operation's time: whatever the client waits for, nobody waits longer.
+    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let late = self.time.sleep(self.options.operation_timeout);
+        match select(pin!(work), late).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(Trouble::Unreachable(SpannerUnreachable("no answer in time".to_owned()))),
+        }
     }
 }

@@ -7,7 +7,6 @@ use futures::future::try_join_all;
 use google_cloud_gax::retry_policy::RetryPolicyExt;
 use google_cloud_spanner::{
     builder::ConfiguredReadRequestBuilder,
-    client::DatabaseClient,
     result::ResultSet,
     retry_policy::SpannerRetryPolicy,
     transaction::{MultiUseReadOnlyTransaction, ReadWriteTransaction, TimestampBound},
@@ -36,8 +35,7 @@ pub(crate) trait Reader: Send + Sync {
 pub(crate) struct Snapshot<'a> {
     transaction: MultiUseReadOnlyTransaction,
     tag: &'static str,
-    options: &'a Options,
-    counters: &'a Counters,
+    store: &'a SpannerStore,
     // A session has one transaction at a time on an emulator.
     _client: Leased,
 }
@@ -46,8 +44,7 @@ pub(crate) struct Snapshot<'a> {
 pub(crate) struct Present<'a> {
     client: Leased,
     tag: &'static str,
-    options: &'a Options,
-    counters: &'a Counters,
+    store: &'a SpannerStore,
 }
 
 /// Reads within a transaction that writes: nobody changes what was read before it has committed.
@@ -60,7 +57,7 @@ impl SpannerStore {
     /// For reading the present.
     pub(crate) async fn present(&self, tag: &'static str) -> Result<Present<'_>> {
         let client = self.connection.client().await?;
-        Ok(Present { client, tag, options: &self.options, counters: &self.counters })
+        Ok(Present { client, tag, store: self })
     }
 
     /// For reading several things as of one moment: the present.
@@ -82,28 +79,28 @@ impl SpannerStore {
         let client = self.connection.client().await?;
         // It begins with its first read: no round trip of its own.
         let transaction = client.read_only_transaction().set_timestamp_bound(bound).build().await?;
-        Ok(Snapshot { transaction, tag, options: &self.options, counters: &self.counters, _client: client })
+        Ok(Snapshot { transaction, tag, store: self, _client: client })
     }
 }
 
 #[async_trait]
 impl Reader for Present<'_> {
     async fn rows(&self, asked: Asked) -> Result<Vec<Row>> {
-        self.counters.read();
-        let client: &DatabaseClient = &self.client;
+        self.store.counters.read();
         let columns = asked.source.columns;
-        let request = bounded(asked.request(self.tag), self.options);
-        collect(columns, client.single_use().build().execute_read(request.build()).await?).await
+        let request = bounded(asked.request(self.tag), &self.store.options).build();
+        let once = self.client.single_use().build();
+        self.store.in_time(async { collect(columns, once.execute_read(request).await?).await }).await
     }
 }
 
 #[async_trait]
 impl Reader for Snapshot<'_> {
     async fn rows(&self, asked: Asked) -> Result<Vec<Row>> {
-        self.counters.read();
+        self.store.counters.read();
         let columns = asked.source.columns;
-        let request = bounded(asked.request(self.tag), self.options);
-        collect(columns, self.transaction.execute_read(request.build()).await?).await
+        let request = bounded(asked.request(self.tag), &self.store.options).build();
+        self.store.in_time(async { collect(columns, self.transaction.execute_read(request).await?).await }).await
     }
 }
 

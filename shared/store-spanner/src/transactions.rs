@@ -67,7 +67,7 @@ impl SpannerStore {
                 }
             }
         };
-        runner.run(work).await?.into_inner()
+        self.in_time(async { Ok(runner.run(work).await?.into_inner()) }).await?
     }
 }
 

@@ -34,3 +34,9 @@ impl Time for Clock {
         tokio::time::sleep(duration).await;
     }
 }
+
+/// What `work` comes to; it must not take longer than half a minute.
+#[allow(clippy::disallowed_methods, reason = "a test that hangs must fail")]
+pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), work).await.expect("nothing hangs")
+}

@@ -4,5 +4,8 @@
 
 mod clock;
 mod contract;
+mod lost_answers;
 mod raw;
+mod round_trips;
+mod schema;
 mod subject;
