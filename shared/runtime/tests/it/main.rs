@@ -9,5 +9,8 @@ mod health;
 mod layers;
 mod logs;
 mod metrics;
+mod oidc_keys;
+mod oidc_support;
+mod oidc_tokens;
 mod server;
 mod tasks;
