@@ -4,6 +4,7 @@
 
 mod support;
 
+mod collector;
 mod function;
 mod health;
 mod layers;
@@ -14,3 +15,4 @@ mod oidc_support;
 mod oidc_tokens;
 mod server;
 mod tasks;
+mod traces;
