@@ -77,14 +77,13 @@ fn spans(resource: ResourceSpans) -> impl Iterator<Item = Seen> {
 }
 
 fn seen(service: &str, span: &Span) -> Seen {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Seen {
         service: service.to_owned(),
         name: span.name.clone(),
         kind: span.kind(),
-        trace: hex(&span.trace_id),
-        id: hex(&span.span_id),
-        parent: hex(&span.parent_span_id),
+        trace: hex::encode(&span.trace_id),
+        id: hex::encode(&span.span_id),
+        parent: hex::encode(&span.parent_span_id),
         attributes: attributes(&span.attributes),
         failed: span.status.as_ref().is_some_and(|status| status.code == 2),
         events: span.events.len(),
