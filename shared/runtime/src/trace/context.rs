@@ -68,10 +68,12 @@ impl TraceContext {
 
     /// A trace of its own, which nobody keeps.
     pub(super) fn new(entropy: &dyn Entropy) -> Self {
-        let (mut trace, mut span) = ([0; 16], [0; 8]);
-        entropy.fill(&mut trace);
-        entropy.fill(&mut span);
-        Self { trace: u128::from_be_bytes(trace).max(1), span: u64::from_be_bytes(span).max(1), sampled: false }
+        let mut random = [0; 24];
+        entropy.fill(&mut random);
+        let (trace, span) = random.split_at(16);
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number: u128, byte| number << 8 | u128::from(*byte));
+        let span = u64::try_from(number(span)).unwrap_or(u64::MAX);
+        Self { trace: number(trace).max(1), span: span.max(1), sampled: false }
     }
 
     /// `None`: it is none.
