@@ -17,10 +17,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tollgate_api::{Problem, ProblemCode};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::{
-    logs::REQUEST_TARGET,
+    logs::{PROBE_TARGET, REQUEST_TARGET},
     metrics::{self, Metrics},
     system::{System, within},
     trace,
@@ -125,14 +125,7 @@ async fn method_not_allowed() -> Problem {
 async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let correlation_id = CorrelationId::of(request.headers(), &*edge.system.entropy);
     let route: Arc<str> = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).into();
-    let span = tracing::error_span!(
-        target: REQUEST_TARGET,
-        "request",
-        otel.kind = "server",
-        otel.name = format_args!("{} {route}", record::known_method(request.method())),
-        function = edge.function,
-        correlation_id = correlation_id.as_str(),
-    );
+    let span = request_span(&edge, &request, &route, &correlation_id);
     let caller = TraceContext::of(request.headers());
     let trace = trace::begin(&span, caller, edge.project.clone(), &*edge.system.entropy);
     let record = Record::start(&edge, request.method(), Arc::clone(&route), span.clone());
@@ -144,6 +137,22 @@ async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     correlation_id.put_on(&mut response);
     record.finish(&response);
     response
+}
+
+/// The span around a request. One that comes every few seconds to see whether we are there is no trace of anything.
+fn request_span(edge: &Edge, request: &Request, route: &str, correlation_id: &CorrelationId) -> Span {
+    let (function, correlation_id) = (edge.function, correlation_id.as_str());
+    if record::is_probe(route) {
+        return tracing::error_span!(target: PROBE_TARGET, "request", function, correlation_id);
+    }
+    tracing::error_span!(
+        target: REQUEST_TARGET,
+        "request",
+        otel.kind = "server",
+        otel.name = format_args!("{} {route}", record::known_method(request.method())),
+        function,
+        correlation_id,
+    )
 }
 
 impl Edge {

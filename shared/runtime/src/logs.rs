@@ -23,6 +23,8 @@ pub use layer::LogLayer;
 /// The target of the span around each request. It is on whatever the filter says, so that every line within a request
 /// carries the correlation id.
 pub(crate) const REQUEST_TARGET: &str = "tollgate::request";
+/// The same for probes and scrapes, which are in no trace. The filter takes it with the other, for it begins like that.
+pub(crate) const PROBE_TARGET: &str = "tollgate::request::probe";
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,12 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use tokio::net::TcpListener;
-use tollgate_runtime::{Server, System, TaskSpawner};
+use tollgate_runtime::{
+    Server, System, TaskSpawner, Variables,
+    logs::{self, LogOptions},
+    trace::{TraceOptions, Traces},
+};
+use tracing::subscriber::DefaultGuard;
 
 use crate::separate_functions::{Deployment, card};
 
@@ -19,7 +24,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
 /// Takes spans, and answers where.
-async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {
+pub(crate) async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {
     let seen = Arc::<Mutex<Vec<Span>>>::default();
     let shared = Arc::clone(&seen);
     let take = async move |body: Bytes| {
@@ -36,8 +41,17 @@ async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {
     (url, seen)
 }
 
-fn attributes(span: &Span) -> Vec<&str> {
+/// The names of a span's attributes.
+pub(crate) fn attributes(span: &Span) -> Vec<&str> {
     span.attributes.iter().map(|attribute| attribute.key.as_str()).collect()
+}
+
+/// Exports the spans of this thread, while the guard lives.
+pub(crate) fn exporting(url: &str) -> (Traces, DefaultGuard) {
+    let mut vars = Variables::of([("OTEL_EXPORTER_OTLP_ENDPOINT", url)]);
+    let traces = Traces::start(&TraceOptions::read(&mut vars, "test").unwrap().unwrap()).unwrap();
+    let subscriber = logs::traced_subscriber(&LogOptions::default(), &traces, std::io::sink());
+    (traces, tracing::subscriber::set_default(subscriber))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,8 +86,7 @@ impl Record {
         match status.as_u16() {
             503 => line!(warn),
             500.. => line!(error),
-            // Probes and scrapes come every few seconds.
-            ..400 if self.route.starts_with("/health/") || &*self.route == "/metrics" => line!(debug),
+            ..400 if is_probe(&self.route) => line!(debug),
             _ => line!(info),
         }
     }
@@ -100,6 +99,11 @@ impl Drop for Record {
             self.record(gone, "", None);
         }
     }
+}
+
+/// Probes and scrapes come every few seconds.
+pub(super) fn is_probe(route: &str) -> bool {
+    route.starts_with("/health/") || route == "/metrics"
 }
 
 /// Methods are a metric's label, and callers may send any: those nobody knows are one.

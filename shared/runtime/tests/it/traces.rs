@@ -75,6 +75,7 @@ fn routes(system: &System) -> Router {
         .route("/v1/payments/{id}", get(async || work().await))
         .route("/refused", get(async || Problem::new(ProblemCode::Forbidden, "Not yours.")))
         .route("/broken", get(async || Problem::internal("card 4242424242424242 in the store")))
+        .route("/health/live", get(async || tracing::warn!("probed")))
         .route("/where", get(async || current_traceparent().unwrap_or_default()))
         .route(
             "/goes-on",
@@ -245,6 +246,15 @@ async fn a_message_is_consumed_in_its_publishers_trace() {
     assert_eq!(line["logging.googleapis.com/trace"], format!("projects/shop/traces/{TRACE}"));
     assert_eq!(line["logging.googleapis.com/spanId"], ours.id);
     assert!(line["correlation_id"].is_string());
+}
+
+#[tokio::test]
+async fn probes_are_no_traces_and_their_lines_are_still_known() {
+    let world = World::start("info", "").await;
+    world.get("/health/live", "X-Correlation-Id: abc\r\n").await;
+    world.flush().await;
+    assert!(world.collector.seen().is_empty(), "{:?}", world.collector.seen());
+    assert_eq!(world.captured.line("probed")["correlation_id"], "abc");
 }
 
 #[tokio::test]
