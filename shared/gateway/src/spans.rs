@@ -5,13 +5,13 @@
 use tollgate_domain::Delivery;
 use tracing::{Span, field::Empty};
 
-/// The target of spans that are made for traces only. They are off where nothing is exported, and never show in log lines.
+/// The target of spans that are made for traces only, at the level of info. They are off where nothing is exported, and never show in log lines.
 /// Of their fields only those leave that the exporter has on its list.
 pub const SPAN_TARGET: &str = "tollgate::span";
 
 /// The span that messages are published in: what a queue sends along as their origin.
 pub(crate) fn publish(messages: usize) -> Span {
-    tracing::error_span!(
+    tracing::info_span!(
         target: SPAN_TARGET,
         "publish",
         otel.kind = "producer",
@@ -23,7 +23,7 @@ pub(crate) fn publish(messages: usize) -> Span {
 
 /// The span that a webhook to a merchant is sent in.
 pub(crate) fn webhook(delivery: &Delivery) -> Span {
-    tracing::error_span!(
+    tracing::info_span!(
         target: SPAN_TARGET,
         "webhook",
         otel.kind = "client",

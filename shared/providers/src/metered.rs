@@ -27,7 +27,7 @@ impl<P: Provider> Metered<P> {
 
     fn span(&self, operation: &'static str, call: &Call<'_>) -> Span {
         let provider = self.inner.name().as_str();
-        tracing::error_span!(
+        tracing::info_span!(
             target: SPAN_TARGET,
             "provider",
             otel.kind = "client",

@@ -98,7 +98,7 @@ pub fn traced_subscriber(
     traces: &Traces,
     writer: impl Write + Send + 'static,
 ) -> impl Subscriber + Send + Sync {
-    let lines = registry().with(filter(options, "error")).with(LogLayer::new(options.format, writer));
+    let lines = registry().with(filter(options, "info")).with(LogLayer::new(options.format, writer));
     lines.with(Exporting).with(exporting(traces))
 }
 

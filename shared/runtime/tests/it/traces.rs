@@ -92,7 +92,7 @@ fn routes(system: &System) -> Router {
 
 /// What an adapter does: a span of its own, and a line in it.
 async fn work() -> String {
-    let span = tracing::error_span!(
+    let span = tracing::info_span!(
         target: SPAN_TARGET,
         "store",
         otel.kind = "client",

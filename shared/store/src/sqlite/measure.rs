@@ -51,7 +51,7 @@ pub(super) fn operation(operation: &'static str, took: Duration) {
 
 /// The span that a caller waits in for `operation`.
 pub(super) fn span(operation: &'static str) -> Span {
-    tracing::error_span!(
+    tracing::info_span!(
         target: SPAN_TARGET,
         "store",
         otel.kind = "client",
