@@ -5,8 +5,8 @@
 use tollgate_domain::Delivery;
 use tracing::{Span, field::Empty};
 
-/// The target of spans that are made for traces only, at the level of info. They are off where nothing is exported, and never show in log lines.
-/// Of their fields only those leave that the exporter has on its list.
+/// The target of spans that are made for traces only, at the level of info. They are off where nothing is exported, and
+/// never show in log lines. Of their fields only those leave that the exporter has on its list.
 pub const SPAN_TARGET: &str = "tollgate::span";
 
 /// The span that messages are published in: what a queue sends along as their origin.
