@@ -4,14 +4,16 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
 use tollgate_domain::{BootId, KeyHash, Operation, Payment, PaymentId};
+use tracing::Instrument;
 
 use crate::{
     Error, Gateway,
     ports::{
-        StoreError, Time,
-        queue::{DeliveryDue, Message},
+        Queue, StoreError, Time,
+        queue::{DeliveryDue, Message, QueueError},
     },
     records::{ChangeSet, Committed, EventRecord, IdempotencyRecord},
+    spans,
 };
 
 /// First wait before a commit whose answer was lost is sent again; doubled each time.
@@ -23,6 +25,16 @@ pub(crate) async fn within<T>(time: &dyn Time, limit: Duration, work: impl Futur
         Either::Left((result, _)) => Some(result),
         Either::Right(_) => None,
     }
+}
+
+/// Publishes, in a span of its own. Answers how many the queue refused.
+pub(crate) async fn publish(queue: &dyn Queue, messages: &[Message]) -> Result<usize, QueueError> {
+    let span = spans::publish(messages.len());
+    let published = queue.publish(messages).instrument(span.clone()).await;
+    if published.is_err() {
+        spans::failed(&span);
+    }
+    published
 }
 
 impl Gateway {
@@ -79,7 +91,7 @@ impl Gateway {
         }
         let queue = Arc::clone(&self.ports.queue);
         self.ports.spawn.spawn(Box::pin(async move {
-            if let Err(error) = queue.publish(&messages).await {
+            if let Err(error) = publish(&*queue, &messages).await {
                 tracing::warn!(%error, "what is due was not published; it becomes due by itself");
             }
         }));

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use tollgate_domain::{Delivery, DeliveryStatus, PaymentId, Timestamp, Tried};
+use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use crate::{
     Error, Gateway,
+    bounded::publish,
     endpoint_health::{Ended, Turn},
     idempotency::RACES,
     ports::{
@@ -17,6 +19,7 @@ use crate::{
         queue::{DeliveryDue, Message},
         webhook_sender::{SendError, Sent, Webhook},
     },
+    spans,
 };
 
 /// The longest that a try takes (contract: 10 s).
@@ -160,7 +163,12 @@ impl Gateway {
         let (at, started) = (self.now(), self.ports.time.monotonic());
         let id = delivery.event.to_string();
         let webhook = Webhook { url, id: &id, at, body, secrets, timeout: TRY_TIMEOUT };
-        let Sent { answer, retry_after } = self.ports.webhooks.send(webhook).await;
+        let span = spans::webhook(delivery);
+        let Sent { answer, retry_after } = self.ports.webhooks.send(webhook).instrument(span.clone()).await;
+        match answer {
+            Ok(status) => _ = span.record("http.response.status_code", i64::from(status)),
+            Err(_) => spans::failed(&span),
+        }
         let tried = match answer {
             Ok(200..=299) => Tried::Taken,
             Ok(GONE) => Tried::Gone,
@@ -241,7 +249,7 @@ impl Gateway {
     async fn say_dead_lettered(&self, delivery: &Delivery) -> Result<(), Error> {
         let (merchant, payment, sequence) = (delivery.merchant, delivery.payment, delivery.sequence);
         let due = DeliveryDue { merchant, payment, sequence, attempt: delivery.attempts };
-        self.ports.queue.publish(&[Message::DeadLettered(due)]).await?;
+        publish(&*self.ports.queue, &[Message::DeadLettered(due)]).await?;
         Ok(())
     }
 

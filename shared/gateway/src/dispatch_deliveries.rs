@@ -6,6 +6,7 @@ use tollgate_domain::MerchantId;
 
 use crate::{
     Error, Gateway, JobReport, JobRun,
+    bounded::publish,
     job::show_success,
     ports::queue::{DeliveryDue, Message},
 };
@@ -76,7 +77,7 @@ impl Gateway {
             return true;
         }
         let messages: Vec<_> = claimed.iter().copied().map(Message::Deliver).collect();
-        let published = self.ports.queue.publish(&messages).await;
+        let published = publish(&*self.ports.queue, &messages).await;
         let refused = match &published {
             Ok(0) => 0,
             Ok(refused) => {

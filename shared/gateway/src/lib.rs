@@ -32,6 +32,7 @@ pub mod secrets;
 mod settle;
 mod show_deliveries;
 mod show_payments;
+mod spans;
 mod void_payment;
 mod webhook_endpoint;
 
@@ -49,4 +50,5 @@ pub use refund_payment::{RefundDone, RefundPayment};
 pub use resolve_operation::Resolution;
 pub use return_link::ReturnLinks;
 pub use settle::{JOB as SETTLEMENT_JOB, MerchantSettlement};
+pub use spans::SPAN_TARGET;
 pub use webhook_endpoint::EndpointChanged;

@@ -1,13 +1,17 @@
-//! Measures every call to a provider. Knows no wire format: it wraps any `Provider`, as breakers and retries do.
+//! Measures every call to a provider, and makes it a span of its trace. Knows no wire format: it wraps any `Provider`, as breakers and retries do.
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tollgate_domain::{Answer, CaptureMethod, Money, OperationKind, ProviderName, RefundState, TransactionState};
-use tollgate_gateway::ports::{
-    Provider, Time,
-    provider::{Call, LookUp, Reply, Terms, Unsupported},
+use tollgate_gateway::{
+    SPAN_TARGET,
+    ports::{
+        Provider, Time,
+        provider::{Call, LookUp, Reply, Terms, Unsupported},
+    },
 };
+use tracing::{Instrument, Span, field::Empty};
 
 /// A provider whose calls are measured: `provider_request_duration_seconds{provider,operation,outcome}`.
 pub struct Metered<P> {
@@ -21,7 +25,26 @@ impl<P: Provider> Metered<P> {
         Self { inner, time }
     }
 
-    fn record(&self, operation: &'static str, outcome: &'static str, started: Duration) {
+    fn span(&self, operation: &'static str, call: &Call<'_>) -> Span {
+        let provider = self.inner.name().as_str();
+        tracing::info_span!(
+            target: SPAN_TARGET,
+            "provider",
+            otel.kind = "client",
+            otel.name = format_args!("{provider} {operation}"),
+            otel.status_code = Empty,
+            provider,
+            operation,
+            payment = %call.payment.id,
+            outcome = Empty,
+        )
+    }
+
+    fn record(&self, operation: &'static str, outcome: &'static str, started: Duration, span: &Span) {
+        span.record("outcome", outcome);
+        if matches!(outcome, "unknown" | "not_reached") {
+            span.record("otel.status_code", "ERROR");
+        }
         metrics::histogram!(
             "provider_request_duration_seconds",
             "provider" => self.inner.name().as_str(),
@@ -47,30 +70,30 @@ impl<P: Provider> Provider for Metered<P> {
     }
 
     async fn send(&self, call: Call<'_>) -> Reply<Answer> {
-        let started = self.time.monotonic();
-        let reply = self.inner.send(call).await;
-        let kind = call.operation.kind;
-        self.record(kind.as_str(), outcome(kind, &reply.answer), started);
+        let (started, kind) = (self.time.monotonic(), call.operation.kind);
+        let span = self.span(kind.as_str(), &call);
+        let reply = self.inner.send(call).instrument(span.clone()).await;
+        self.record(kind.as_str(), outcome(kind, &reply.answer), started, &span);
         reply
     }
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
-        let started = self.time.monotonic();
-        let reply = self.inner.look_up(call).await;
+        let (started, span) = (self.time.monotonic(), self.span("look_up", &call));
+        let reply = self.inner.look_up(call).instrument(span.clone()).await;
         let outcome = match &reply.answer {
             LookUp::Found(answer) => outcome(call.operation.kind, answer),
             LookUp::NotFound => "not_found",
             LookUp::NotOurs { .. } => "not_ours",
             LookUp::Failed { .. } => "not_reached",
         };
-        self.record("look_up", outcome, started);
+        self.record("look_up", outcome, started, &span);
         reply
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
-        let started = self.time.monotonic();
-        let reply = self.inner.cancel(call).await;
-        self.record("cancel", outcome(OperationKind::Void, &reply.answer), started);
+        let (started, span) = (self.time.monotonic(), self.span("cancel", &call));
+        let reply = self.inner.cancel(call).instrument(span.clone()).await;
+        self.record("cancel", outcome(OperationKind::Void, &reply.answer), started, &span);
         reply
     }
 }

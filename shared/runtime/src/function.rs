@@ -25,7 +25,11 @@ use crate::{
     metrics,
     server::{Server, ServerLimits},
     system::System,
+    trace::{TraceOptions, Traces},
 };
+
+/// How much of a graceful stop is for sending the spans that are left.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// A function as its composition leaves it: routes, readiness checks and bounds.
 pub struct Function {
@@ -91,7 +95,8 @@ impl Function {
     }
 }
 
-/// Runs a function until SIGTERM or SIGINT: reads `PORT`, `RUST_LOG`, `LOG_FORMAT` and `GOOGLE_CLOUD_PROJECT`, lets
+/// Runs a function until SIGTERM or SIGINT: reads `PORT`, `RUST_LOG`, `LOG_FORMAT`, `GOOGLE_CLOUD_PROJECT` and
+/// what exports spans (`OTEL_*`), lets
 /// `compose` read the rest, and serves on all addresses. Exits with 2 where the configuration is wrong, with one line
 /// per mistake on stderr; with 1 where it cannot start; with 0 after a stop.
 pub async fn run<C>(name: &'static str, compose: C) -> ExitCode
@@ -104,12 +109,23 @@ where
         return vars.finish().map_or_else(|mistakes| report(name, &mistakes.into()), |()| ExitCode::FAILURE);
     }
     let log_options = LogOptions::read(&mut vars);
-    logs::install(&log_options.unwrap_or_default());
+    // A mistake in these is reported with all others.
+    let trace_options = TraceOptions::read(&mut vars, name).ok().flatten();
     metrics::install();
-    match start(name, &mut vars, compose).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report(name, &error),
+    let traces = match trace_options.as_ref().map(Traces::start).transpose() {
+        Ok(traces) => traces,
+        Err(error) => {
+            logs::install(&log_options.unwrap_or_default());
+            return report(name, &error);
+        }
+    };
+    logs::install_traced(&log_options.unwrap_or_default(), traces.as_ref());
+    let ended = start(name, &mut vars, traces.is_some(), compose).await;
+    let code = ended.map_or_else(|error| report(name, &error), |()| ExitCode::SUCCESS);
+    if let Some(traces) = traces {
+        traces.flush(FLUSH_WITHIN).await;
     }
+    code
 }
 
 /// Says why the function cannot start, and gives the exit code for it.
@@ -126,7 +142,7 @@ fn report(name: &'static str, error: &anyhow::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-async fn start<C>(name: &'static str, vars: &mut Variables, compose: C) -> anyhow::Result<()>
+async fn start<C>(name: &'static str, vars: &mut Variables, traced: bool, compose: C) -> anyhow::Result<()>
 where
     C: AsyncFnOnce(&mut Variables, &System) -> anyhow::Result<Function>,
 {
@@ -136,7 +152,12 @@ where
     let composed = compose(vars, &system).await;
     // Whatever else failed, it may have been for these.
     vars.finish()?;
-    let (function, port, project) = (composed?, port?, project?);
+    let (mut function, port, project) = (composed?, port?, project?);
+    if traced {
+        // The stop as a whole takes no longer.
+        let limits = &mut function.server_limits;
+        limits.stop_within = limits.stop_within.saturating_sub(FLUSH_WITHIN);
+    }
 
     let stop = stop_signal().context("cannot listen for signals")?;
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));

@@ -6,7 +6,6 @@ mod body;
 mod correlation;
 mod panics;
 mod record;
-mod trace;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,16 +17,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use tollgate_api::{Problem, ProblemCode};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::{
-    logs::REQUEST_TARGET,
+    logs::{PROBE_TARGET, REQUEST_TARGET},
     metrics::{self, Metrics},
     system::{System, within},
+    trace,
 };
 
+pub use crate::trace::TraceContext;
 pub use correlation::CorrelationId;
-pub use trace::TraceContext;
 
 use record::Record;
 
@@ -67,7 +67,7 @@ pub struct Edge {
     system: System,
     limits: RequestLimits,
     metrics: &'static Metrics,
-    project: Option<String>,
+    project: Option<Arc<str>>,
 }
 
 impl Edge {
@@ -87,7 +87,9 @@ impl Edge {
     /// Names the Google Cloud project, so that log lines link to their traces.
     #[must_use]
     pub fn with_project(mut self, project: Option<String>) -> Self {
-        self.project = project;
+        // It is written as it is; none of Google's has anything else.
+        let is_plain = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:_".contains(&byte));
+        self.project = project.filter(is_plain).map(Arc::from);
         self
     }
 }
@@ -123,16 +125,9 @@ async fn method_not_allowed() -> Problem {
 async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let correlation_id = CorrelationId::of(request.headers(), &*edge.system.entropy);
     let route: Arc<str> = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).into();
-    let trace = TraceContext::of(request.headers());
-    let span = tracing::error_span!(
-        target: REQUEST_TARGET,
-        "request",
-        function = edge.function,
-        correlation_id = correlation_id.as_str(),
-        "logging.googleapis.com/trace" = trace.as_ref().map(|trace| trace.resource(edge.project.as_deref())),
-        "logging.googleapis.com/spanId" = trace.as_ref().map(TraceContext::span_id),
-        "logging.googleapis.com/trace_sampled" = trace.as_ref().map(TraceContext::is_sampled),
-    );
+    let span = request_span(&edge, &request, &route, &correlation_id);
+    let caller = TraceContext::of(request.headers());
+    let trace = trace::begin(&span, caller, edge.project.clone(), &*edge.system.entropy);
     let record = Record::start(&edge, request.method(), Arc::clone(&route), span.clone());
     request.extensions_mut().insert(correlation_id.clone());
     if let Some(trace) = trace {
@@ -142,6 +137,22 @@ async fn around(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     correlation_id.put_on(&mut response);
     record.finish(&response);
     response
+}
+
+/// The span around a request. One that comes every few seconds to see whether we are there is no trace of anything.
+fn request_span(edge: &Edge, request: &Request, route: &str, correlation_id: &CorrelationId) -> Span {
+    let (function, correlation_id) = (edge.function, correlation_id.as_str());
+    if record::is_probe(route) {
+        return tracing::error_span!(target: PROBE_TARGET, "request", function, correlation_id);
+    }
+    tracing::error_span!(
+        target: REQUEST_TARGET,
+        "request",
+        otel.kind = "server",
+        otel.name = format_args!("{} {route}", record::known_method(request.method())),
+        function,
+        correlation_id,
+    )
 }
 
 impl Edge {

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod scheduler;
 pub mod server;
 pub mod system;
+pub mod trace;
 
 pub use background::{Background, Stop, Stopping, stopping};
 pub use config::{Secret, Variables};

@@ -8,10 +8,14 @@ mod lines;
 
 use std::{io::Write, panic};
 
-use tracing::{Level, Subscriber};
+use tollgate_gateway::SPAN_TARGET;
+use tracing::{Dispatch, Level, Subscriber};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, registry};
 
-use crate::config::{Read, Variables};
+use crate::{
+    config::{Read, Variables},
+    trace::{Exporting, Traces, exporting},
+};
 
 pub(crate) use fields::Chain;
 pub use layer::LogLayer;
@@ -19,6 +23,8 @@ pub use layer::LogLayer;
 /// The target of the span around each request. It is on whatever the filter says, so that every line within a request
 /// carries the correlation id.
 pub(crate) const REQUEST_TARGET: &str = "tollgate::request";
+/// The same for probes and scrapes, which are in no trace. The filter takes it with the other, for it begins like that.
+pub(crate) const PROBE_TARGET: &str = "tollgate::request::probe";
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,19 +66,47 @@ impl LogOptions {
 
 /// Sends the process's logs, panics included, to stdout (JSON) or stderr (text). Only the first call has an effect.
 pub fn install(options: &LogOptions) {
-    let installed = match options.format {
-        LogFormat::Json => tracing::subscriber::set_global_default(subscriber(options, std::io::stdout())),
-        LogFormat::Text => tracing::subscriber::set_global_default(subscriber(options, std::io::stderr())),
+    install_traced(options, None);
+}
+
+/// Like [`install`], with spans that are exported.
+pub fn install_traced(options: &LogOptions, traces: Option<&Traces>) {
+    let dispatch = match options.format {
+        LogFormat::Json => dispatch(options, traces, std::io::stdout()),
+        LogFormat::Text => dispatch(options, traces, std::io::stderr()),
     };
-    if installed.is_ok() {
+    if tracing::dispatcher::set_global_default(dispatch).is_ok() {
         log_panics();
+    }
+}
+
+fn dispatch(options: &LogOptions, traces: Option<&Traces>, writer: impl Write + Send + 'static) -> Dispatch {
+    match traces {
+        None => Dispatch::new(subscriber(options, writer)),
+        Some(traces) => Dispatch::new(traced_subscriber(options, traces, writer)),
     }
 }
 
 /// A subscriber that writes to `writer`, one whole line per call.
 pub fn subscriber(options: &LogOptions, writer: impl Write + Send + 'static) -> impl Subscriber + Send + Sync {
-    let filter = EnvFilter::builder().parse_lossy(format!("{},{REQUEST_TARGET}=error", options.filter));
-    registry().with(filter).with(LogLayer::new(options.format, writer))
+    registry().with(filter(options, "off")).with(LogLayer::new(options.format, writer))
+}
+
+/// Like [`subscriber`], with spans that are exported.
+pub fn traced_subscriber(
+    options: &LogOptions,
+    traces: &Traces,
+    writer: impl Write + Send + 'static,
+) -> impl Subscriber + Send + Sync {
+    let lines = registry().with(filter(options, "info")).with(LogLayer::new(options.format, writer));
+    lines.with(Exporting).with(exporting(traces))
+}
+
+/// What was asked for; requests' spans; spans for traces where somebody exports them; and nothing of the exporter's own,
+/// which would repeat itself for each batch while the collector is away.
+fn filter(options: &LogOptions, spans: &str) -> EnvFilter {
+    let directives = format!("{},{REQUEST_TARGET}=error,{SPAN_TARGET}={spans},opentelemetry=off", options.filter);
+    EnvFilter::builder().parse_lossy(directives)
 }
 
 /// Logs panics once, where they happen, with the fields of the span they happen in. Where nothing would log them, they

@@ -80,6 +80,12 @@ pub async fn within<T>(time: &dyn Time, limit: Duration, work: impl Future<Outpu
     }
 }
 
+/// Runs `work`, which blocks, in a thread beside the task runtime. `None`: it panicked, or the runtime is going down.
+#[allow(clippy::disallowed_methods, reason = "this is where the runtime's threads are")]
+pub(crate) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
 /// The operating system's randomness.
 #[derive(Debug, Clone, Copy)]
 pub struct OsEntropy;

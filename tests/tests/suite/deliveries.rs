@@ -1653,3 +1653,35 @@ async fn hundreds_of_messages_about_one_try_are_one_and_hundreds_of_redeliveries
         assert_eq!(world.status(&payment).await.1, number);
     }
 }
+
+#[tokio::test]
+async fn a_try_is_a_span_of_its_messages_trace_with_ids_and_status_and_nothing_else() {
+    let (url, seen) = crate::traces::collector().await;
+    let (traces, _guard) = crate::traces::exporting(&url);
+    let world = World::with_endpoint().await;
+    world.servers.answer([status(500), silence()]);
+    world.payment().await;
+    let due = world.line.only();
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    tollgate_runtime::trace::consumed("payment-events", Some(traceparent), world.deliver(due)).await;
+    world.later(DAY);
+    world.deliver_what_is_due().await;
+    assert!(traces.flush(Duration::from_secs(5)).await);
+
+    let spans = seen.lock().unwrap().clone();
+    let tries: Vec<_> = spans.iter().filter(|span| span.name == "webhook").collect();
+    assert_eq!(tries.len(), 2, "{spans:#?}");
+    let consumer = spans.iter().find(|span| span.name == "payment-events").unwrap();
+    assert_eq!(hex::encode(&consumer.parent_span_id), "00f067aa0ba902b7");
+    assert_eq!((&tries[0].trace_id, &tries[0].parent_span_id), (&consumer.trace_id, &consumer.span_id));
+    assert_eq!(crate::traces::attributes(tries[0]), ["payment", "event", "attempt", "http.response.status_code"]);
+    assert_eq!(crate::traces::attributes(tries[1]), ["payment", "event", "attempt"]);
+    let failed = |span: &&opentelemetry_proto::tonic::trace::v1::Span| {
+        span.status.as_ref().is_some_and(|status| status.code == 2)
+    };
+    assert_eq!(tries.iter().map(failed).collect::<Vec<_>>(), [false, true]);
+    let text = format!("{spans:?}");
+    for secret in [URL, "whsec_", "pm_card_visa"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}

@@ -35,5 +35,6 @@ mod settlement_support;
 mod stripe_adapter;
 mod stripe_spec;
 mod three_d_secure;
+mod traces;
 mod whole_truth;
 mod world;

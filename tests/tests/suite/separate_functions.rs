@@ -17,9 +17,9 @@ use tollgate_tests::{
 const WEBHOOK_SECRET: &str = "whsec_of_the_separate_functions";
 
 /// A function's process. Dropped, it is killed.
-struct Function {
+pub(crate) struct Function {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 /// A port that was free a moment ago.
@@ -58,7 +58,7 @@ impl Function {
     }
 
     /// Asks it to stop, and gives the exit code.
-    async fn terminate(mut self) -> Option<i32> {
+    pub(crate) async fn terminate(mut self) -> Option<i32> {
         self.ask_to_stop().await;
         self.exit_code().await
     }
@@ -75,14 +75,14 @@ impl Function {
 }
 
 /// A store with merchants in it, providers, and what the functions have to be told.
-struct Deployment {
+pub(crate) struct Deployment {
     stage: Stage,
-    environment: Vec<(&'static str, String)>,
+    pub(crate) environment: Vec<(&'static str, String)>,
     api_key: String,
 }
 
 impl Deployment {
-    async fn prepare() -> Self {
+    pub(crate) async fn prepare() -> Self {
         let mut stage = Stage::at_the_present().await;
         // The sandbox made the merchants; it has nothing more to do with it.
         stage.kill().await;
@@ -102,8 +102,13 @@ impl Deployment {
         Self { stage, environment, api_key }
     }
 
-    async fn start(&self, name: &str) -> Function {
+    pub(crate) async fn start(&self, name: &str) -> Function {
         Function::start(self.stage.http(), name, &self.environment).await
+    }
+
+    /// Sends a request, whatever it is.
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+        self.stage.http().send(request).await
     }
 
     async fn send_webhooks_to(&self, function: &Function) {
@@ -118,14 +123,14 @@ impl Deployment {
         (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
     }
 
-    fn request(&self, method: Method, url: &str, key: Option<&str>, body: Option<Value>) -> Request<Bytes> {
+    pub(crate) fn request(&self, method: Method, url: &str, key: Option<&str>, body: Option<Value>) -> Request<Bytes> {
         let request = Request::builder().method(method).uri(url).header("x-api-key", &self.api_key);
         let request = request.header("content-type", "application/json").header("idempotency-key", key.unwrap_or("-"));
         request.body(Bytes::from(body.map(|body| body.to_string()).unwrap_or_default())).unwrap()
     }
 }
 
-fn card() -> Value {
+pub(crate) fn card() -> Value {
     json!({"amount": 1000, "currency": "JPY", "payment_method": {"stripe": "pm_card_visa"}})
 }
 

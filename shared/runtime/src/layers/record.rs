@@ -13,7 +13,7 @@ use tollgate_gateway::ports::Time;
 use tracing::Span;
 
 use super::Edge;
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, trace};
 
 /// A request being answered. Dropped before it is finished, the caller has gone away: that is recorded as status 499,
 /// which is never sent.
@@ -48,6 +48,7 @@ impl Record {
         self.count(status, code, duration);
         self.metrics.keep_up(now);
         self.span.in_scope(|| self.log(status, code, duration, cause));
+        trace::answered(&self.span, self.method, &self.route, status.as_u16(), code);
     }
 
     fn count(&self, status: StatusCode, code: &'static str, duration: Duration) {
@@ -85,8 +86,7 @@ impl Record {
         match status.as_u16() {
             503 => line!(warn),
             500.. => line!(error),
-            // Probes and scrapes come every few seconds.
-            ..400 if self.route.starts_with("/health/") || &*self.route == "/metrics" => line!(debug),
+            ..400 if is_probe(&self.route) => line!(debug),
             _ => line!(info),
         }
     }
@@ -101,8 +101,13 @@ impl Drop for Record {
     }
 }
 
+/// Probes and scrapes come every few seconds.
+pub(super) fn is_probe(route: &str) -> bool {
+    route.starts_with("/health/") || route == "/metrics"
+}
+
 /// Methods are a metric's label, and callers may send any: those nobody knows are one.
-fn known_method(method: &Method) -> &'static str {
+pub(super) fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",

@@ -29,6 +29,10 @@ impl Fields {
     }
 
     fn add(&mut self, field: &Field, write: impl FnOnce(&mut String) -> fmt::Result) {
+        // Written for the exporter of traces.
+        if field.name().starts_with("otel.") {
+            return;
+        }
         let start = self.json.len();
         // Writing to a String cannot fail; a Debug that claims otherwise loses the rest of its text.
         _ = write(&mut self.json);

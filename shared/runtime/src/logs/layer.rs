@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tollgate_gateway::ports::Time;
+use tollgate_gateway::{SPAN_TARGET, ports::Time};
 use tracing::{
     Event, Subscriber,
     span::{Attributes, Id, Record},
@@ -20,7 +20,7 @@ use tracing_subscriber::{
 };
 
 use super::{LogFormat, fields::Fields, lines::Entry};
-use crate::system::SystemClock;
+use crate::{system::SystemClock, trace::Identity};
 
 thread_local! {
     /// The line being written, kept for its memory.
@@ -64,6 +64,9 @@ where
     W: Write + Send + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if attributes.metadata().target() == SPAN_TARGET {
+            return;
+        }
         let Some(span) = context.span(id) else { return };
         let mut fields = Fields::default();
         attributes.record(&mut fields);
@@ -83,6 +86,8 @@ where
         let spans: Vec<SpanRef<'_, S>> = context.event_scope(event).into_iter().flatten().collect();
         let extensions: Vec<_> = spans.iter().map(SpanRef::extensions).collect();
         let around: Vec<&Fields> = extensions.iter().filter_map(|extensions| extensions.get()).collect();
-        self.write(&Entry { time: self.clock.now(), metadata: event.metadata(), event: &fields, spans: &around });
+        let trace = extensions.iter().find_map(|extensions| extensions.get::<Identity>());
+        let (time, metadata) = (self.clock.now(), event.metadata());
+        self.write(&Entry { time, metadata, event: &fields, spans: &around, trace });
     }
 }

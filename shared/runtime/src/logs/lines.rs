@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tracing::{Level, Metadata};
 
 use super::fields::Fields;
+use crate::trace::Identity;
 
 /// Fields with this prefix go into Cloud Logging's `httpRequest` object.
 const HTTP_REQUEST: &str = "httpRequest.";
@@ -18,6 +19,8 @@ pub(super) struct Entry<'a> {
     pub(super) metadata: &'static Metadata<'static>,
     pub(super) event: &'a Fields,
     pub(super) spans: &'a [&'a Fields],
+    /// Of the innermost span that has one.
+    pub(super) trace: Option<&'a Identity>,
 }
 
 impl Entry<'_> {
@@ -40,6 +43,9 @@ impl Entry<'_> {
             let prefix = if matches!(name, "severity" | "time" | "logger") { "field." } else { "" };
             write!(line, ",\"{prefix}{name}\":{value}")
         })?;
+        if let Some(trace) = self.trace {
+            trace.write_json(line)?;
+        }
         if has_http_request {
             line.push_str(",\"httpRequest\":{");
             self.each_field(|name, value| match name.strip_prefix(HTTP_REQUEST) {
@@ -56,12 +62,7 @@ impl Entry<'_> {
         write!(line, "{} {:>5} ", self.time.strftime("%H:%M:%S%.3f"), self.metadata.level())?;
         let message = self.event.get("message").unwrap_or_default();
         line.push_str(unquoted(message));
-        self.each_field(|name, value| {
-            if name.starts_with("logging.googleapis.com/") {
-                return Ok(());
-            }
-            write!(line, " {}={value}", name.strip_prefix(HTTP_REQUEST).unwrap_or(name))
-        })?;
+        self.each_field(|name, value| write!(line, " {}={value}", name.strip_prefix(HTTP_REQUEST).unwrap_or(name)))?;
         line.push('\n');
         Ok(())
     }

@@ -8,6 +8,10 @@ use std::{
 };
 
 use serde_json::Value;
+use tollgate_gateway::ports::Time;
+use tollgate_runtime::SystemClock;
+
+use crate::collector::Collector;
 
 /// Cargo builds examples with the tests, beside them.
 fn hello() -> Command {
@@ -106,4 +110,62 @@ fn text_logs_go_to_stderr() {
     terminate(&child);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stdout.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_sends_the_spans_that_are_left() {
+    let collector = Collector::start().await;
+    let endpoint = collector.endpoint();
+    let line = tokio::task::block_in_place(|| {
+        let (mut child, lines, port) = serving(hello().env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));
+        read(get(port, "/hello"));
+        terminate(&child);
+        let lines: Vec<_> = lines.collect();
+        assert!(child.wait().unwrap().success());
+        lines.into_iter().find(|line| line["message"] == "GET /hello 200").unwrap()
+    });
+    let span = collector.span("GET /hello");
+    assert_eq!(
+        (&*span.service, &span.trace),
+        ("hello", &line["logging.googleapis.com/trace"].as_str().unwrap().to_owned())
+    );
+    assert_eq!(line["logging.googleapis.com/spanId"], span.id);
+}
+
+#[test]
+fn a_collector_that_is_away_harms_nothing_and_is_one_line() {
+    let mut command = hello();
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", free_port()));
+    let (mut child, lines, port) =
+        serving(command.env("OTEL_BSP_SCHEDULE_DELAY", "50").env("OTEL_BSP_MAX_QUEUE_SIZE", "8"));
+    for _ in 0..100 {
+        assert!(read(get(port, "/hello")).ends_with("hello"));
+    }
+    let is_lost = || read(get(port, "/metrics")).contains("trace_spans_total{outcome=\"lost\"}");
+    let started = SystemClock::start();
+    while !is_lost() {
+        assert!(started.monotonic().as_secs() < 10);
+    }
+    terminate(&child);
+    let lines: Vec<_> = lines.filter(|line| line["severity"] != "INFO").collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0]["message"].as_str().unwrap().starts_with("spans cannot be exported"), "{lines:?}");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_collector_that_never_answers_holds_up_neither_requests_nor_the_stop() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let mut command = hello();
+    let (mut child, lines, port) =
+        serving(command.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint).env("OTEL_BSP_SCHEDULE_DELAY", "10"));
+    for _ in 0..20 {
+        assert!(read(get(port, "/hello")).ends_with("hello"));
+    }
+    let asked = SystemClock::start();
+    terminate(&child);
+    assert!(lines.map(|line| line["message"].clone()).any(|message| message == "stopped"));
+    assert!(child.wait().unwrap().success());
+    assert!(asked.monotonic().as_secs() < 5, "{:?}", asked.monotonic());
 }

@@ -115,7 +115,10 @@ async fn googles_own_trace_header_is_understood() {
     assert_eq!(line["logging.googleapis.com/trace"], "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_eq!(line["logging.googleapis.com/spanId"], "00000000000000ff");
     server.send(&support::get("/unknown", "traceparent: nonsense\r\n")).await;
-    assert!(captured.line("GET unmatched 404").get("logging.googleapis.com/trace").is_none());
+    let line = captured.line("GET unmatched 404");
+    let trace = line["logging.googleapis.com/trace"].as_str().unwrap();
+    assert!(trace.len() == 32 && trace != "4bf92f3577b34da6a3ce929d0e0e4736", "a new one: {line}");
+    assert_eq!(line["logging.googleapis.com/trace_sampled"], false);
 }
 
 #[tokio::test]

@@ -4,10 +4,15 @@
 
 mod support;
 
+mod collector;
 mod function;
 mod health;
 mod layers;
 mod logs;
 mod metrics;
+mod oidc_keys;
+mod oidc_support;
+mod oidc_tokens;
 mod server;
 mod tasks;
+mod traces;

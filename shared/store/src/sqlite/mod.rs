@@ -8,6 +8,7 @@ use std::{path::Path, sync::Arc};
 use rusqlite::Connection;
 use tollgate_domain::BootId;
 use tollgate_gateway::ports::{StoreError, Time};
+use tracing::Instrument;
 
 mod agenda;
 mod audit;
@@ -133,8 +134,8 @@ impl SqliteStore {
         self.counters.read();
         let started = self.time.monotonic();
         let result = match (&self.readers, &self.writer) {
-            (Some(readers), _) => readers.read(read).await,
-            (None, Writer::Inline(inline)) => Ok(inline.read(read)),
+            (Some(readers), _) => readers.read(read).instrument(measure::span(operation)).await,
+            (None, Writer::Inline(inline)) => Ok(measure::span(operation).in_scope(|| inline.read(read))),
             (None, Writer::Thread(_)) => Err(StoreError::Unavailable("the store has no readers".to_owned())),
         };
         measure::operation(operation, self.time.monotonic().saturating_sub(started));
@@ -146,7 +147,7 @@ impl SqliteStore {
         W: Fn(&Connection) -> rusqlite::Result<Outcome> + Send + 'static,
     {
         let started = self.time.monotonic();
-        let outcome = self.writer.write(Box::new(write)).await;
+        let outcome = self.writer.write(Box::new(write)).instrument(measure::span(operation)).await;
         measure::operation(operation, self.time.monotonic().saturating_sub(started));
         outcome
     }

@@ -20,6 +20,7 @@ use tollgate_gateway::{
     },
     records::{ChangeSet, Committed, EVENTS_KEPT_FOR, EventRecord, IdempotencyRecord, ListQuery, Page, TimelineRow},
 };
+use tracing::Instrument;
 
 use super::{
     SqliteStore, agenda, audit, change_set, deliveries, events, idempotency, jobs, measure, merchants, operations,
@@ -35,11 +36,12 @@ impl Store for SqliteStore {
         let outcome = match &self.writer {
             Writer::Inline(inline) => {
                 let work: Work<'_> = Box::new(|transaction| apply(transaction, set));
-                inline.write(&work)
+                measure::span("commit").in_scope(|| inline.write(&work))
             }
             writer @ Writer::Thread(_) => {
                 let set = set.clone();
-                writer.write(Box::new(move |transaction| apply(transaction, &set))).await
+                let write = writer.write(Box::new(move |transaction| apply(transaction, &set)));
+                write.instrument(measure::span("commit")).await
             }
         };
         measure::operation("commit", self.time.monotonic().saturating_sub(started));
