@@ -2,7 +2,12 @@
 //!
 //! Must not know: when to connect, what to do when it fails. An error says why, and nothing of the password.
 
-use std::{future::Future, pin::Pin, sync::Arc, task::Poll};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Poll, ready},
+};
 
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider, pki_types::ServerName};
@@ -77,7 +82,12 @@ pub(super) async fn driven<T>(driver: &mut Driver, work: impl Future<Output = T>
         if let Poll::Ready(value) = work.as_mut().poll(context) {
             return Poll::Ready(Some(value));
         }
-        driver.as_mut().poll(context).map(|()| None)
+        ready!(driver.as_mut().poll(context));
+        // Its last answer may have been the one.
+        match work.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending => Poll::Ready(None),
+        }
     })
     .await
 }

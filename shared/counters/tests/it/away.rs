@@ -47,7 +47,7 @@ async fn one_that_accepts_and_never_answers_is_not_waited_for() {
     let url = format!("redis://{}", listener.local_addr().unwrap());
     let counters = connect(&url, Options::default()).await;
     costs_nothing(&counters).await;
-    assert_eq!(counters.ping().await.unwrap_err().0, "no connection in time");
+    assert_eq!(counters.ping().await.unwrap_err().0, "no answer in time");
 }
 
 #[tokio::test]

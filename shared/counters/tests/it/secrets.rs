@@ -23,10 +23,10 @@ fn a_wrong_password_is_a_redis_that_is_away_and_is_said_without_the_password() {
         let Some(server) = Server::with(&["--requirepass", "the-right-one"]) else { return };
         let host = format!("127.0.0.1:{}", server.port);
         for (login, why) in [
-            (":wr0ng-one@", "WRONGPASS"),
-            ("gateway:wr0ng-one@", "WRONGPASS"),
-            ("", "NOAUTH"),
-            (":wr0ng%20one@", "WRONGPASS"),
+            (":wr0ng-one@", "AuthenticationFailed"),
+            ("gateway:wr0ng-one@", "AuthenticationFailed"),
+            ("", "NoAuth"),
+            (":wr0ng%20one@", "AuthenticationFailed"),
         ] {
             let url = format!("redis://{login}{host}");
             let counters = connect(&url, patient()).await;
