@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["domain", "gateway"]),
     ("store", &["domain", "gateway"]),
     ("messaging", &["domain", "gateway"]),
+    ("counters", &["domain", "gateway"]),
     ("providers", &["domain", "gateway"]),
     ("webhooks", &["domain", "gateway"]),
     ("runtime", &["api", "gateway"]),

@@ -3,6 +3,7 @@
 mod in_process {
     use crate::subject::InProcess;
 
+    #[allow(clippy::unused_async, reason = "others have to wait")]
     async fn fresh() -> Option<InProcess> {
         Some(InProcess::new())
     }
