@@ -76,6 +76,7 @@ async fn a_timeout_now_and_then_does_not_mean_away() {
         for _ in 0..2 {
             assert_eq!(counters.take(merchant(1), WIDE).await.decided_by, DecidedBy::Fallback);
         }
+        assert!(!counters.is_degraded());
         server.go_on();
         until_decided_by(&counters, DecidedBy::Shared).await;
         assert!(!counters.is_degraded());
@@ -93,18 +94,19 @@ async fn one_that_takes_no_writes_is_away_until_it_does() {
         let counters = connect(&server.url(), patient()).await;
         until_decided_by(&counters, DecidedBy::Shared).await;
         () = server.ask(broken);
-        costs_nothing_soon(&counters).await;
+        stays_away(&counters).await;
         () = server.ask(mended);
         until_decided_by(&counters, DecidedBy::Shared).await;
     }
 }
 
 /// And a new connection, which it takes, does not mean that it is back.
-async fn costs_nothing_soon(counters: &RedisCounters) {
+async fn stays_away(counters: &RedisCounters) {
     until_decided_by(counters, DecidedBy::Fallback).await;
-    for _ in 0..3 {
+    for _ in 0..2 {
         costs_nothing(counters).await;
-        crate::subject::pause(150).await;
+        crate::subject::pause(300).await;
+        assert!(counters.is_degraded(), "nobody asked meanwhile");
     }
 }
 
