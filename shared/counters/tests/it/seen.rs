@@ -2,12 +2,12 @@
 
 use std::{
     fmt::{Debug, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::{
-    Event, Subscriber,
+    Dispatch, Event, Subscriber,
     field::{Field, Visit},
     subscriber::DefaultGuard,
 };
@@ -16,10 +16,15 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
+static SECOND: OnceLock<Dispatch> = OnceLock::new();
+
 /// Runs `test` on this thread alone, and gives it what is seen.
 pub(crate) fn watched<F: Future<Output = ()>>(test: impl FnOnce(Seen) -> F) {
     let recorder = PrometheusBuilder::new().build_recorder();
     let (lines, handle) = (Lines::default(), recorder.handle());
+    // While there is one subscriber only, a line that is first logged on another test's thread, which has none, is taken
+    // to interest nobody, for good.
+    SECOND.get_or_init(|| Dispatch::new(Registry::default()));
     let _logs: DefaultGuard = tracing::subscriber::set_default(Registry::default().with(lines.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     metrics::with_local_recorder(&recorder, || runtime.block_on(test(Seen { lines, handle })));
