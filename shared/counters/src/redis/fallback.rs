@@ -5,12 +5,12 @@
 //! Quotas overshoot by a second of their budget at most when Redis goes away for all instances and comes back. For a quota
 //! of N a second, whatever its burst, that second is made of:
 //!
-//! - [`HEAD_START`]: an instance's share starts with a quarter of a second of its budget, all instances together N/4. From
+//! - [`HEAD_START`]: an instance's share starts with a fifth of a second of its budget, all instances together 0.2 N. From
 //!   there on they add N a second together, as the shared bucket would have;
-//! - [`BELIEVED`]: when Redis is back, its bucket is believed to hold half a second of the budget at most, N/2, whatever it
-//!   kept or lost: each instance's first call says so;
-//! - the time in which one instance is back and another is not: the pause between two tries,
-//!   [`super::Options::retry_interval`], a quarter of a second, N/4 at most.
+//! - [`BELIEVED`]: when Redis is back, its bucket is believed to hold half a second of the budget at most, 0.5 N, whatever
+//!   it kept or lost: each instance's first call says so;
+//! - the time in which one instance is back and another is not, which is what a try in vain and the wait for the next
+//!   take: 0.3 s with the defaults of [`super::Options`], 0.3 N at most.
 //!
 //! It does not hold where only some instances have lost Redis: each of those adds its share for as long as that lasts. And
 //! Redis that loses its data while it goes on serving gives a full burst again; so a quota's burst should be a second of
@@ -32,7 +32,7 @@ use tollgate_gateway::ports::{
 use crate::{bucket::Flow, embedded::Buckets};
 
 /// What a quota's share starts with: this much of its budget.
-const HEAD_START: Duration = Duration::from_millis(250);
+const HEAD_START: Duration = Duration::from_millis(200);
 /// What a quota's bucket is believed to hold when Redis is back: this much of its budget.
 const BELIEVED: Duration = Duration::from_millis(500);
 

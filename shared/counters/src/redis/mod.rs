@@ -44,7 +44,8 @@ pub struct Options {
     pub command_timeout: Duration,
     /// How long a connection may take. Nobody but a background task waits for it.
     pub connect_timeout: Duration,
-    /// The time between two tries while Redis is away. How far quotas overshoot depends on it: at most 250 ms.
+    /// The time from one try to the next while Redis is away, or as long as one takes (`connect_timeout` and
+    /// `command_timeout` at most). How far quotas overshoot depends on it.
     pub retry_interval: Duration,
     /// How many calls in a row that are not answered in time mean that Redis is away. (An error means it at once.)
     pub timeouts_until_away: NonZeroU32,

@@ -111,6 +111,26 @@ async fn stays_away(counters: &RedisCounters) {
 }
 
 #[tokio::test]
+async fn dropped_counters_close_their_connection_and_try_no_more() {
+    let Some(server) = Server::with(&[]) else { return };
+    let counters = connect(&server.url(), patient()).await;
+    until_decided_by(&counters, DecidedBy::Shared).await;
+    // Ours to the side is one of them.
+    let clients = || server.ask::<String>("CLIENT LIST").lines().count();
+    assert_eq!(clients(), 2);
+    drop(counters);
+    for _ in 0..200 {
+        if clients() == 1 {
+            crate::subject::pause(300).await;
+            assert_eq!(clients(), 1);
+            return;
+        }
+        crate::subject::pause(5).await;
+    }
+    panic!("it stays connected");
+}
+
+#[tokio::test]
 async fn who_decides_alone_takes_its_part_of_the_limit() {
     let time = Clock::standing();
     let options = Options { instances: NonZeroU32::new(4).unwrap(), ..Options::default() };
@@ -130,9 +150,9 @@ async fn who_decides_alone_takes_its_part_of_the_limit() {
     assert!(counters.take(merchant(1), limit).await.granted);
     let tiny = Limit::per_minute(1, 1);
     assert!(counters.take(merchant(2), tiny).await.granted, "a part of one is one");
-    // 80 a second: 20 for each, and a quarter of a second of them at once.
+    // 80 a second: 20 for each, and a fifth of a second of them at once.
     let quota = counters.look(QUOTA, Limit::per_second(80, 80)).await;
-    assert_eq!(quota.remaining, 5, "a quota's part starts with its head start");
+    assert_eq!(quota.remaining, 4, "a quota's part starts with its head start");
 }
 
 #[test]

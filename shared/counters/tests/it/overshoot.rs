@@ -141,7 +141,7 @@ async fn what_a_quotas_part_saved_up_does_not_count_when_redis_goes_away_again()
         server.kill();
         until_decided_by(&counters, DecidedBy::Fallback).await;
         let standing = counters.look(QUOTA, limit).await;
-        assert!(standing.remaining <= 14, "a quarter of a second, and what came meanwhile: {standing:?}");
+        assert!(standing.remaining <= 14, "a fifth of a second, and what came meanwhile: {standing:?}");
         assert!(counters.take(QUOTA, limit).await.granted);
         server.start_again();
         until_decided_by(&counters, DecidedBy::Shared).await;
