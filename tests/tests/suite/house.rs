@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store-spanner", &["domain", "gateway", "store-records"]),
     ("messaging", &["domain", "gateway"]),
     ("messaging-pubsub", &["domain", "gateway", "messaging"]),
+    ("counters", &["domain", "gateway"]),
     ("providers", &["domain", "gateway"]),
     ("webhooks", &["domain", "gateway"]),
     ("runtime", &["api", "gateway"]),

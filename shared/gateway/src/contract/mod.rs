@@ -1,4 +1,4 @@
-//! What every store must do, as checks that each store runs against itself.
+//! What every store must do, as checks that each store runs against itself. (What counters must do is in [`counters`].)
 //!
 //! A store's tests write `tollgate_gateway::store_contract!(fresh);`, where `fresh` is an async function that gives a
 //! [`Subject`] on an empty store, or `None` where this machine lacks what the store needs. Every check becomes a test of its own, named by what it checks.
@@ -20,6 +20,7 @@ use crate::{
     records::{ChangeSet, Committed, Guard},
 };
 
+pub mod counters;
 mod samples;
 mod story;
 

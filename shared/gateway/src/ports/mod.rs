@@ -2,6 +2,7 @@
 
 pub mod agenda;
 pub mod audit;
+pub mod counters;
 pub mod deliveries;
 pub mod entropy;
 pub mod event_format;
@@ -18,6 +19,7 @@ pub mod webhook_sender;
 
 pub use agenda::Agenda;
 pub use audit::Audit;
+pub use counters::Counters;
 pub use deliveries::Deliveries;
 pub use entropy::Entropy;
 pub use event_format::EventFormat;
