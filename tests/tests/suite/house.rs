@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["domain", "gateway"]),
     ("store", &["domain", "gateway"]),
     ("messaging", &["domain", "gateway"]),
+    ("messaging-pubsub", &["domain", "gateway", "messaging"]),
     ("providers", &["domain", "gateway"]),
     ("webhooks", &["domain", "gateway"]),
     ("runtime", &["api", "gateway"]),
