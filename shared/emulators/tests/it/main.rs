@@ -16,9 +16,9 @@ const CHILD: &str = "EMULATORS_TEST_CHILD";
 
 /// Runs the test `name` of this program in a process of its own.
 fn child(name: &str) -> Child {
-    let program = std::env::current_exe().unwrap();
+    let program = std::env::current_exe().expect("a test is a program");
     let mut command = Command::new(program);
-    command.args([name, "--exact", "--nocapture"]).env(CHILD, "1").stdout(Stdio::piped()).spawn().unwrap()
+    command.args([name, "--exact", "--nocapture"]).env(CHILD, "1").stdout(Stdio::piped()).spawn().expect("it starts")
 }
 
 /// What a child says behind `uses`.
@@ -65,7 +65,7 @@ fn processes_that_start_at_once_share_the_emulators() {
         return;
     }
     let mut children: Vec<Child> = (0..6).map(|_| child("child_that_uses_the_emulators")).collect();
-    let said: BTreeSet<String> = children.iter_mut().map(|child| hear(child)).collect();
+    let said: BTreeSet<String> = children.iter_mut().map(hear).collect();
     assert_eq!(said.len(), 6, "{said:?}");
     for mut child in children {
         assert!(child.wait().unwrap().success());
