@@ -95,3 +95,18 @@ async fn deliveries(State(delivery): State<WebhookDelivery>) -> Result<Json<JobR
     let report = delivery.gateway.dispatch_deliveries(JobRun::scheduled(WORKS_FOR)).await?;
     Ok(Json(JobReportBody::of(JOB, report)))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[test]
+    fn what_can_never_be_read_is_refused_until_it_is_given_up_and_then_acknowledged() {
+        for (topic, status) in [(Topic::PaymentEvents, 400), (Topic::DeadLetter, 204)] {
+            let unreadable = push::read(topic, b"{\"message\":{\"data\":\"e30=\",\"messageId\":\"1\"}}").unwrap_err();
+            assert_eq!(poison(topic, &unreadable).into_response().status(), status, "{topic:?}");
+        }
+    }
+}
