@@ -151,11 +151,11 @@ impl PubsubQueue {
         let traceparent = (self.traceparent)();
         let publisher = if messages.len() <= ONE_BY_ONE { &line.one_by_one } else { &line.in_bulk };
         let send = |message| -> Sent { Box::pin(publisher.publish(on_the_wire(message, traceparent.as_deref()))) };
-        let mut sent: FuturesUnordered<Sent> = messages.into_iter().map(send).collect();
+        let mut waiting: FuturesUnordered<Sent> = messages.into_iter().map(send).collect();
         let (mut taken, mut end) = (0, Ok(()));
         let mut over = pin!(self.time.sleep(self.publish_timeout));
         loop {
-            match select(sent.next(), over.as_mut()).await {
+            match select(waiting.next(), over.as_mut()).await {
                 Either::Left((Some(Ok(_)), _)) => taken += 1,
                 Either::Left((Some(Err(error)), _)) => end = end.and(Err(Failed::of(&error))),
                 Either::Left((None, _)) => return (taken, end),
