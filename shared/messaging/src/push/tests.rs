@@ -101,7 +101,7 @@ fn what_is_no_push_of_ours_is_refused() {
         &format!("{ours}{ours}"),
         &ours[..ours.len() - 1],
         &deep,
-        &" ".repeat(70_000),
+        &format!("{ours}{}", " ".repeat(70_000)),
     ] {
         assert!(read(Topic::PaymentEvents, body.as_bytes()).is_err(), "{body:.80}");
     }
