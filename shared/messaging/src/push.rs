@@ -123,7 +123,7 @@ fn parse(to: Topic, body: &[u8]) -> Result<Push, Unreadable> {
 }
 
 /// Whether `value` is one that the W3C's Trace Context allows: `00-<32 hex>-<16 hex>-<2 hex>`, no id of zeros alone.
-pub fn is_traceparent(value: &str) -> bool {
+fn is_traceparent(value: &str) -> bool {
     let parts: Vec<&str> = value.split('-').collect();
     let is_hex = |part: &str, digits: usize| {
         part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
