@@ -10,7 +10,10 @@ use std::time::Duration;
 use axum::{Json, Router, body::Bytes, extract::State, http::StatusCode, routing::post};
 use tollgate_api::{JobReportBody, Problem, ProblemCode};
 use tollgate_gateway::{Gateway, JobRun, ports::queue::Handled};
-use tollgate_messaging::{Delivered, Handler, push};
+use tollgate_messaging::{
+    Handler, Topic,
+    push::{self, Unreadable},
+};
 use tollgate_runtime::{Cadence, InternalCallers, ScheduledJob};
 
 pub use handler::DeliveryHandler;
@@ -54,27 +57,56 @@ pub fn scheduled(gateway: &Gateway) -> ScheduledJob {
 }
 
 async fn payment_event(State(delivery): State<WebhookDelivery>, body: Bytes) -> Result<StatusCode, Problem> {
-    handle(&delivery, &body, false).await
+    handle(&delivery, Topic::PaymentEvents, &body).await
 }
 
 async fn dead_letter(State(delivery): State<WebhookDelivery>, body: Bytes) -> Result<StatusCode, Problem> {
-    handle(&delivery, &body, true).await
+    handle(&delivery, Topic::DeadLetter, &body).await
 }
 
 /// A 2xx is the acknowledgement: given only once what the message led to is durable.
-async fn handle(delivery: &WebhookDelivery, body: &Bytes, dead_lettered: bool) -> Result<StatusCode, Problem> {
-    let message = push::read(body).map_err(|unreadable| {
-        tracing::error!(%unreadable, "a push is no message of ours");
-        Problem::new(ProblemCode::InvalidRequest, "The body is no message of this gateway's.")
-    })?;
-    let delivered = Delivered { message, delivery_attempt: 1, dead_lettered };
-    match DeliveryHandler::new(delivery.gateway.clone()).handle(delivered).await {
+async fn handle(delivery: &WebhookDelivery, topic: Topic, body: &Bytes) -> Result<StatusCode, Problem> {
+    let push = match push::read(topic, body) {
+        Ok(push) => push,
+        Err(unreadable) => return poison(topic, &unreadable),
+    };
+    match DeliveryHandler::new(delivery.gateway.clone()).handle(push.delivered()).await {
         Handled::Ack => Ok(StatusCode::NO_CONTENT),
         Handled::Retry => Err(Problem::new(ProblemCode::StoreUnavailable, "Not handled; push it again.")),
+    }
+}
+
+/// What is no message of ours never will be. Refused, it goes to the dead-letter topic after five times, and
+/// there it ends, or it would be pushed until Pub/Sub forgets it.
+fn poison(topic: Topic, unreadable: &Unreadable) -> Result<StatusCode, Problem> {
+    match topic {
+        Topic::PaymentEvents => {
+            tracing::error!(%unreadable, "a push is no message of ours; the queue will give it up");
+            Err(Problem::new(ProblemCode::InvalidRequest, "The body is no message of this gateway's."))
+        }
+        Topic::DeadLetter => {
+            tracing::error!(%unreadable, "a dead letter is no message of ours; it is acknowledged and gone");
+            Ok(StatusCode::NO_CONTENT)
+        }
     }
 }
 
 async fn deliveries(State(delivery): State<WebhookDelivery>) -> Result<Json<JobReportBody>, Problem> {
     let report = delivery.gateway.dispatch_deliveries(JobRun::scheduled(WORKS_FOR)).await?;
     Ok(Json(JobReportBody::of(JOB, report)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[test]
+    fn what_can_never_be_read_is_refused_until_it_is_given_up_and_then_acknowledged() {
+        for (topic, status) in [(Topic::PaymentEvents, 400), (Topic::DeadLetter, 204)] {
+            let unreadable = push::read(topic, b"{\"message\":{\"data\":\"e30=\",\"messageId\":\"1\"}}").unwrap_err();
+            assert_eq!(poison(topic, &unreadable).into_response().status(), status, "{topic:?}");
+        }
+    }
 }

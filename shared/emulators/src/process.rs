@@ -77,9 +77,11 @@ impl InUse {
     }
 }
 
-/// The same folder for every process of one user.
+/// The same folder for every process of one user: of whoever owns the test programs.
 fn folder() -> io::Result<PathBuf> {
-    let user = env::var("USER").unwrap_or_else(|_| "tests".to_owned());
+    use std::os::unix::fs::MetadataExt;
+
+    let user = fs::metadata(env::current_exe()?)?.uid();
     let folder = env::temp_dir().join(format!("tollgate-emulators-{user}"));
     fs::create_dir_all(&folder)?;
     Ok(folder)

@@ -3,20 +3,23 @@
 # or ends it, NAME.pid says which process it is. The kernel lets go of a lock when its process ends, however it ends.
 name=$1 port=$2 idle_seconds=$3
 shift 3
+# Opened now: whoever tidies up temporary files may take the names away, and not the locks.
+exec 8<>"$name.users" 9<>"$name.start"
 set -m # a process group of its own for the emulator, children and all
-"$@" >"$name.log" 2>&1 </dev/null &
+"$@" >"$name.log" 2>&1 </dev/null 8>&- 9>&- &
 pid=$!
 set +m
 echo "$pid" >"$name.pid"
 idle=0
 while kill -0 "$pid" 2>/dev/null; do
     sleep 1
-    if flock -n -x "$name.users" true; then idle=$((idle + 1)); else idle=0; fi
+    if flock -n -x 8; then idle=$((idle + 1)); else idle=0; fi
+    flock -u 8
     [ "$idle" -ge "$idle_seconds" ] || continue
     # Nobody can begin to use it while this holds the start.
-    exec 9>"$name.start"
-    flock -n -x 9 && flock -n -x "$name.users" true && break
-    exec 9>&-
+    flock -n -x 9 && flock -n -x 8 && break
+    flock -u 8
+    flock -u 9
     idle=0
 done
 kill -KILL -- "-$pid" 2>/dev/null

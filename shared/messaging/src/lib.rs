@@ -1,11 +1,12 @@
 //! The Queue port, and the other end of it: the consumer that hands messages to their handler.
 //!
-//! `embedded` is the queue in process, in a file that several processes of one machine may share. Must not know: what
-//! a message leads to, HTTP, the store.
+//! `embedded` is the queue in process, in a file that several processes of one machine may share; `push` reads what
+//! Pub/Sub pushes. Must not know: what a message leads to, HTTP, the store.
 
 mod delivered;
 pub mod embedded;
 pub mod push;
+mod wire;
 
 pub use delivered::{Delivered, Handler, Limits, Topic};
 pub use embedded::{Consumer, EmbeddedQueue, OpenError, Options, Standing};

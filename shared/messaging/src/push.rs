@@ -1,114 +1,133 @@
 //! What Pub/Sub's push brings: an envelope around the message, which is JSON in base64.
 //!
-//! Must not know: who may push.
+//! Must not know: who may push, or what is answered.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
-use tollgate_gateway::ports::queue::{DeliveryDue, Message};
+use serde::Deserialize;
+use tollgate_gateway::ports::queue::Message;
+
+use crate::{Delivered, Topic, wire};
+
+pub use crate::wire::{NoMessage, attributes, write};
+
+/// Ours are some 500 bytes with all that Pub/Sub adds.
+const LONGEST_ENVELOPE_BYTES: usize = 64 * 1024;
+/// Pub/Sub's ids are numbers of some 20 digits.
+const LONGEST_ID_BYTES: usize = 64;
+/// The attribute that carries the trace of whoever published, as the W3C writes it.
+pub const TRACEPARENT: &str = "traceparent";
+/// Attributes that Pub/Sub adds to what it gave up, and nobody else.
+const DEAD_LETTER_PREFIX: &str = "CloudPubSubDeadLetterSource";
 
 /// Why a push is not read: it will not read better the next time.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
+    /// Longer than any of ours.
+    #[error("an envelope of {0} bytes is none of ours")]
+    TooLong(usize),
     /// The envelope is no JSON of Pub/Sub's.
     #[error("not an envelope of Pub/Sub: {0}")]
     Envelope(serde_json::Error),
+    /// It has no id that Pub/Sub would give.
+    #[error("the message has no id, or too long a one")]
+    MessageId,
     /// Its data is no base64.
     #[error("the data is not base64: {0}")]
     Base64(base64::DecodeError),
     /// The data is no message of ours.
-    #[error("the data is no message: {0}")]
-    Data(serde_json::Error),
-    /// A message with an id that is none.
-    #[error("the message names {0}, which is no id")]
-    Id(&'static str),
+    #[error(transparent)]
+    NoMessage(#[from] NoMessage),
 }
 
+/// A message that was pushed to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
+    /// What was published.
+    pub message: Message,
+    /// Pub/Sub's id of it, for the logs. One that is pushed again keeps it; in the dead-letter topic it is another.
+    pub message_id: String,
+    /// Where the trace of whoever published goes on; `None` too where it is none.
+    pub traceparent: Option<String>,
+    /// How often it was pushed, this time included, where Pub/Sub counts: without a dead-letter topic it does not.
+    pub delivery_attempt: Option<u32>,
+    /// The queue gave it up, because its handler failed too often (rule 19).
+    pub dead_lettered: bool,
+}
+
+impl Push {
+    /// As a handler gets it.
+    pub fn delivered(&self) -> Delivered {
+        Delivered {
+            message: self.message,
+            delivery_attempt: self.delivery_attempt.unwrap_or(1),
+            dead_lettered: self.dead_lettered,
+        }
+    }
+}
+
+/// Google writes the fields of REST, and for older readers some of them in snake case too: either may be there, or both.
 #[derive(Deserialize)]
 struct Envelope {
     message: Pushed,
+    #[serde(rename = "deliveryAttempt")]
+    delivery_attempt: Option<u32>,
+    #[serde(rename = "delivery_attempt")]
+    delivery_attempt_snake: Option<u32>,
 }
 
 #[derive(Deserialize)]
 struct Pushed {
+    /// Left out where there is none.
+    #[serde(default)]
     data: String,
+    attributes: Option<BTreeMap<String, String>>,
+    #[serde(rename = "messageId")]
+    message_id: Option<String>,
+    #[serde(rename = "message_id")]
+    message_id_snake: Option<String>,
 }
 
-/// A message on the wire.
-#[derive(Serialize, Deserialize)]
-struct Wire {
-    kind: Kind,
-    merchant: String,
-    payment: String,
-    sequence: u32,
-    attempt: u32,
+/// Reads the body of a push to the route of the topic `to`, and counts it.
+pub fn read(to: Topic, body: &[u8]) -> Result<Push, Unreadable> {
+    let push = parse(to, body);
+    let outcome = if push.is_ok() { "read" } else { "unreadable" };
+    metrics::counter!("queue_pushes_total", "topic" => to.name(), "outcome" => outcome).increment(1);
+    push
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Deliver,
-    DeadLettered,
-}
-
-/// The data of `message`, before base64.
-pub fn write(message: Message) -> String {
-    let (kind, due) = match message {
-        Message::Deliver(due) => (Kind::Deliver, due),
-        Message::DeadLettered(due) => (Kind::DeadLettered, due),
-    };
-    let DeliveryDue { merchant, payment, sequence, attempt } = due;
-    let (merchant, payment) = (merchant.to_string(), payment.to_string());
-    // Strings and numbers: this cannot fail.
-    serde_json::to_string(&Wire { kind, merchant, payment, sequence, attempt }).unwrap_or_default()
-}
-
-/// Reads the body of a push.
-pub fn read(body: &[u8]) -> Result<Message, Unreadable> {
+fn parse(to: Topic, body: &[u8]) -> Result<Push, Unreadable> {
+    if body.len() > LONGEST_ENVELOPE_BYTES {
+        return Err(Unreadable::TooLong(body.len()));
+    }
     let envelope: Envelope = serde_json::from_slice(body).map_err(Unreadable::Envelope)?;
-    let data = STANDARD.decode(envelope.message.data).map_err(Unreadable::Base64)?;
-    let wire: Wire = serde_json::from_slice(&data).map_err(Unreadable::Data)?;
-    let due = DeliveryDue {
-        merchant: wire.merchant.parse().map_err(|_| Unreadable::Id("merchant"))?,
-        payment: wire.payment.parse().map_err(|_| Unreadable::Id("payment"))?,
-        sequence: wire.sequence,
-        attempt: wire.attempt,
-    };
-    Ok(match wire.kind {
-        Kind::Deliver => Message::Deliver(due),
-        Kind::DeadLettered => Message::DeadLettered(due),
+    let Pushed { data, attributes, message_id, message_id_snake } = envelope.message;
+    let message_id = message_id.or(message_id_snake).filter(|id| (1..=LONGEST_ID_BYTES).contains(&id.len()));
+    let message_id = message_id.ok_or(Unreadable::MessageId)?;
+    let data = STANDARD.decode(data).map_err(Unreadable::Base64)?;
+    let message = wire::read(&data)?;
+    let attributes = attributes.unwrap_or_default();
+    let given_up = to == Topic::DeadLetter || attributes.keys().any(|name| name.starts_with(DEAD_LETTER_PREFIX));
+    Ok(Push {
+        message,
+        message_id,
+        traceparent: attributes.get(TRACEPARENT).filter(|value| is_traceparent(value)).cloned(),
+        delivery_attempt: envelope.delivery_attempt.or(envelope.delivery_attempt_snake),
+        // That the gateway gave up an event is what a message of the other kind says, wherever it comes from.
+        dead_lettered: given_up && matches!(message, Message::Deliver(_)),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use tollgate_domain::{MerchantId, PaymentId};
-
-    use super::*;
-
-    fn push(data: &str) -> Vec<u8> {
-        let message = serde_json::json!({"data": STANDARD.encode(data), "attributes": {}, "messageId": "1"});
-        serde_json::to_vec(&serde_json::json!({"message": message, "subscription": "projects/p/subscriptions/s"}))
-            .unwrap()
-    }
-
-    #[test]
-    fn a_message_comes_out_of_a_push_as_it_went_in() {
-        let due = DeliveryDue {
-            merchant: MerchantId::from_random([1; 16]),
-            payment: PaymentId::from_random([2; 16]),
-            sequence: 3,
-            attempt: 4,
-        };
-        for message in [Message::Deliver(due), Message::DeadLettered(due)] {
-            assert_eq!(read(&push(&write(message))).unwrap(), message);
-        }
-    }
-
-    #[test]
-    fn what_is_no_push_of_ours_is_refused() {
-        let stray = r#"{"kind":"deliver","merchant":"mer_x","payment":"pay_y","sequence":1,"attempt":1}"#;
-        for body in [&b"{}"[..], b"", b"[]", br#"{"message":{"data":"%"}}"#, &push("{}"), &push(stray)] {
-            assert!(read(body).is_err(), "{}", String::from_utf8_lossy(body));
-        }
-    }
+/// Whether `value` is one that the W3C's Trace Context allows: `00-<32 hex>-<16 hex>-<2 hex>`, no id of zeros alone.
+fn is_traceparent(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('-').collect();
+    let is_hex = |part: &str, digits: usize| {
+        part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_id = |part: &str, digits: usize| is_hex(part, digits) && part.bytes().any(|byte| byte != b'0');
+    matches!(parts[..], ["00", trace, span, flags] if is_id(trace, 32) && is_id(span, 16) && is_hex(flags, 2))
 }

@@ -1,5 +1,7 @@
 //! The emulators as tests use them: several processes and threads at once, and processes that are killed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},
@@ -85,13 +87,35 @@ fn child_that_is_killed_while_it_uses_one() {
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "waits for other processes")]
 fn the_emulator_of_a_process_that_was_killed_ends() {
+    ends_with_its_user(|_| {});
+}
+
+#[test]
+fn it_ends_though_somebody_tidied_up_its_files() {
+    ends_with_its_user(|user| {
+        let folders = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+        let ours = folders.filter(|folder| folder.file_name().to_string_lossy().starts_with("tollgate-emulators-"));
+        let mut files = ours.flat_map(|folder| std::fs::read_dir(folder.path()).unwrap().flatten());
+        let of_user = format!("-{:x}-", user.id());
+        let mut removed = 0;
+        while let Some(file) = files.find(|file| file.file_name().to_string_lossy().contains(&of_user)) {
+            std::fs::remove_file(file.path()).unwrap();
+            removed += 1;
+        }
+        assert!(removed > 0, "it has files");
+    });
+}
+
+/// Does `meanwhile`, and kills who uses it later.
+#[allow(clippy::disallowed_methods, reason = "waits for other processes")]
+fn ends_with_its_user(meanwhile: impl Fn(&Child)) {
     if pubsub().is_none() {
         return;
     }
     let mut user = child("child_that_is_killed_while_it_uses_one");
     let host = hear(&mut user);
+    meanwhile(&user);
     thread::sleep(Duration::from_secs(8));
     assert!(TcpStream::connect(&host).is_ok(), "it runs for as long as it is used");
     user.kill().unwrap();
