@@ -12,10 +12,10 @@ async fn main() -> ExitCode {
         let configuration = Configuration::read(vars);
         vars.finish()?;
         let configuration = configuration?;
-        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
-        let ready = parts.store_check();
+        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
+        let (store, counters) = (parts.store_check(), parts.counters_check());
         let routes = router(Payments { gateway: parts.gateway, authenticator: parts.authenticator });
-        Ok(Function::new(routes).ready_when(ready))
+        Ok(Function::new(routes).ready_when(store).ready_when(counters))
     })
     .await
 }

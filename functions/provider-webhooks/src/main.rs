@@ -12,7 +12,7 @@ async fn main() -> ExitCode {
         let configuration = Configuration::read(vars);
         vars.finish()?;
         let configuration = configuration?;
-        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
+        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
         let ready = parts.store_check();
         let time = Arc::clone(&system.time);
         let routes = router(ProviderWebhooks { gateway: parts.gateway, readers: parts.readers, time });

@@ -2,24 +2,23 @@
 
 use std::process::ExitCode;
 
-use tollgate_assembly::{Configuration, Outside, Parts};
+use tollgate_assembly::{Configuration, Outside, Parts, internal_callers};
 use tollgate_reconciliation::{DEADLINES, router, scheduled};
-use tollgate_runtime::{Function, InternalCallers, run};
+use tollgate_runtime::{Function, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     run("reconciliation", async |vars, system| {
-        let configuration = Configuration::read(vars);
+        let (configuration, callers) = (Configuration::read(vars), internal_callers(vars, system)?);
         vars.finish()?;
-        let configuration = configuration?;
-        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
+        let (configuration, callers) = (configuration?, callers?);
+        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
         let ready = parts.store_check();
-        if let Err(error) = parts.gateway.show_earlier_runs().await {
-            tracing::warn!(%error, "what earlier runs left is not shown until the next one");
-        }
-        let jobs = scheduled(&parts.gateway).map(|job| job.in_background(system.time.clone()));
-        // Until callers can be told apart, nobody may start a job over the network.
-        let function = Function::new(router(parts.gateway, InternalCallers::Nobody)).ready_when(ready).beside(jobs);
+        let earlier = parts.earlier_runs();
+        let jobs = parts.runs_jobs().then(|| scheduled(&parts.gateway)).into_iter().flatten();
+        let jobs = jobs.map(|job| job.in_background(system.time.clone()));
+        let function = Function::new(router(parts.gateway, callers)).ready_when(ready);
+        let function = function.beside([earlier].into_iter().chain(jobs));
         Ok(DEADLINES.into_iter().fold(function, |function, (route, deadline)| function.deadline(route, deadline)))
     })
     .await

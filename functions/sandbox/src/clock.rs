@@ -33,7 +33,8 @@ pub(crate) struct Clock {
     pub(crate) link: ProvidersLink,
     pub(crate) gateway: Gateway,
     pub(crate) agenda: Arc<dyn Agenda>,
-    pub(crate) queue: EmbeddedQueue,
+    /// `None`: Pub/Sub, with which no clock is moved by hand.
+    pub(crate) queue: Option<EmbeddedQueue>,
     /// What the gateway does beside its requests.
     pub(crate) tasks: TaskSpawner,
     /// One mover of the clock at a time.
@@ -92,7 +93,11 @@ impl Clock {
     async fn next(&self, now: Timestamp, ran: Timestamp) -> anyhow::Result<(Timestamp, Vec<Job>)> {
         let due = self.agenda.next_due().await?;
         let jobs: Vec<_> = Job::ALL.into_iter().filter_map(|job| Some((time_of(job, &due, now, ran)?, job))).collect();
-        let others = [self.link.next_due().await?, self.queue.next_due().await?];
+        let queued = match &self.queue {
+            Some(queue) => queue.next_due().await?,
+            None => None,
+        };
+        let others = [self.link.next_due().await?, queued];
         let first = others.into_iter().flatten().chain(jobs.iter().map(|(at, _)| *at)).min();
         let first = first.unwrap_or(Timestamp::MAX);
         Ok((first, jobs.into_iter().filter(|(at, _)| *at == first).map(|(_, job)| job).collect()))
@@ -103,7 +108,9 @@ impl Clock {
         let now = self.time.set(Some(to));
         write_whole(&self.file, now.to_string().as_bytes())?;
         self.link.set_clock(Some(now)).await?;
-        self.queue.clock_moved();
+        if let Some(queue) = &self.queue {
+            queue.clock_moved();
+        }
         self.settle_down().await;
         Ok(())
     }
@@ -114,7 +121,11 @@ impl Clock {
             loop {
                 self.tasks.idle().await;
                 // What a handler started may have published.
-                if self.queue.is_quiet().await.unwrap_or(true) && self.tasks.running() == 0 {
+                let is_quiet = match &self.queue {
+                    Some(queue) => queue.is_quiet().await.unwrap_or(true),
+                    None => true,
+                };
+                if is_quiet && self.tasks.running() == 0 {
                     return;
                 }
                 self.time.sleep(LOOK_EVERY).await;

@@ -11,7 +11,7 @@ use tollgate_domain::MerchantId;
 use tollgate_gateway::{
     authenticate::{api_key_digest, new_api_key},
     ports::{
-        Endpoints, Entropy, Merchants,
+        Entropy,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
     },
 };
@@ -73,14 +73,14 @@ impl Identity {
         let merchants = self.merchants()?;
         for (index, (id, name, key)) in merchants.iter().enumerate() {
             let digest = api_key_digest(key);
-            if parts.store.by_key(digest).await?.is_some() {
+            if parts.stores.merchants.by_key(digest).await?.is_some() {
                 follow_inbox(parts, *id, inbox).await?;
                 continue;
             }
             let requests_per_minute = (index < 2).then_some(NO_LIMIT);
             let name = (*name).to_owned();
             let merchant = Merchant { id: *id, name, requests_per_minute, fee_basis_points: 0, created_at: now };
-            parts.store.put_merchant(&merchant).await?;
+            parts.stores.merchants.put_merchant(&merchant).await?;
             let sealed_secret = parts.secrets_key.seal(*id, &self.webhook_secret, system.entropy.as_ref())?;
             let endpoint = WebhookEndpoint {
                 merchant: *id,
@@ -91,9 +91,9 @@ impl Identity {
                 revision: 1,
                 updated_at: now,
             };
-            parts.store.put_endpoint(&endpoint).await?;
+            parts.stores.endpoints.put_endpoint(&endpoint).await?;
             let key = ApiKey { digest, merchant: *id, created_at: now, revoked_at: None };
-            parts.store.put_api_key(&key).await?;
+            parts.stores.merchants.put_api_key(&key).await?;
         }
         Ok(())
     }
@@ -106,12 +106,12 @@ impl Identity {
 
 /// The built-in inbox may be at another port now; an endpoint that the merchant has set is left alone.
 async fn follow_inbox(parts: &Parts, merchant: MerchantId, inbox: &str) -> anyhow::Result<()> {
-    let Some(mut endpoint) = parts.store.endpoint(merchant).await? else { return Ok(()) };
+    let Some(mut endpoint) = parts.stores.endpoints.endpoint(merchant).await? else { return Ok(()) };
     let built_in = endpoint.url.starts_with("http://127.0.0.1:") && endpoint.url.ends_with(inbox::PATH);
     if built_in && endpoint.url != inbox {
         inbox.clone_into(&mut endpoint.url);
         endpoint.revision += 1;
-        parts.store.put_endpoint(&endpoint).await?;
+        parts.stores.endpoints.put_endpoint(&endpoint).await?;
     }
     Ok(())
 }

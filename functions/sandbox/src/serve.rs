@@ -191,7 +191,10 @@ impl Sandbox {
             fail_points: crashes.clone(),
             ephemeral: folder.ephemeral.is_some(),
         };
-        let parts = Parts::build(&configuration, &system.system, outside)?;
+        let parts = Parts::build(&configuration, &system.system, outside).await?;
+        if parts.embedded_queue.is_none() && system.time.is_simulated() {
+            anyhow::bail!("a clock that is moved by hand needs QUEUE_URL=embedded: Pub/Sub pushes in its own time");
+        }
 
         let mut identity = Identity::load_or_make(&folder.path, system.system.entropy.as_ref())?;
         identity.url.clone_from(&url);
@@ -207,8 +210,8 @@ impl Sandbox {
             file: clock_file,
             link: link.clone(),
             gateway: gateway.clone(),
-            agenda: parts.store.clone(),
-            queue: parts.queue.clone(),
+            agenda: parts.stores.agenda.clone(),
+            queue: parts.embedded_queue.clone(),
             tasks: system.system.tasks.clone(),
             moving: Arc::default(),
         };
@@ -216,7 +219,7 @@ impl Sandbox {
         let inbox = Inbox::open(
             &folder.path.join("inbox.jsonl"),
             identity.merchants()?.into_iter().map(|(id, ..)| id).collect(),
-            parts.store.clone(),
+            parts.stores.endpoints.clone(),
             parts.secrets_key.clone(),
             system.system.time.clone(),
         )?;
@@ -370,7 +373,7 @@ fn start_background(parts: &Parts, system: &SandboxSystem) -> BackgroundWork {
     let (stop, stopping) = stopping();
     let beside = System { tasks: tasks.clone(), ..system.system.clone() };
     let handler = DeliveryHandler::new(parts.gateway.clone());
-    let mut work = vec![embedded::consumer(parts, &beside, handler)];
+    let mut work: Vec<_> = embedded::consumer(parts, &beside, handler).into_iter().collect();
     if !system.time.is_simulated() {
         let time = &system.system.time;
         work.extend(Job::ALL.map(|job| job.scheduled(&parts.gateway).in_background(Arc::clone(time))));
@@ -411,11 +414,14 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
     });
     let webhook_limits =
         RequestLimits { body_bytes: tollgate_provider_webhooks::BODY_AT_MOST, ..RequestLimits::default() };
-    let health = Health::new("sandbox", &system.system, vec![parts.store_check(), parts.queue_check()]).router();
-    let delivery =
-        tollgate_webhook_delivery::router(WebhookDelivery { gateway: parts.gateway.clone() }, InternalCallers::Nobody);
-    let settlement = tollgate_settlement::router(parts.gateway.clone(), InternalCallers::Nobody);
-    let reconciliation = tollgate_reconciliation::router(parts.gateway.clone(), InternalCallers::Nobody);
+    let checks = [Some(parts.store_check()), parts.queue_check(), Some(parts.counters_check())];
+    // Whom Pub/Sub's emulator is, no token says; nobody from elsewhere reaches a sandbox.
+    let callers =
+        || if parts.embedded_queue.is_some() { InternalCallers::Nobody } else { InternalCallers::ThisMachine };
+    let health = Health::new("sandbox", &system.system, checks.into_iter().flatten().collect()).router();
+    let delivery = tollgate_webhook_delivery::router(WebhookDelivery { gateway: parts.gateway.clone() }, callers());
+    let settlement = tollgate_settlement::router(parts.gateway.clone(), callers());
+    let reconciliation = tollgate_reconciliation::router(parts.gateway.clone(), callers());
     let own = control::router(control)
         .merge(inbox::router(inbox.clone()))
         .merge(console::router(console))

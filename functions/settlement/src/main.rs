@@ -2,24 +2,23 @@
 
 use std::process::ExitCode;
 
-use tollgate_assembly::{Configuration, Outside, Parts};
-use tollgate_runtime::{Function, InternalCallers, run};
+use tollgate_assembly::{Configuration, Outside, Parts, internal_callers};
+use tollgate_runtime::{Function, run};
 use tollgate_settlement::{DEADLINE, ROUTE, router, scheduled};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     run("settlement", async |vars, system| {
-        let configuration = Configuration::read(vars);
+        let (configuration, callers) = (Configuration::read(vars), internal_callers(vars, system)?);
         vars.finish()?;
-        let configuration = configuration?;
-        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
+        let (configuration, callers) = (configuration?, callers?);
+        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
         let ready = parts.store_check();
-        if let Err(error) = parts.gateway.show_earlier_runs().await {
-            tracing::warn!(%error, "what earlier runs left is not shown until the next one");
-        }
-        let job = scheduled(&parts.gateway).in_background(system.time.clone());
-        let routes = router(parts.gateway, InternalCallers::Nobody);
-        Ok(Function::new(routes).deadline(ROUTE, DEADLINE).ready_when(ready).beside([job]))
+        let earlier = parts.earlier_runs();
+        let job = parts.runs_jobs().then(|| scheduled(&parts.gateway).in_background(system.time.clone()));
+        let routes = router(parts.gateway, callers);
+        let function = Function::new(routes).deadline(ROUTE, DEADLINE).ready_when(ready);
+        Ok(function.beside([earlier].into_iter().chain(job)))
     })
     .await
 }

@@ -14,7 +14,7 @@ use tollgate_messaging::{
     Handler, Topic,
     push::{self, Unreadable},
 };
-use tollgate_runtime::{Cadence, InternalCallers, ScheduledJob};
+use tollgate_runtime::{Cadence, InternalCallers, ScheduledJob, trace};
 
 pub use handler::DeliveryHandler;
 
@@ -70,7 +70,10 @@ async fn handle(delivery: &WebhookDelivery, topic: Topic, body: &Bytes) -> Resul
         Ok(push) => push,
         Err(unreadable) => return poison(topic, &unreadable),
     };
-    match DeliveryHandler::new(delivery.gateway.clone()).handle(push.delivered()).await {
+    let handler = DeliveryHandler::new(delivery.gateway.clone());
+    // In the trace of whoever published it: payment, event and delivery are one.
+    let work = handler.handle(push.delivered());
+    match trace::consumed(topic.name(), push.traceparent.as_deref(), work).await {
         Handled::Ack => Ok(StatusCode::NO_CONTENT),
         Handled::Retry => Err(Problem::new(ProblemCode::StoreUnavailable, "Not handled; push it again.")),
     }

@@ -2,23 +2,24 @@
 
 use std::process::ExitCode;
 
-use tollgate_assembly::{Configuration, Outside, Parts, embedded};
-use tollgate_runtime::{Function, InternalCallers, run};
+use tollgate_assembly::{Configuration, Outside, Parts, embedded, internal_callers};
+use tollgate_runtime::{Function, run};
 use tollgate_webhook_delivery::{DeliveryHandler, JOB_DEADLINE, WebhookDelivery, router, scheduled};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     run("webhook-delivery", async |vars, system| {
-        let configuration = Configuration::read(vars);
+        let (configuration, callers) = (Configuration::read(vars), internal_callers(vars, system)?);
         vars.finish()?;
-        let configuration = configuration?;
-        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?)?;
+        let (configuration, callers) = (configuration?, callers?);
+        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
         let consumer = embedded::consumer(&parts, system, DeliveryHandler::new(parts.gateway.clone()));
-        let job = scheduled(&parts.gateway).in_background(system.time.clone());
-        let (store, queue) = (parts.store_check(), parts.queue_check());
-        let routes = router(WebhookDelivery { gateway: parts.gateway }, InternalCallers::Nobody);
+        let job = parts.runs_jobs().then(|| scheduled(&parts.gateway).in_background(system.time.clone()));
+        let checks = [Some(parts.store_check()), parts.queue_check()];
+        let routes = router(WebhookDelivery { gateway: parts.gateway }, callers);
         let function = Function::new(routes).deadline("/jobs/deliveries", JOB_DEADLINE);
-        Ok(function.ready_when(store).ready_when(queue).beside([consumer, job]))
+        let function = checks.into_iter().flatten().fold(function, Function::ready_when);
+        Ok(function.beside(consumer.into_iter().chain(job)))
     })
     .await
 }

@@ -1,21 +1,28 @@
 //! The environment variables that every function reads, as a table.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+mod parts;
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use tollgate_counters::Source;
 use tollgate_runtime::{
     Secret, Variables,
     config::{Mistaken, Read},
 };
 use zeroize::Zeroizing;
 
+use parts::Millis;
+
 /// What a function is told.
 #[derive(Debug)]
 pub struct Configuration {
-    /// The SQLite database.
-    pub store: PathBuf,
+    /// The database.
+    pub store: StoreConfiguration,
     /// The queue between functions.
     pub queue: QueueConfiguration,
+    /// Where counters are.
+    pub counters: CountersConfiguration,
     /// What secrets in the store are sealed with, and return links proven.
     pub secrets_key: Zeroizing<[u8; 32]>,
     /// Where payers and providers reach us from outside.
@@ -30,11 +37,47 @@ pub struct Configuration {
     pub store_timeout: Duration,
 }
 
+/// The database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreConfiguration {
+    /// A file.
+    Sqlite(PathBuf),
+    /// Cloud Spanner.
+    Spanner {
+        /// `projects/P/instances/I/databases/D`
+        database: String,
+        /// `127.0.0.1:9010`, where there is an emulator.
+        emulator: Option<String>,
+    },
+}
+
 /// The queue between functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueueConfiguration {
     /// In process, in a file beside the store's, which the functions on that store share.
     Embedded,
+    /// Pub/Sub.
+    Pubsub {
+        /// `pubsub:projects/P/topics/T`: tries of deliveries that are due.
+        url: String,
+        /// The topic of what was given up; `None`: `dead-letter` beside the other.
+        dead_letter: Option<String>,
+        /// How long a publish may take.
+        publish_timeout: Duration,
+        /// `127.0.0.1:8085`, where there is an emulator.
+        emulator: Option<String>,
+    },
+}
+
+/// Where counters are.
+#[derive(Debug, Clone)]
+pub struct CountersConfiguration {
+    /// In process, or on Redis.
+    pub source: Source,
+    /// How many instances there are at most: each takes that part of every limit while Redis is away.
+    pub instances: NonZeroU32,
+    /// How long a call to Redis may take before the instance decides by itself.
+    pub timeout: Duration,
 }
 
 /// Where and as whom Stripe is called.
@@ -51,12 +94,9 @@ pub struct StripeConfiguration {
 impl Configuration {
     /// Reads the table. Every mistake is noted in `vars`; `finish` reports them all.
     pub fn read(vars: &mut Variables) -> Read<Self> {
-        let store = vars.var("STORE_URL", "the store: sqlite:PATH").url(&["sqlite"]).required();
-        let queue = vars
-            .var("QUEUE_URL", "the queue between functions: embedded:")
-            .url(&["embedded"])
-            .or("embedded:")
-            .and_then(|url| read_queue(vars, url.rest()));
+        let store = parts::read_store(vars);
+        let queue = parts::read_queue(vars);
+        let counters = parts::read_counters(vars);
         let secrets_key = vars
             .var("SECRETS_KEY", "32 bytes in base64: what secrets in the store are encrypted with")
             .secret()
@@ -72,11 +112,11 @@ impl Configuration {
             vars.var("PROVIDER_TIMEOUT_MS", "a whole call to a provider").parse::<Millis>().or("10000");
         let store_timeout =
             vars.var("STORE_TIMEOUT_MS", "a store operation that somebody waits for").parse::<Millis>().or("5000");
-        let store = store.and_then(|url| read_store(vars, url.rest()));
         let secrets_key = secrets_key.and_then(|text| read_secrets_key(vars, &text));
         Ok(Self {
             store: store?,
             queue: queue?,
+            counters: counters?,
             secrets_key: secrets_key?,
             public_url: public_url?.as_str().trim_end_matches('/').to_owned(),
             stripe: stripe?,
@@ -85,34 +125,6 @@ impl Configuration {
             store_timeout: store_timeout?.0,
         })
     }
-}
-
-/// A time-out: 1 ms to 10 minutes. None at all would hang, and a longer one is a mistake.
-struct Millis(Duration);
-
-impl FromStr for Millis {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, &'static str> {
-        let millis = text.parse().ok().filter(|millis| (1..=600_000).contains(millis));
-        millis.map(|millis| Self(Duration::from_millis(millis))).ok_or("must be 1 to 600000 milliseconds")
-    }
-}
-
-/// SQLite would take an empty path or `:memory:` for a database that nobody else sees and that ends with the process.
-fn read_store(vars: &mut Variables, path: &str) -> Result<PathBuf, Mistaken> {
-    if path.is_empty() || path.starts_with(":memory:") {
-        return Err(vars.refuse("STORE_URL names no file (sqlite:PATH)"));
-    }
-    Ok(PathBuf::from(path))
-}
-
-/// The file is where the store is: nothing to say of it.
-fn read_queue(vars: &mut Variables, rest: &str) -> Result<QueueConfiguration, Mistaken> {
-    if rest.is_empty() {
-        return Ok(QueueConfiguration::Embedded);
-    }
-    Err(vars.refuse("QUEUE_URL is `embedded:` and nothing more: its file is beside the store's"))
 }
 
 /// No key: Stripe is off. A key without what it needs is a mistake, not a surprise at the first webhook.
@@ -175,7 +187,8 @@ mod tests {
         let read =
             read([("STORE_URL", "sqlite:/data/t.db"), ("SECRETS_KEY", KEY), ("PUBLIC_URL", "https://pay.example/")]);
         let read = read.unwrap();
-        assert_eq!((read.store.to_str(), read.public_url.as_str()), (Some("/data/t.db"), "https://pay.example"));
+        assert_eq!(read.store, StoreConfiguration::Sqlite("/data/t.db".into()));
+        assert_eq!((read.queue, read.public_url.as_str()), (QueueConfiguration::Embedded, "https://pay.example"));
         assert!(read.stripe.is_none(), "no key: Stripe is off");
         assert_eq!(read.provider_timeout, Duration::from_secs(10));
     }

@@ -9,10 +9,11 @@ use tollgate_runtime::{Background, System};
 
 use crate::Parts;
 
-/// Hands the queue's messages to `handler` until told to stop; what is in flight then is ended.
-pub fn consumer(parts: &Parts, system: &System, handler: impl Handler) -> Background {
-    let (queue, tasks, handler) = (parts.queue.clone(), system.tasks.clone(), Arc::new(handler));
-    Background::new(move |mut stopping| {
+/// Hands the queue's messages to `handler` until told to stop; what is in flight then is ended. `None`: the queue is Pub/Sub,
+/// which pushes them.
+pub fn consumer(parts: &Parts, system: &System, handler: impl Handler) -> Option<Background> {
+    let (queue, tasks, handler) = (parts.embedded_queue.clone()?, system.tasks.clone(), Arc::new(handler));
+    Some(Background::new(move |mut stopping| {
         let spawn: Arc<dyn Spawn> = Arc::new(tasks.clone());
         let (queue, handler) = (queue.clone(), handler.clone());
         async move {
@@ -25,5 +26,5 @@ pub fn consumer(parts: &Parts, system: &System, handler: impl Handler) -> Backgr
                 tracing::warn!(%error, "the queue did not end well; its messages come again");
             }
         }
-    })
+    }))
 }

@@ -3,9 +3,14 @@
 //!
 //! Must not know: routes.
 
+mod callers;
 mod configuration;
 pub mod embedded;
+mod opened;
 mod parts;
 
-pub use configuration::{Configuration, QueueConfiguration, StripeConfiguration};
+pub use callers::internal_callers;
+pub use configuration::{
+    Configuration, CountersConfiguration, QueueConfiguration, StoreConfiguration, StripeConfiguration,
+};
 pub use parts::{Outside, Parts};

@@ -1,26 +1,21 @@
 //! The parts of a function, built from its configuration.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use anyhow::Context;
 use tollgate_api::events::JsonEvents;
 use tollgate_domain::{BootId, ProviderName};
 use tollgate_gateway::{
-    Authenticator, Gateway, Keys, Ports, ReturnLinks, Settings, Stores,
-    ports::{EventReader, FailPoints, HttpClient, Provider, Store, WebhookSender, fail_points::NoFailPoints},
+    Authenticator, Gateway, Ports, ReturnLinks, Settings, Stores,
+    ports::{Counters, EventReader, FailPoints, HttpClient, Provider, WebhookSender, fail_points::NoFailPoints},
     secrets::SecretsKey,
 };
 use tollgate_messaging::EmbeddedQueue;
 use tollgate_providers::{HttpSettings, Metered, ReqwestClient, Secret, Stripe, StripeConfig, StripeEvents};
-use tollgate_runtime::{System, health::Check};
-use tollgate_store::{Options, SqliteStore};
+use tollgate_runtime::{Background, System, health::Check};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
-use crate::{Configuration, QueueConfiguration, StripeConfiguration};
+use crate::{Configuration, StripeConfiguration, opened};
 
 /// What a sandbox replaces.
 #[derive(Clone)]
@@ -57,30 +52,25 @@ pub struct Parts {
     /// Who reads the events of the providers that are on.
     pub readers: HashMap<ProviderName, Arc<dyn EventReader>>,
     /// The store, for what no use-case covers: making merchants, readiness.
-    pub store: Arc<SqliteStore>,
-    /// The queue between functions.
-    pub queue: EmbeddedQueue,
+    pub stores: Stores,
+    /// The embedded queue, for whoever takes its messages. `None`: Pub/Sub pushes them, and Cloud Scheduler calls the
+    /// jobs.
+    pub embedded_queue: Option<EmbeddedQueue>,
+    /// Rate limits and other shared counters.
+    pub counters: Arc<dyn Counters>,
     /// Seals merchants' secrets.
     pub secrets_key: SecretsKey,
 }
 
 impl Parts {
     /// Opens the store and builds what works on it.
-    pub fn build(configuration: &Configuration, system: &System, outside: Outside) -> anyhow::Result<Self> {
+    pub async fn build(configuration: &Configuration, system: &System, outside: Outside) -> anyhow::Result<Self> {
         let mut boot = [0; 16];
         system.entropy.fill(&mut boot);
         let boot = BootId::from_random(boot);
-        let options = if outside.ephemeral { Options::new(boot).ephemeral() } else { Options::new(boot) };
-        let folder = configuration.store.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            anyhow::bail!("STORE_URL: there is no folder {}", folder.display());
-        }
-        // What stands beside the file is found by its name: all functions must come to the same one, links or not.
-        let path = configuration.store.canonicalize().unwrap_or_else(|_| configuration.store.clone());
-        let store = SqliteStore::open(&path, options, Arc::clone(&system.time))
-            .with_context(|| format!("the store {} cannot be opened", path.display()))?;
-        let store = Arc::new(store);
-        let queue = open_queue(configuration, &path, system, &outside)?;
+        let store = opened::store(&configuration.store, boot, &system.time, outside.ephemeral)?;
+        let queue = opened::queue(&configuration.queue, store.file.as_deref(), &system.time).await?;
+        let counters = opened::counters(&configuration.counters, &system.time).await?;
         let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
         let mut readers: HashMap<ProviderName, Arc<dyn EventReader>> = HashMap::new();
         if let Some(stripe) = &configuration.stripe {
@@ -92,10 +82,10 @@ impl Parts {
         }
         let secrets_key = SecretsKey::new(&configuration.secrets_key);
         let ports = Ports {
-            stores: Stores::of(&store),
+            stores: store.stores.clone(),
             providers,
             events: Arc::new(JsonEvents),
-            queue: Arc::new(queue.clone()),
+            queue: queue.queue,
             webhooks: outside.webhooks,
             secrets: secrets_key.clone(),
             time: Arc::clone(&system.time),
@@ -105,56 +95,68 @@ impl Parts {
         };
         let links = ReturnLinks::new(&configuration.public_url, &configuration.secrets_key);
         let mut settings = Settings::new(boot, links);
-        settings.keys = Keys::ByTime;
+        settings.keys = store.keys;
         settings.provider_timeout = configuration.provider_timeout;
         settings.store_timeout = configuration.store_timeout;
+        settings.settlement_chunk = store.settlement_chunk.unwrap_or(settings.settlement_chunk);
+        let authenticator = Authenticator::new(Arc::clone(&store.stores.merchants), Arc::clone(&system.time));
         Ok(Self {
             gateway: Gateway::new(ports, settings),
-            authenticator: Arc::new(Authenticator::new(store.clone(), Arc::clone(&system.time))),
+            authenticator: Arc::new(authenticator),
             readers,
-            store,
-            queue,
+            stores: store.stores,
+            embedded_queue: queue.embedded,
+            counters,
             secrets_key,
         })
     }
 
     /// Ready when the store answers.
     pub fn store_check(&self) -> Check {
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(&self.stores.payments);
         Check::new("store", move || {
             let store = Arc::clone(&store);
             async move { Ok(store.ping().await?) }
         })
     }
 
-    /// Ready when the queue's writer is alive: for whoever delivers. (Who only publishes can do without: what is due is
-    /// found by itself.)
-    pub fn queue_check(&self) -> Check {
-        let queue = self.queue.clone();
-        Check::new("queue", move || {
+    /// Ready when the embedded queue's writer is alive: for whoever delivers. (Who only publishes can do without, and nobody
+    /// waits for Pub/Sub: what is due is found by itself.)
+    pub fn queue_check(&self) -> Option<Check> {
+        let queue = self.embedded_queue.clone()?;
+        Some(Check::new("queue", move || {
             let queue = queue.clone();
             async move { Ok(queue.standing().await.map(drop)?) }
+        }))
+    }
+
+    /// Without shared counters each instance decides by itself: ready, and said so.
+    pub fn counters_check(&self) -> Check {
+        let counters = Arc::clone(&self.counters);
+        let check = Check::new("counters", move || {
+            let counters = Arc::clone(&counters);
+            async move { Ok(counters.ping().await?) }
+        });
+        check.can_do_without()
+    }
+
+    /// Shows in the metrics what earlier runs of jobs left, as soon as the store says it. Nobody waits for that.
+    pub fn earlier_runs(&self) -> Background {
+        let gateway = self.gateway.clone();
+        Background::new(move |_| {
+            let gateway = gateway.clone();
+            async move {
+                if let Err(error) = gateway.show_earlier_runs().await {
+                    tracing::warn!(%error, "what earlier runs left is not shown until the next one");
+                }
+            }
         })
     }
-}
 
-/// The queue's file is beside the store's. (One that nobody keeps is in memory.)
-fn open_queue(
-    configuration: &Configuration,
-    store: &Path,
-    system: &System,
-    outside: &Outside,
-) -> anyhow::Result<EmbeddedQueue> {
-    let QueueConfiguration::Embedded = configuration.queue;
-    let (options, time) = (tollgate_messaging::Options::default(), Arc::clone(&system.time));
-    let opened = if outside.ephemeral {
-        EmbeddedQueue::in_memory(options, time)
-    } else {
-        let mut file = store.as_os_str().to_owned();
-        file.push(".queue");
-        EmbeddedQueue::open(PathBuf::from(file), options, time)
-    };
-    opened.context("the queue cannot be opened")
+    /// Whether jobs run by this process's own clock: where nobody calls them.
+    pub fn runs_jobs(&self) -> bool {
+        self.embedded_queue.is_some()
+    }
 }
 
 fn build_stripe(

@@ -33,6 +33,7 @@ type CheckFuture = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 pub struct Check {
     name: &'static str,
     timeout: Duration,
+    is_needed: bool,
     ask: Arc<dyn Fn() -> CheckFuture + Send + Sync>,
 }
 
@@ -42,13 +43,20 @@ impl Check {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
-        Self { name, timeout: DEFAULT_TIMEOUT, ask: Arc::new(move || Box::pin(ask())) }
+        Self { name, timeout: DEFAULT_TIMEOUT, is_needed: true, ask: Arc::new(move || Box::pin(ask())) }
     }
 
     /// Changes how long it may take.
     #[must_use]
     pub fn within(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// The function does its work without it, only not as well: it is ready, and says that it is degraded.
+    #[must_use]
+    pub fn can_do_without(mut self) -> Self {
+        self.is_needed = false;
         self
     }
 
@@ -100,11 +108,11 @@ impl Health {
     /// `GET /health/live`: the process answers. `GET /health/ready`: it can do its work.
     pub fn router(self) -> Router {
         let health = Arc::new(self);
-        Router::new().route("/health/live", get(async || Json(Report::new(BTreeMap::new())))).route(
+        Router::new().route("/health/live", get(async || Json(Report::new(BTreeMap::new(), false)))).route(
             "/health/ready",
             get(async move || {
                 let report = health.report().await;
-                let status = if report.is_good() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
                 (status, Json(report)).into_response()
             }),
         )
@@ -121,20 +129,28 @@ impl Health {
         }
         let runs = self.checks.iter().map(|check| check.run(self.function, &self.system));
         let outcomes = all(runs).await;
-        let report = Report::new(self.checks.iter().map(|check| check.name).zip(outcomes).collect());
+        let needed_fails =
+            self.checks.iter().zip(&outcomes).any(|(check, outcome)| check.is_needed && *outcome != Outcome::Ok);
+        let report = Report::new(self.checks.iter().map(|check| check.name).zip(outcomes).collect(), needed_fails);
         *latest = Some((self.system.time.monotonic(), report.clone()));
         report
     }
 }
 
 impl Report {
-    fn new(checks: BTreeMap<&'static str, Outcome>) -> Self {
-        let good = checks.values().all(|outcome| *outcome == Outcome::Ok);
-        Self { status: if good { "ok" } else { "unavailable" }, checks }
+    fn new(checks: BTreeMap<&'static str, Outcome>, needed_fails: bool) -> Self {
+        let status = if needed_fails {
+            "unavailable"
+        } else if checks.values().all(|outcome| *outcome == Outcome::Ok) {
+            "ok"
+        } else {
+            "degraded"
+        };
+        Self { status, checks }
     }
 
-    fn is_good(&self) -> bool {
-        self.status == "ok"
+    fn is_ready(&self) -> bool {
+        self.status != "unavailable"
     }
 }
 

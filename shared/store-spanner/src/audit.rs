@@ -57,8 +57,8 @@ pub(crate) async fn books(
     let mut kept = rows.into_iter().map(by_payment).collect::<Result<Vec<ByPayment>>>()?;
     let mut books = Vec::with_capacity(ids.len());
     for (id, row) in ids.into_iter().zip(&found) {
-        let its = kept.iter_mut().map(|rows| rows.remove(&id).unwrap_or_default()).collect();
-        books.push((id, readable(id, books_of(row, its))?));
+        let its: Vec<Vec<Row>> = kept.iter_mut().map(|rows| rows.remove(&id).unwrap_or_default()).collect();
+        books.push((id, readable(id, books_of(row, &its))?));
     }
     Ok(books)
 }
@@ -72,8 +72,8 @@ fn by_payment(rows: Vec<Row>) -> Result<ByPayment> {
 }
 
 /// `its`: the rows of each table, in the order that [`books`] reads them.
-fn books_of(payment: &Row, its: Vec<Vec<Row>>) -> Result<Books> {
-    let [operations, postings, refunds, versions, events, deliveries] = &its[..] else {
+fn books_of(payment: &Row, its: &[Vec<Row>]) -> Result<Books> {
+    let [operations, postings, refunds, versions, events, deliveries] = its else {
         return Err(crate::error::Trouble::Impossible("not every table was read"));
     };
     let of_operation = |row: &Row| operations::read(row).map(|operation| (operation.number, operation.state));

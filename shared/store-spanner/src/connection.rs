@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::{BoxFuture, Either, select};
 use google_cloud_gax::options::RequestOptions;
 use google_cloud_spanner::{
     builder::SpannerBuilder,
@@ -135,16 +136,17 @@ impl Connection {
         self.in_time(async { open.await.map_err(|error| unreachable(&error)) }).await
     }
 
-    async fn in_time<T>(
-        &self,
-        connect: impl Future<Output = std::result::Result<T, SpannerUnreachable>> + Send,
-    ) -> std::result::Result<T, SpannerUnreachable> {
-        let late = self.time.sleep(self.connect_timeout);
-        futures::pin_mut!(connect);
-        match futures::future::select(connect, late).await {
-            futures::future::Either::Left((connected, _)) => connected,
-            futures::future::Either::Right(_) => Err(SpannerUnreachable("no answer in time".to_owned())),
-        }
+    fn in_time<'a, T: Send + 'a>(
+        &'a self,
+        connect: impl Future<Output = std::result::Result<T, SpannerUnreachable>> + Send + 'a,
+    ) -> BoxFuture<'a, std::result::Result<T, SpannerUnreachable>> {
+        let (connect, late) = (Box::pin(connect), self.time.sleep(self.connect_timeout));
+        Box::pin(async move {
+            match select(connect, late).await {
+                Either::Left((connected, _)) => connected,
+                Either::Right(_) => Err(SpannerUnreachable("no answer in time".to_owned())),
+            }
+        })
     }
 
     async fn lease(&self, spanner: &Spanner) -> Result<Leased> {

@@ -41,9 +41,9 @@ mod shards;
 mod timeline;
 mod transactions;
 
-use std::{future::Future, pin::pin, sync::Arc};
+use std::{future::Future, sync::Arc};
 
-use futures::future::{Either, select};
+use futures::future::{BoxFuture, Either, select};
 use tollgate_gateway::ports::Time;
 
 pub use change_set::{INDEXES, Index, MUTATIONS_AT_MOST, SETTLEMENT_CHUNK, mutations_of};
@@ -78,12 +78,18 @@ impl SpannerStore {
         self.counters.now()
     }
 
-    /// What `work` comes to, within the operation's time: whatever the client waits for, nobody waits longer.
-    pub(crate) async fn in_time<T>(&self, work: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        let late = self.time.sleep(self.options.operation_timeout);
-        match select(pin!(work), late).await {
-            Either::Left((result, _)) => result,
-            Either::Right(_) => Err(Trouble::Unreachable(SpannerUnreachable("no answer in time".to_owned()))),
-        }
+    /// What `work` comes to, within the operation's time: whatever the client waits for, nobody waits longer. (In a box: the
+    /// client's futures are large.)
+    pub(crate) fn in_time<'a, T: Send + 'a>(
+        &'a self,
+        work: impl Future<Output = Result<T>> + Send + 'a,
+    ) -> BoxFuture<'a, Result<T>> {
+        let (work, late) = (Box::pin(work), self.time.sleep(self.options.operation_timeout));
+        Box::pin(async move {
+            match select(work, late).await {
+                Either::Left((result, _)) => result,
+                Either::Right(_) => Err(Trouble::Unreachable(SpannerUnreachable("no answer in time".to_owned()))),
+            }
+        })
     }
 }

@@ -5,7 +5,8 @@ use std::{
     time::Duration,
 };
 
-use tollgate_gateway::records::Committed;
+use tollgate_gateway::{SPAN_TARGET, records::Committed};
+use tracing::Span;
 
 /// How often a store was used since it was made. What it sent again because an answer was lost is counted again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +52,18 @@ impl Counters {
 /// How long a caller waited for `operation`.
 pub(crate) fn operation(operation: &'static str, took: Duration) {
     metrics::histogram!("store_operation_duration_seconds", "operation" => operation).record(took);
+}
+
+/// The span that a caller waits in for `operation`.
+pub(crate) fn span(operation: &'static str) -> Span {
+    tracing::info_span!(
+        target: SPAN_TARGET,
+        "store",
+        otel.kind = "client",
+        otel.name = format_args!("store {operation}"),
+        system = "spanner",
+        operation,
+    )
 }
 
 /// Counts a lost race.

@@ -8,8 +8,16 @@ use crate::{cells::Row, error::Result, reading::Reader, rows::Asked};
 /// One shard's rows that were read and not yet taken.
 struct Line<K> {
     ahead: VecDeque<(K, Row)>,
-    /// Where its next page begins; `None`: there is none.
-    next: Option<Option<K>>,
+    /// Where its next page begins.
+    next: Next<K>,
+}
+
+/// Where a shard's next page begins.
+enum Next<K> {
+    Beginning,
+    Behind(K),
+    /// There is none, or it is being read.
+    Nowhere,
 }
 
 /// At most `limit` rows of all `shards` in the order of their keys. `asked` gives the read of one shard behind a key, in that order
@@ -26,8 +34,9 @@ pub(crate) async fn merged<K: Ord + Clone + Send>(
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     // Shards are filled evenly: most need no second page.
     let page = (limit / u32::try_from(shards).unwrap_or(1) * 2 + 8).min(limit.max(1));
-    let mut lines: Vec<Line<K>> =
-        (0..shards).map(|_| Line { ahead: VecDeque::new(), next: Some(after.clone()) }).collect();
+    let mut lines: Vec<Line<K>> = (0..shards)
+        .map(|_| Line { ahead: VecDeque::new(), next: after.clone().map_or(Next::Beginning, Next::Behind) })
+        .collect();
     let mut taken = Vec::new();
     while taken.len() < wanted {
         refill(reader, &mut lines, page, &asked, &key_of).await?;
@@ -48,12 +57,16 @@ async fn refill<K: Ord + Clone + Send>(
 ) -> Result<()> {
     let (mut wanted, mut reads) = (Vec::new(), Vec::new());
     for (shard, line) in (0..).zip(lines.iter_mut()) {
-        if line.ahead.is_empty()
-            && let Some(after) = line.next.take()
-        {
-            wanted.push(line);
-            reads.push(asked(shard, after.as_ref()).limit(page));
+        if !line.ahead.is_empty() {
+            continue;
         }
+        let read = match std::mem::replace(&mut line.next, Next::Nowhere) {
+            Next::Beginning => asked(shard, None),
+            Next::Behind(place) => asked(shard, Some(&place)),
+            Next::Nowhere => continue,
+        };
+        wanted.push(line);
+        reads.push(read.limit(page));
     }
     if reads.is_empty() {
         return Ok(());
@@ -61,7 +74,8 @@ async fn refill<K: Ord + Clone + Send>(
     for (line, rows) in wanted.into_iter().zip(reader.all(reads).await?) {
         let is_last = rows.len() < usize::try_from(page).unwrap_or(usize::MAX);
         line.ahead = rows.into_iter().map(|row| Ok((key_of(&row)?, row))).collect::<Result<_>>()?;
-        line.next = if is_last { None } else { line.ahead.back().map(|(key, _)| Some(key.clone())) };
+        let last = line.ahead.back().filter(|_| !is_last);
+        line.next = last.map_or(Next::Nowhere, |(key, _)| Next::Behind(key.clone()));
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ use tollgate_gateway::{
     },
     records::{ChangeSet, Committed, EventRecord, IdempotencyRecord, ListQuery, Page, TimelineRow},
 };
+use tracing::Instrument;
 
 use crate::{
     SpannerStore,
@@ -44,7 +45,7 @@ impl SpannerStore {
         work: impl Future<Output = Result<T>>,
     ) -> Answer<T> {
         let started = self.time.monotonic();
-        let result = work.await;
+        let result = work.instrument(measure::span(operation)).await;
         measure::operation(operation, self.time.monotonic().saturating_sub(started));
         result.map_err(|trouble| trouble.of(subject))
     }

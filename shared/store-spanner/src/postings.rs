@@ -22,7 +22,7 @@ pub(crate) fn insert(payment: PaymentId, version: u64, postings: &PostingSet) ->
             .set("payment_id", text(payment))
             .set("version", count(version))
             .set("line", int(line))
-            .set("account", text(&posting.account))
+            .set("account", text(posting.account))
             .set("minor", int(posting.signed_minor()))
             .set("currency", text(posting.amount.currency().code()))
             .build()

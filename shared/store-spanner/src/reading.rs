@@ -12,7 +12,7 @@ use google_cloud_spanner::{
     transaction::{MultiUseReadOnlyTransaction, ReadWriteTransaction, TimestampBound},
 };
 
-use crate::{Options, SpannerStore, cells::Row, connection::Leased, error::Result, measure::Counters, rows::Asked};
+use crate::{Options, SpannerStore, cells::Row, connection::Leased, error::Result, rows::Asked};
 
 /// Whatever rows are read through: what is read twice through one of a moment is the same twice.
 #[async_trait]
@@ -78,7 +78,8 @@ impl SpannerStore {
     async fn snapshot_at(&self, tag: &'static str, bound: TimestampBound) -> Result<Snapshot<'_>> {
         let client = self.connection.client().await?;
         // It begins with its first read: no round trip of its own.
-        let transaction = client.read_only_transaction().set_timestamp_bound(bound).build().await?;
+        let begin = client.read_only_transaction().set_timestamp_bound(bound).build();
+        let transaction = self.in_time(async { Ok(begin.await?) }).await?;
         Ok(Snapshot { transaction, tag, store: self, _client: client })
     }
 }
@@ -110,7 +111,7 @@ impl Reader for Locked {
         let columns = asked.source.columns;
         // The transaction has a tag of its own.
         let request = bounded(asked.request(""), &self.options);
-        collect(columns, self.transaction.execute_read(request.build()).await?).await
+        Box::pin(async { collect(columns, self.transaction.execute_read(request.build()).await?).await }).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is asked of a table, and the mutations that write to one: thin names over the client's builders.
 
 use google_cloud_spanner::{
+    builder::KeySetBuilder,
     key::{Key, KeyRange, KeySet},
     mutation::{Mutation, WriteBuilder},
     read::ReadRequest,
@@ -68,12 +69,12 @@ pub(crate) fn prefix<const N: usize>(cells: [Value; N]) -> KeyRange {
 
 /// Several keys.
 pub(crate) fn keys(keys: impl IntoIterator<Item = Key>) -> KeySet {
-    keys.into_iter().fold(KeySet::builder(), |set, key| set.add_key(key)).build()
+    keys.into_iter().fold(KeySet::builder(), KeySetBuilder::add_key).build()
 }
 
 /// Several ranges.
 pub(crate) fn ranges(ranges: impl IntoIterator<Item = KeyRange>) -> KeySet {
-    ranges.into_iter().fold(KeySet::builder(), |set, range| set.add_range(range)).build()
+    ranges.into_iter().fold(KeySet::builder(), KeySetBuilder::add_range).build()
 }
 
 /// A mutation that is being written, with the count of its cells: the limit of a commit is in those.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use google_cloud_spanner::{
     client::{DatabaseClient, Spanner},
+    result::TransactionResult,
     statement::Statement,
     value::{Kind, Value},
 };
@@ -40,7 +41,7 @@ impl Raw {
             let statement = Statement::builder(sql.clone()).build();
             async move { transaction.execute_update(statement).await }
         };
-        self.0.read_write_transaction().build().run(work).await.map(|done| done.into_inner())
+        self.0.read_write_transaction().build().run(work).await.map(TransactionResult::into_inner)
     }
 
     /// Every row of every table of ours, as text.
