@@ -1,5 +1,7 @@
 //! The contract, on every way to open a store.
 
+#![allow(clippy::unused_async, reason = "other stores have to wait until they are there")]
+
 /// As in production: threads, group commit, a commit waits for the disk.
 mod on_a_file {
     use crate::subject::OnFile;
