@@ -10,8 +10,13 @@ use std::{
 };
 
 /// Every program that tests start.
-const PROGRAMS: [&str; 4] =
-    ["tollgate-sandbox", "tollgate-payments", "tollgate-provider-webhooks", "tollgate-reconciliation"];
+const PROGRAMS: [&str; 5] = [
+    "tollgate-sandbox",
+    "tollgate-payments",
+    "tollgate-provider-webhooks",
+    "tollgate-settlement",
+    "tollgate-reconciliation",
+];
 
 /// Where the program `name` is.
 ///

@@ -3,6 +3,7 @@
 //!
 //! Must not know: which store, which queue, or when a try comes next.
 
+mod composition;
 mod handler;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tollgate_messaging::{
 };
 use tollgate_runtime::{Cadence, InternalCallers, ScheduledJob, trace};
 
+pub use composition::serve;
 pub use handler::DeliveryHandler;
 
 /// The job's name.

@@ -2,24 +2,9 @@
 
 use std::process::ExitCode;
 
-use tollgate_assembly::{Configuration, Outside, Parts, embedded, internal_callers};
-use tollgate_runtime::{Function, run};
-use tollgate_webhook_delivery::{DeliveryHandler, JOB_DEADLINE, WebhookDelivery, router, scheduled};
+use tollgate_assembly::Outside;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    run("webhook-delivery", async |vars, system| {
-        let (configuration, callers) = (Configuration::read(vars), internal_callers(vars, system)?);
-        vars.finish()?;
-        let (configuration, callers) = (configuration?, callers?);
-        let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
-        let consumer = embedded::consumer(&parts, system, DeliveryHandler::new(parts.gateway.clone()));
-        let job = parts.runs_jobs().then(|| scheduled(&parts.gateway).in_background(system.time.clone()));
-        let checks = [Some(parts.store_check()), parts.queue_check()];
-        let routes = router(WebhookDelivery { gateway: parts.gateway }, callers);
-        let function = Function::new(routes).deadline("/jobs/deliveries", JOB_DEADLINE);
-        let function = checks.into_iter().flatten().fold(function, Function::ready_when);
-        Ok(function.beside(consumer.into_iter().chain(job)))
-    })
-    .await
+    tollgate_webhook_delivery::serve(Outside::real).await
 }

@@ -17,6 +17,8 @@ mod concurrency;
 mod crashes;
 mod deliveries;
 mod delivery_kills;
+mod deployed;
+mod deployed_front;
 mod house;
 mod interleavings;
 mod kill_storm;
