@@ -12,7 +12,7 @@ use google_cloud_spanner::{
     transaction::{MultiUseReadOnlyTransaction, ReadWriteTransaction, TimestampBound},
 };
 
-use crate::{Options, SpannerStore, cells::Row, connection::Leased, error::Result, measure::Counters, rows::Asked};
+use crate::{Options, SpannerStore, cells::Row, connection::Leased, error::Result, rows::Asked};
 
 /// Whatever rows are read through: what is read twice through one of a moment is the same twice.
 #[async_trait]
