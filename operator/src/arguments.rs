@@ -14,7 +14,7 @@ const NAME_CHARS: usize = 100;
 /// More requests a minute than this is as good as no limit.
 const REQUESTS_AT_MOST: u32 = 1_000_000;
 /// The longest that old keys are kept: who needs more does not rotate.
-const KEEP_AT_MOST: Duration = Duration::from_secs(90 * 24 * 3600);
+const KEEP_AT_MOST: Duration = Duration::from_hours(90 * 24);
 /// How what must not be shown begins.
 const SECRET_PREFIXES: [&str; 2] = ["tgk_", "whsec_"];
 

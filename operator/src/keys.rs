@@ -77,7 +77,7 @@ pub(crate) async fn list(operator: &Operator, merchant: MerchantId, json: bool) 
     answer(json, &ListBody { data: keys.iter().map(KeyBody::from).collect() }, || {
         let mut table = Table::new(["DIGEST", "CREATED", "REVOKED"]);
         for key in &keys {
-            table.row([digest::short(key), key.created_at.to_string(), standing(key, operator.now())]);
+            table.row(&[digest::short(key), key.created_at.to_string(), standing(key, operator.now())]);
         }
         if table.is_empty() { "the merchant has no keys yet".to_owned() } else { table.to_string() }
     })

@@ -77,7 +77,7 @@ pub(crate) async fn list(operator: &Operator, json: bool) -> anyhow::Result<()> 
     answer(json, &ListBody { data: all.iter().map(MerchantBody::from).collect() }, || {
         let mut table = Table::new(["ID", "NAME", "REQUESTS/MIN", "FEE (BP)", "CREATED"]);
         for merchant in &all {
-            table.row([
+            table.row(&[
                 merchant.id.to_string(),
                 merchant.name.clone(),
                 limit(merchant),

@@ -12,7 +12,7 @@ use tollgate_store_spanner::migrations::{self, Migrated};
 use crate::{configuration::StoreConfiguration, open::open_sqlite, output::answer};
 
 /// An index over a table that is large already takes its time.
-const MIGRATION_TIMEOUT: Duration = Duration::from_secs(3600);
+const MIGRATION_TIMEOUT: Duration = Duration::from_hours(1);
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -35,7 +35,7 @@ pub(crate) async fn run(store: &StoreConfiguration, json: bool) -> anyhow::Resul
             })
         }
         StoreConfiguration::Spanner { database, emulator } => {
-            let migrate = migrations::migrate(database, emulator.as_deref());
+            let migrate = Box::pin(migrations::migrate(database, emulator.as_deref()));
             let migrated = within(system.time.as_ref(), MIGRATION_TIMEOUT, migrate).await;
             let migrated =
                 migrated.context("Spanner has not finished within an hour; run `tollgate migrate` again")??;
@@ -49,5 +49,5 @@ fn words(Migrated { before, now }: &Migrated) -> String {
     if now.is_empty() {
         return format!("nothing to do: all {} migrations were applied before", before.len());
     }
-    now.iter().map(|name| format!("applied {name}\n")).collect()
+    now.iter().map(|name| format!("applied {name}")).collect::<Vec<_>>().join("\n")
 }

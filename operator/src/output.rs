@@ -8,9 +8,9 @@ use anyhow::Context;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-/// Answers in JSON or in words.
+/// Answers in JSON or in words; wiped when they were said, for they may hold what is shown once.
 pub(crate) fn answer(json: bool, body: &impl Serialize, words: impl FnOnce() -> String) -> anyhow::Result<()> {
-    if json { say(&to_json(body)?) } else { say(&words()) }
+    if json { say(&to_json(body)?) } else { say(&Zeroizing::new(words())) }
 }
 
 /// Writes `text` to stdout and makes sure that it has left: what is shown once must have been shown.
@@ -26,7 +26,7 @@ pub(crate) fn note(line: &str) {
     _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
-/// For programs, and readable; wiped when it was said, for it may hold what is shown once.
-pub(crate) fn to_json(body: &impl Serialize) -> anyhow::Result<Zeroizing<String>> {
+/// For programs, and readable.
+fn to_json(body: &impl Serialize) -> anyhow::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(serde_json::to_string_pretty(body)?))
 }

@@ -16,7 +16,7 @@ impl Table {
     }
 
     /// One more row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: &[String; N]) {
         self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
     }
 
@@ -68,8 +68,8 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell() {
         let mut table = Table::new(["ID", "NAME"]);
         assert!(table.is_empty());
-        table.row(["mer_1".to_owned(), "Schuhe & Söhne".to_owned()]);
-        table.row(["m".to_owned(), "\u{1b}[2Jx\ny".to_owned()]);
+        table.row(&["mer_1".to_owned(), "Schuhe & Söhne".to_owned()]);
+        table.row(&["m".to_owned(), "\u{1b}[2Jx\ny".to_owned()]);
         assert_eq!(table.to_string(), "ID     NAME\nmer_1  Schuhe & Söhne\nm      \u{fffd}[2Jx\u{fffd}y\n");
     }
 

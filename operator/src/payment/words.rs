@@ -17,11 +17,8 @@ pub(super) fn of(dossier: &Dossier) -> String {
         ("deliveries", deliveries(dossier)),
         ("timeline", timeline(dossier)),
     ] {
-        if table.is_empty() {
-            text += &format!("\n{title}: none\n");
-        } else {
-            text += &format!("\n{title}\n{table}");
-        }
+        let below = if table.is_empty() { "  none\n".to_owned() } else { table.to_string() };
+        text.extend(["\n", title, "\n", &below]);
     }
     text
 }
@@ -56,7 +53,7 @@ fn payment(Dossier { payment, .. }: &Dossier) -> String {
 fn operations(dossier: &Dossier) -> Table {
     let mut table = Table::new(["#", "WHAT", "STATE", "AMOUNT", "REQUEST", "OPENED", "CLOSED", "FAILURE"]);
     for operation in &dossier.operations {
-        table.row([
+        table.row(&[
             operation.number.to_string(),
             operation.kind.as_str().to_owned(),
             state(operation.state).to_owned(),
@@ -73,7 +70,7 @@ fn operations(dossier: &Dossier) -> Table {
 fn refunds(dossier: &Dossier) -> Table {
     let mut table = Table::new(["REFUND", "STATUS", "AMOUNT", "AT THE PROVIDER", "UPDATED", "FAILURE"]);
     for refund in &dossier.refunds {
-        table.row([
+        table.row(&[
             refund.id.to_string(),
             refund.status.as_str().to_owned(),
             money(refund.amount),
@@ -97,7 +94,7 @@ fn deliveries(dossier: &Dossier) -> Table {
         } else {
             or_dash(delivery.next_attempt_at.map(|at| at.to_string()))
         };
-        table.row([
+        table.row(&[
             delivery.sequence.to_string(),
             delivery.event.to_string(),
             delivery.kind.as_str().to_owned(),
@@ -113,7 +110,7 @@ fn deliveries(dossier: &Dossier) -> Table {
 fn timeline(dossier: &Dossier) -> Table {
     let mut table = Table::new(["AT", "WHAT", "MORE", "CORRELATION"]);
     for row in &dossier.timeline {
-        table.row(match row {
+        table.row(&match row {
             TimelineRow::Change(change) => changed(change),
             TimelineRow::Call(call) => called(call),
             TimelineRow::Event(event) => received(event),

@@ -8,7 +8,7 @@ use tollgate_gateway::{authenticate::api_key_digest, ports::merchants::ApiKey};
 use crate::place::{Place, Store, on_each_store};
 
 const NOW: Duration = Duration::ZERO;
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 on_each_store! {
     a_key_is_shown_once_and_lets_its_merchant_in_until_it_is_revoked,

@@ -1,5 +1,7 @@
 //! The operator's command as it is run: the program itself, on SQLite and on Spanner's emulator.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod command;
 mod endpoints;
 mod keys;

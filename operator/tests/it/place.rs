@@ -75,7 +75,7 @@ impl Place {
             Store::Spanner { database, host } => {
                 let mut options = SpannerOptions::new(database.name().parse().unwrap()).emulator(Some(host.clone()));
                 options.attempt_timeout = Duration::from_secs(20);
-                options.operation_timeout = Duration::from_secs(60);
+                options.operation_timeout = Duration::from_mins(1);
                 Stores::of(&Arc::new(SpannerStore::new(options, time)))
             }
         }
