@@ -23,13 +23,13 @@ impl Gateway {
         self.get_payment(merchant, id).await?;
         let rows =
             self.within_store_time(self.settings.store_timeout, self.ports.stores.timelines.timeline(id)).await?;
-        Ok(events_by_time(rows))
+        Ok(in_timeline_order(rows))
     }
 }
 
-/// An event that told nothing new was compared with one version while the next was on its way: it stands after every
+/// A payment's timeline as people read it. An event that told nothing new was compared with one version while the next was on its way: it stands after every
 /// change that was made before it, by the clock, and never before the one that it was compared with.
-fn events_by_time(mut rows: Vec<TimelineRow>) -> Vec<TimelineRow> {
+pub fn in_timeline_order(mut rows: Vec<TimelineRow>) -> Vec<TimelineRow> {
     let changes: Vec<_> = rows
         .iter()
         .filter_map(|row| match row {

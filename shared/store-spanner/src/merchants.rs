@@ -1,6 +1,7 @@
 //! The tables `merchants`, `api_keys` (digests only) and `webhook_endpoints` (sealed secrets only).
 
 use async_trait::async_trait;
+use google_cloud_spanner::key::KeyRange;
 use tollgate_domain::{KeyHash, MerchantId};
 use tollgate_gateway::ports::merchants::{ApiKey, Merchant, WebhookEndpoint};
 
@@ -8,7 +9,7 @@ use crate::{
     cells::{Row, bytes, count, digest, int, maybe, text, time, wrong},
     error::Result,
     reading::{Locked, Reader},
-    rows::{Asked, Counted, Source, Write, key, keys},
+    rows::{Asked, Counted, Source, Write, key, keys, prefix},
     transactions::{Decided, Decision},
 };
 
@@ -19,6 +20,8 @@ static MERCHANTS: Source = Source {
 };
 static API_KEYS: Source =
     Source { table: "api_keys", index: None, columns: &["digest", "merchant_id", "created_at", "revoked_at"] };
+static KEYS_OF_MERCHANT: Source =
+    Source { table: "api_keys", index: Some("api_keys_by_merchant"), columns: &["digest"] };
 static ENDPOINTS: Source = Source {
     table: "webhook_endpoints",
     index: None,
@@ -44,6 +47,32 @@ pub(crate) async fn by_key(reader: &dyn Reader, of: KeyHash) -> Result<Option<(A
     let Some(row) = reader.row(API_KEYS.read(key([digest(of)]))).await? else { return Ok(None) };
     let api_key = read_key(&row)?;
     Ok(find(reader, api_key.merchant).await?.map(|merchant| (api_key, merchant)))
+}
+
+/// Merchants behind `after`, in the order of their ids.
+pub(crate) async fn page(reader: &dyn Reader, after: Option<MerchantId>, limit: u32) -> Result<Vec<Merchant>> {
+    // A limit of nothing would be none at all.
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let behind = match after {
+        None => KeyRange::closed_closed(key([]), key([])),
+        Some(merchant) => KeyRange::open_closed(key([text(merchant)]), key([])),
+    };
+    reader.rows(MERCHANTS.read(behind).limit(limit)).await?.iter().map(read_merchant).collect()
+}
+
+/// A merchant's keys, revoked or not, oldest first. The index knows their digests, the table the rest.
+pub(crate) async fn keys_of(reader: &dyn Reader, merchant: MerchantId) -> Result<Vec<ApiKey>> {
+    let entries = reader.rows(KEYS_OF_MERCHANT.read(prefix([text(merchant)]))).await?;
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let digests = entries.iter().map(|entry| Ok(key([digest(entry.digest("digest")?)]))).collect::<Result<Vec<_>>>()?;
+    let rows = reader.rows(API_KEYS.read(keys(digests))).await?;
+    let mut found = rows.iter().map(read_key).collect::<Result<Vec<_>>>()?;
+    found.sort_by_key(|api_key| (api_key.created_at, api_key.digest.0));
+    Ok(found)
 }
 
 /// A merchant's endpoint.

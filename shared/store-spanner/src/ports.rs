@@ -165,6 +165,16 @@ impl Merchants for SpannerStore {
         let work = self.write("tollgate:put_api_key", vec![merchants::put_key(key)]);
         self.measured("put_api_key", key.merchant, work).await
     }
+
+    async fn merchants(&self, after: Option<MerchantId>, limit: u32) -> Answer<Vec<Merchant>> {
+        let work = async { merchants::page(&self.present("tollgate:merchants").await?, after, limit).await };
+        self.measured("merchants", "merchants", work).await
+    }
+
+    async fn keys(&self, merchant: MerchantId) -> Answer<Vec<ApiKey>> {
+        let work = async { merchants::keys_of(&self.snapshot("tollgate:merchant_keys").await?, merchant).await };
+        self.measured("merchant_keys", merchant, work).await
+    }
 }
 
 #[async_trait]

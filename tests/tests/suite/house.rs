@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("webhook-delivery", &["api", "assembly", "gateway", "messaging", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
+    ("operator", &["api", "domain", "gateway", "runtime", "store", "store-spanner", "webhooks"]),
     ("bench", &["gateway", "runtime"]),
     ("reconciliation", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("settlement", &["api", "assembly", "domain", "gateway", "runtime"]),
@@ -178,7 +179,7 @@ fn every_dependency_has_a_licence_that_goes_with_ours() {
 #[test]
 fn every_file_opens_with_what_it_is_for() {
     let mut silent = Vec::new();
-    for folder in ["shared", "functions", "tests"] {
+    for folder in ["shared", "functions", "operator", "tests"] {
         visit(&root().join(folder), &mut |file| {
             let text = fs::read_to_string(file).expect("source is text");
             if !text.starts_with("//!") {

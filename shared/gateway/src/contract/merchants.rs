@@ -1,5 +1,7 @@
 //! Merchants, their keys and endpoints.
 
+use std::time::Duration;
+
 use tollgate_domain::{MerchantId, Timestamp};
 
 use super::{Samples, Subject};
@@ -39,6 +41,56 @@ pub async fn a_merchant_can_be_changed<S: Subject>(subject: &S) {
     subject.store().put_merchant(&merchant).await.unwrap();
     assert_eq!(subject.store().merchant(merchant.id).await.unwrap(), Some(merchant.clone()));
     assert_eq!(subject.store().by_key(key.digest).await.unwrap(), Some((key, merchant)));
+}
+
+/// Each once, whatever the page, and one that was changed stands where it stood.
+pub async fn merchants_are_paged_through_in_the_order_of_their_ids<S: Subject>(subject: &S) {
+    let samples = Samples::new(84);
+    let store = subject.store();
+    assert_eq!(store.merchants(None, 10).await.unwrap(), []);
+    let mut all: Vec<Merchant> = (0..7).map(|_| merchant(samples.merchant())).collect();
+    for merchant in &all {
+        store.put_merchant(merchant).await.unwrap();
+    }
+    // As text, the order of ids is that of their bytes.
+    all.sort_by_key(|merchant| merchant.id.to_string());
+    all[3] = Merchant { name: "Hats".to_owned(), requests_per_minute: Some(7), fee_basis_points: 325, ..all[3].clone() };
+    store.put_merchant(&all[3]).await.unwrap();
+    for limit in [1, 3, 7, 100] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.merchants(after, limit).await.unwrap();
+            assert!(page.len() <= limit as usize);
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            seen.extend(page);
+        }
+        assert_eq!(seen, all, "in pages of {limit}");
+    }
+    assert_eq!(store.merchants(None, 0).await.unwrap(), []);
+}
+
+/// Revoked ones too; those of one instant in the order of their digests.
+pub async fn a_merchants_keys_are_listed_oldest_first_and_nobody_elses<S: Subject>(subject: &S) {
+    let samples = Samples::new(85);
+    let store = subject.store();
+    let (mine, other) = (merchant(samples.merchant), merchant(samples.merchant()));
+    for merchant in [&mine, &other] {
+        store.put_merchant(merchant).await.unwrap();
+    }
+    let key = |merchant: &Merchant, seconds: u64| {
+        let created_at = Samples::start() + Duration::from_secs(seconds);
+        ApiKey { digest: samples.key(), merchant: merchant.id, created_at, revoked_at: None }
+    };
+    let mut keys = [key(&mine, 9), key(&mine, 5), key(&mine, 5), key(&mine, 1)];
+    keys[1].revoked_at = Some(Samples::start() + Duration::from_secs(7));
+    for key in keys.iter().chain([&key(&other, 3)]) {
+        store.put_api_key(key).await.unwrap();
+    }
+    keys.sort_by_key(|key| (key.created_at, key.digest.0));
+    assert_eq!(store.keys(mine.id).await.unwrap(), keys);
+    assert_eq!(store.keys(other.id).await.unwrap().len(), 1);
+    assert_eq!(store.keys(samples.merchant()).await.unwrap(), [], "whom nobody knows");
 }
 
 /// Bytes are bytes.

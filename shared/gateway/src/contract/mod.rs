@@ -199,6 +199,8 @@ checks! { ($)
     merchants {
         keys_are_found_by_digest_and_revoked,
         a_merchant_can_be_changed,
+        merchants_are_paged_through_in_the_order_of_their_ids,
+        a_merchants_keys_are_listed_oldest_first_and_nobody_elses,
         sealed_secrets_come_back_unchanged,
         of_two_changes_of_an_endpoint_at_once_one_happens,
     }

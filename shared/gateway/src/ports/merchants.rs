@@ -76,6 +76,12 @@ pub trait Merchants: Send + Sync + 'static {
 
     /// Makes a key, or changes it (revokes it).
     async fn put_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
+
+    /// At most `limit` merchants in the order of their ids, those behind `after`. For operators; no request needs it.
+    async fn merchants(&self, after: Option<MerchantId>, limit: u32) -> Result<Vec<Merchant>, StoreError>;
+
+    /// A merchant's keys, revoked ones included, oldest first; digests break ties. A merchant has few. For operators.
+    async fn keys(&self, merchant: MerchantId) -> Result<Vec<ApiKey>, StoreError>;
 }
 
 /// Where merchants' webhooks go.

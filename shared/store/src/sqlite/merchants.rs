@@ -30,6 +30,29 @@ pub(super) fn by_key(connection: &Connection, digest: KeyHash) -> Result<Option<
         .optional()
 }
 
+/// Merchants behind `after`, in the order of their ids.
+pub(super) fn page(connection: &Connection, after: Option<MerchantId>, limit: u32) -> Result<Vec<Merchant>> {
+    let behind = after.map(|merchant| merchant.to_string()).unwrap_or_default();
+    connection
+        .prepare_cached(
+            "SELECT id, name, requests_per_minute, fee_basis_points, created_at FROM merchants
+             WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )?
+        .query_map(params![behind, limit], |row| read_merchant(row, 0))?
+        .collect()
+}
+
+/// A merchant's keys, revoked or not, oldest first.
+pub(super) fn keys(connection: &Connection, merchant: MerchantId) -> Result<Vec<ApiKey>> {
+    connection
+        .prepare_cached(
+            "SELECT digest, merchant_id, created_at, revoked_at FROM api_keys
+             WHERE merchant_id = ?1 ORDER BY created_at, digest",
+        )?
+        .query_map([Text(merchant)], read_key)?
+        .collect()
+}
+
 /// A merchant's endpoint.
 pub(super) fn endpoint(connection: &Connection, merchant: MerchantId) -> Result<Option<WebhookEndpoint>> {
     let mut find = connection.prepare_cached(

@@ -149,6 +149,14 @@ impl Merchants for SqliteStore {
         let key = *key;
         self.put("put_api_key", move |transaction| merchants::put_key(transaction, &key)).await
     }
+
+    async fn merchants(&self, after: Option<MerchantId>, limit: u32) -> Result<Vec<Merchant>, StoreError> {
+        self.read("merchants", "merchants", move |connection| merchants::page(connection, after, limit)).await
+    }
+
+    async fn keys(&self, merchant: MerchantId) -> Result<Vec<ApiKey>, StoreError> {
+        self.read("merchant_keys", merchant, move |connection| merchants::keys(connection, merchant)).await
+    }
 }
 
 #[async_trait]

@@ -1,0 +1,90 @@
+//! `tollgate endpoints`: where a merchant's webhooks go, by the merchants' own use-cases. A secret is shown once, when it is
+//! made.
+//!
+//! Must not know: how a secret is made or sealed.
+
+use anyhow::{Context, anyhow};
+use tollgate_api::webhooks::WebhookEndpointBody;
+use tollgate_domain::MerchantId;
+use tollgate_gateway::{EndpointChanged, Error, ports::merchants::WebhookEndpoint};
+
+use crate::{
+    failure::mistaken,
+    open::Operator,
+    output::{self, answer},
+    table::facts,
+};
+
+/// Shows the endpoint; never its secret.
+pub(crate) async fn show(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
+    operator.merchant(merchant).await?;
+    let found = operator.ask(operator.stores.endpoints.endpoint(merchant)).await?;
+    let mut endpoint = found.with_context(|| without(merchant))?;
+    // Those whose day is over sign no more.
+    endpoint.sealed_previous.retain(|(_, until)| operator.now() < *until);
+    answer(json, &WebhookEndpointBody::from(&endpoint), || words(&endpoint))
+}
+
+/// Sets the URL, by the rules of the API.
+pub(crate) async fn set(
+    operator: &Operator,
+    secrets_key: &[u8; 32],
+    merchant: MerchantId,
+    url: &str,
+    json: bool,
+) -> anyhow::Result<()> {
+    operator.merchant(merchant).await?;
+    let changed = operator.gateway(secrets_key).set_webhook_endpoint(merchant, url).await;
+    show_changed(changed.map_err(|error| said(error, merchant))?, json)
+}
+
+/// Makes a new secret; the old one signs along for a day.
+pub(crate) async fn rotate_secret(
+    operator: &Operator,
+    secrets_key: &[u8; 32],
+    merchant: MerchantId,
+    json: bool,
+) -> anyhow::Result<()> {
+    operator.merchant(merchant).await?;
+    let changed = operator.gateway(secrets_key).rotate_webhook_secret(merchant).await;
+    show_changed(changed.map_err(|error| said(error, merchant))?, json)
+}
+
+fn show_changed(changed: EndpointChanged, json: bool) -> anyhow::Result<()> {
+    let (endpoint, secret) = (changed.endpoint.clone(), changed.secret.clone());
+    let body = WebhookEndpointBody::from(changed);
+    let shown = answer(json, &body, || {
+        let shown_once = secret.as_ref().map(|secret| format!("secret                 {}\n", secret.as_str()));
+        words(&endpoint) + &shown_once.unwrap_or_default()
+    });
+    if secret.is_none() {
+        return shown;
+    }
+    shown.context("the secret was made but not shown: make another with `tollgate endpoints rotate-secret`")?;
+    output::note("the secret is shown this once");
+    Ok(())
+}
+
+fn words(endpoint: &WebhookEndpoint) -> String {
+    facts([
+        ("url", Some(endpoint.url.clone())),
+        ("paused since", endpoint.paused_at.map(|at| at.to_string())),
+        ("previous secret until", endpoint.sealed_previous.first().map(|(_, until)| until.to_string())),
+        ("updated", Some(endpoint.updated_at.to_string())),
+    ])
+}
+
+fn without(merchant: MerchantId) -> String {
+    format!("{merchant} has no webhook endpoint yet: `tollgate endpoints set` makes it")
+}
+
+fn said(error: Error, merchant: MerchantId) -> anyhow::Error {
+    match error {
+        Error::EndpointRefused(why) => mistaken(format!("URL {why}")),
+        Error::NotFound => anyhow!(without(merchant)),
+        Error::TooManySecrets { retry_after } => {
+            anyhow!("too many secrets sign already; the oldest one's day is over in {} s", retry_after.as_secs())
+        }
+        error => error.into(),
+    }
+}

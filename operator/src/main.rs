@@ -1,0 +1,89 @@
+//! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, and all that is known of a payment.
+//! It works on the store itself, with the rights of whoever runs it; the environment is the functions' own.
+//!
+//! Must not know: routes, SQL, what a payment may do. It never moves money.
+
+mod arguments;
+mod configuration;
+mod digest;
+mod endpoints;
+mod failure;
+mod keys;
+mod merchants;
+mod migrate;
+mod open;
+mod output;
+mod payment;
+mod rotate;
+mod table;
+
+use std::process::ExitCode;
+
+use tollgate_runtime::{
+    Variables,
+    logs::{self, LogFormat, LogOptions},
+};
+
+use arguments::{Command, Endpoints, Keys, Merchants, PaymentCommand};
+use configuration::{StoreConfiguration, read_secrets_key};
+use open::Operator;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = match arguments::read() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    match run(arguments.command, arguments.json).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}
+
+async fn run(command: Command, json: bool) -> anyhow::Result<()> {
+    let mut vars = Variables::of_process();
+    let logs = read_logs(&mut vars);
+    let store = StoreConfiguration::read(&mut vars);
+    let secrets_key = command.writes_secrets().then(|| read_secrets_key(&mut vars)).transpose();
+    // After this, what was read is known to be good.
+    vars.finish()?;
+    let (store, secrets_key) = (store?, secrets_key?);
+    logs::install(&logs);
+    if let Command::Migrate = command {
+        return migrate::run(&store, json).await;
+    }
+    let operator = Operator::open(&store).await?;
+    match command {
+        Command::Migrate => Ok(()),
+        Command::Merchants(command) => match command {
+            Merchants::Create(new) => merchants::create(&operator, new, json).await,
+            Merchants::List => merchants::list(&operator, json).await,
+            Merchants::Show { merchant } => merchants::show(&operator, merchant, json).await,
+            Merchants::Set(changes) => merchants::set(&operator, changes, json).await,
+        },
+        Command::Keys(command) => match command {
+            Keys::Create { merchant } => keys::create(&operator, merchant, json).await,
+            Keys::List { merchant } => keys::list(&operator, merchant, json).await,
+            Keys::Revoke { merchant, digest } => keys::revoke(&operator, merchant, &digest, json).await,
+            Keys::Rotate { merchant, keep_old_for } => rotate::rotate(&operator, merchant, keep_old_for.0, json).await,
+        },
+        Command::Endpoints(command) => match (command, secrets_key) {
+            (Endpoints::Set { merchant, url }, Some(key)) => {
+                endpoints::set(&operator, &key, merchant, &url, json).await
+            }
+            (Endpoints::RotateSecret { merchant }, Some(key)) => {
+                endpoints::rotate_secret(&operator, &key, merchant, json).await
+            }
+            (command, _) => endpoints::show(&operator, command.merchant(), json).await,
+        },
+        Command::Payment(PaymentCommand::Show { payment }) => payment::show(&operator, payment, json).await,
+    }
+}
+
+/// Warnings, as text on stderr, unless `RUST_LOG` asks for more: stdout is for what was asked for.
+fn read_logs(vars: &mut Variables) -> LogOptions {
+    vars.set_default("RUST_LOG", "warn");
+    vars.unset("LOG_FORMAT");
+    let options = LogOptions::read(vars).unwrap_or_default();
+    LogOptions { format: LogFormat::Text, ..options }
+}

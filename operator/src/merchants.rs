@@ -1,0 +1,123 @@
+//! `tollgate merchants`: makes, lists, shows and changes merchants.
+//!
+//! Must not know: keys, endpoints.
+
+use anyhow::Context;
+use serde::Serialize;
+use tollgate_domain::MerchantId;
+use tollgate_gateway::ports::merchants::Merchant;
+
+use crate::{
+    arguments::{MerchantChanges, NewMerchant},
+    open::Operator,
+    output::answer,
+    table::{Table, facts},
+};
+
+/// How many are asked for at once.
+const PAGE: u32 = 500;
+
+#[derive(Serialize)]
+struct MerchantBody<'a> {
+    id: String,
+    object: &'static str,
+    name: &'a str,
+    /// Null: the default of the functions.
+    requests_per_minute: Option<u32>,
+    fee_basis_points: u32,
+    created_at: String,
+}
+
+#[derive(Serialize)]
+struct ListBody<'a> {
+    data: Vec<MerchantBody<'a>>,
+}
+
+impl<'a> From<&'a Merchant> for MerchantBody<'a> {
+    fn from(merchant: &'a Merchant) -> Self {
+        Self {
+            id: merchant.id.to_string(),
+            object: "merchant",
+            name: &merchant.name,
+            requests_per_minute: merchant.requests_per_minute,
+            fee_basis_points: merchant.fee_basis_points,
+            created_at: merchant.created_at.to_string(),
+        }
+    }
+}
+
+/// Makes one.
+pub(crate) async fn create(operator: &Operator, new: NewMerchant, json: bool) -> anyhow::Result<()> {
+    let mut bytes = [0; 16];
+    operator.entropy().fill(&mut bytes);
+    let merchant = Merchant {
+        id: MerchantId::from_random(bytes),
+        name: new.name,
+        requests_per_minute: new.requests_per_minute,
+        fee_basis_points: new.fee_basis_points,
+        created_at: operator.now(),
+    };
+    let made = operator.ask(operator.stores.merchants.put_merchant(&merchant)).await;
+    made.with_context(|| format!("{} was made or not, `tollgate merchants list` tells", merchant.id))?;
+    show_one(&merchant, json)
+}
+
+/// Lists all, in the order of their ids.
+pub(crate) async fn list(operator: &Operator, json: bool) -> anyhow::Result<()> {
+    let mut all: Vec<Merchant> = Vec::new();
+    loop {
+        let after = all.last().map(|merchant| merchant.id);
+        let page = operator.ask(operator.stores.merchants.merchants(after, PAGE)).await?;
+        let is_last = page.len() < PAGE as usize;
+        all.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    answer(json, &ListBody { data: all.iter().map(MerchantBody::from).collect() }, || {
+        let mut table = Table::new(["ID", "NAME", "REQUESTS/MIN", "FEE (BP)", "CREATED"]);
+        for merchant in &all {
+            table.row(&[
+                merchant.id.to_string(),
+                merchant.name.clone(),
+                limit(merchant),
+                merchant.fee_basis_points.to_string(),
+                merchant.created_at.to_string(),
+            ]);
+        }
+        if table.is_empty() { "there are no merchants yet".to_owned() } else { table.to_string() }
+    })
+}
+
+/// Shows one.
+pub(crate) async fn show(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
+    show_one(&operator.merchant(merchant).await?, json)
+}
+
+/// Changes one: what is not named stays. Of two operators at once the later one's word stands.
+pub(crate) async fn set(operator: &Operator, changes: MerchantChanges, json: bool) -> anyhow::Result<()> {
+    let mut merchant = operator.merchant(changes.merchant).await?;
+    merchant.name = changes.name.unwrap_or(merchant.name);
+    merchant.fee_basis_points = changes.fee_basis_points.unwrap_or(merchant.fee_basis_points);
+    if let Some(limit) = changes.requests_per_minute {
+        merchant.requests_per_minute = limit.0;
+    }
+    operator.ask(operator.stores.merchants.put_merchant(&merchant)).await?;
+    show_one(&merchant, json)
+}
+
+fn show_one(merchant: &Merchant, json: bool) -> anyhow::Result<()> {
+    answer(json, &MerchantBody::from(merchant), || {
+        facts([
+            ("id", Some(merchant.id.to_string())),
+            ("name", Some(merchant.name.clone())),
+            ("requests a minute", Some(limit(merchant))),
+            ("fee, basis points", Some(merchant.fee_basis_points.to_string())),
+            ("created", Some(merchant.created_at.to_string())),
+        ])
+    })
+}
+
+fn limit(merchant: &Merchant) -> String {
+    merchant.requests_per_minute.map_or_else(|| "default".to_owned(), |limit| limit.to_string())
+}

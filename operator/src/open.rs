@@ -1,0 +1,115 @@
+//! Opens the store that `STORE_URL` names, and asks it within a bound.
+//!
+//! Must not know: what is asked.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use tollgate_api::events::JsonEvents;
+use tollgate_domain::{BootId, MerchantId, Timestamp};
+use tollgate_gateway::{
+    Gateway, Ports, ReturnLinks, Settings, Stores,
+    ports::{Entropy, StoreError, fail_points::NoFailPoints, merchants::Merchant, queue::NoQueue},
+    secrets::SecretsKey,
+};
+use tollgate_runtime::{System, system::within};
+use tollgate_store::{Options as SqliteOptions, SqliteStore};
+use tollgate_store_spanner::{Options as SpannerOptions, SpannerStore};
+use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
+
+use crate::configuration::StoreConfiguration;
+
+/// Nobody waits longer for one question to the store, connecting to it included.
+const STORE_TIMEOUT: Duration = Duration::from_secs(30);
+/// One round trip to Spanner: a command from somewhere else may be further away than a function.
+const SPANNER_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The store, and the machine's clock and randomness.
+pub(crate) struct Operator {
+    /// What is kept.
+    pub(crate) stores: Stores,
+    system: System,
+}
+
+impl Operator {
+    /// Opens the store. It must be there, with this program's schema.
+    pub(crate) async fn open(configuration: &StoreConfiguration) -> anyhow::Result<Self> {
+        let system = System::real();
+        let stores = match configuration {
+            StoreConfiguration::Sqlite(path) => {
+                // A path with a mistake in it would else become an empty store, in which nothing is found.
+                if !path.is_file() {
+                    bail!("STORE_URL: there is no database {}; `tollgate migrate` makes it", path.display());
+                }
+                Stores::of(&Arc::new(open_sqlite(path, &system)?))
+            }
+            StoreConfiguration::Spanner { database, emulator } => {
+                let mut options = SpannerOptions::new(database.clone()).emulator(emulator.clone());
+                options.attempt_timeout = SPANNER_ATTEMPT_TIMEOUT;
+                options.operation_timeout = STORE_TIMEOUT;
+                Stores::of(&Arc::new(SpannerStore::new(options, Arc::clone(&system.time))))
+            }
+        };
+        let operator = Self { stores, system };
+        operator.ask(operator.stores.payments.ping()).await?;
+        Ok(operator)
+    }
+
+    /// The answer to a question, or why there is none.
+    pub(crate) async fn ask<T>(&self, question: impl Future<Output = Result<T, StoreError>>) -> anyhow::Result<T> {
+        let answer = within(self.system.time.as_ref(), STORE_TIMEOUT, question).await;
+        Ok(answer.context("the store did not answer in time")??)
+    }
+
+    /// The merchant, who must be there.
+    pub(crate) async fn merchant(&self, id: MerchantId) -> anyhow::Result<Merchant> {
+        self.ask(self.stores.merchants.merchant(id)).await?.with_context(|| format!("there is no merchant {id}"))
+    }
+
+    /// The present, cut to what the stores keep.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = self.system.time.now();
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    /// Randomness.
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        self.system.entropy.as_ref()
+    }
+
+    /// The use-cases that seal secrets. No provider is called through it, and no queue told: what becomes due, the functions
+    /// find.
+    pub(crate) fn gateway(&self, secrets_key: &[u8; 32]) -> Gateway {
+        let ports = Ports {
+            stores: self.stores.clone(),
+            providers: Vec::new(),
+            events: Arc::new(JsonEvents),
+            queue: Arc::new(NoQueue),
+            webhooks: Arc::new(HttpWebhookSender::new(AddressPolicy::production(), Arc::clone(&self.system.time))),
+            secrets: SecretsKey::new(secrets_key),
+            time: Arc::clone(&self.system.time),
+            spawn: Arc::new(self.system.tasks.clone()),
+            entropy: Arc::clone(&self.system.entropy),
+            fail_points: Arc::new(NoFailPoints),
+        };
+        Gateway::new(ports, Settings::new(boot(&self.system), ReturnLinks::new("", secrets_key)))
+    }
+}
+
+/// Opens the file, makes it or migrates it where needed.
+pub(crate) fn open_sqlite(path: &Path, system: &System) -> anyhow::Result<SqliteStore> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("STORE_URL: there is no folder {}", folder.display());
+    }
+    // What stands beside the file is found by its name: all programs must come to the same one, links or not.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let store = SqliteStore::open(&path, SqliteOptions::new(boot(system)), Arc::clone(&system.time));
+    store.with_context(|| format!("the store {} cannot be opened", path.display()))
+}
+
+fn boot(system: &System) -> BootId {
+    let mut boot = [0; 16];
+    system.entropy.fill(&mut boot);
+    BootId::from_random(boot)
+}

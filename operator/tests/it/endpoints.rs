@@ -1,0 +1,71 @@
+//! Endpoints: by the API's rules, with secrets that are shown once and kept sealed.
+
+use tollgate_gateway::secrets::SecretsKey;
+
+use crate::place::{Place, on_each_store};
+
+on_each_store! {
+    an_endpoint_is_set_with_a_secret_that_is_shown_once,
+    a_rotated_secret_signs_beside_the_one_before,
+    urls_that_the_api_would_refuse_are_refused,
+    a_merchant_without_an_endpoint_has_no_secret_to_rotate,
+}
+
+async fn an_endpoint_is_set_with_a_secret_that_is_shown_once(place: Place) {
+    let merchant = place.merchant("Shoes");
+    let loud = place.tollgate.with("RUST_LOG", "trace");
+    let set = loud.run(&format!("endpoints set {merchant} https://shop.example/hooks --json"));
+    let log = set.stderr.clone();
+    let body = set.json();
+    let secret = body["secret"].as_str().unwrap();
+    assert!(secret.starts_with("whsec_") && !log.contains(&secret[6..]));
+    let key = SecretsKey::new(&std::array::from_fn(|index| u8::try_from(index).unwrap()));
+    let kept = place.stores().endpoints.endpoint(merchant).await.unwrap().unwrap();
+    assert_eq!(key.open(merchant, &kept.sealed_secret).unwrap(), secret);
+    assert!(!place.files_hold(&secret.as_bytes()[6..]));
+
+    let moved = place.tollgate.run(&format!("endpoints set {merchant} https://shop.example/2")).answer();
+    assert!(moved.contains("https://shop.example/2") && !moved.contains("whsec_"), "{moved}");
+    let shown = place.tollgate.run(&format!("endpoints show {merchant} --json")).json();
+    assert_eq!((&shown["url"], &shown["secret"]), (&"https://shop.example/2".into(), &serde_json::Value::Null));
+    let kept = place.stores().endpoints.endpoint(merchant).await.unwrap().unwrap();
+    assert_eq!(key.open(merchant, &kept.sealed_secret).unwrap(), secret, "another URL, the same secret");
+}
+
+async fn a_rotated_secret_signs_beside_the_one_before(place: Place) {
+    let merchant = place.merchant("Shoes");
+    let set = place.tollgate.run(&format!("endpoints set {merchant} https://shop.example/hooks")).answer();
+    let rotated = place.tollgate.run(&format!("endpoints rotate-secret {merchant}")).answer();
+    let secret = |text: &str| text.lines().find_map(|line| line.strip_prefix("secret")).unwrap().trim().to_owned();
+    assert_ne!(secret(&set), secret(&rotated));
+    let key = SecretsKey::new(&std::array::from_fn(|index| u8::try_from(index).unwrap()));
+    let kept = place.stores().endpoints.endpoint(merchant).await.unwrap().unwrap();
+    assert_eq!(key.open(merchant, &kept.sealed_secret).unwrap(), secret(&rotated));
+    assert_eq!(key.open(merchant, &kept.sealed_previous[0].0).unwrap(), secret(&set));
+    let shown = place.tollgate.run(&format!("endpoints show {merchant} --json")).json();
+    assert_eq!(shown["previous_secret_until"], kept.sealed_previous[0].1.to_string());
+    let line = place.tollgate.run_on_a_full_disk(&format!("endpoints rotate-secret {merchant}")).failure(1);
+    assert!(line.starts_with("the secret was made but not shown"), "{line}");
+}
+
+async fn urls_that_the_api_would_refuse_are_refused(place: Place) {
+    let merchant = place.merchant("Shoes");
+    for (url, why) in [
+        ("http://shop.example/", "URL must be https"),
+        ("https://127.0.0.1/", "URL must be on a public address"),
+        ("https://metadata.google.internal/", "URL must be on a public address"),
+        ("https://user:hunter2@shop.example/", "URL must not contain a user name or password"),
+        ("shop", "URL is not a URL"),
+    ] {
+        assert_eq!(place.tollgate.run(&format!("endpoints set {merchant} {url}")).failure(2), why, "{url}");
+    }
+    assert_eq!(place.stores().endpoints.endpoint(merchant).await.unwrap(), None);
+}
+
+async fn a_merchant_without_an_endpoint_has_no_secret_to_rotate(place: Place) {
+    let merchant = place.merchant("Shoes");
+    for words in ["show", "rotate-secret"] {
+        let line = place.tollgate.run(&format!("endpoints {words} {merchant}")).failure(1);
+        assert_eq!(line, format!("{merchant} has no webhook endpoint yet: `tollgate endpoints set` makes it"));
+    }
+}

@@ -1,0 +1,12 @@
+//! The operator's command as it is run: the program itself, on SQLite and on Spanner's emulator.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod command;
+mod endpoints;
+mod keys;
+mod merchants;
+mod migrate;
+mod mistakes;
+mod payment;
+mod place;
