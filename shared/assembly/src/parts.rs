@@ -1,6 +1,6 @@
 //! The parts of a function, built from its configuration.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tollgate_api::events::JsonEvents;
@@ -16,6 +16,9 @@ use tollgate_runtime::{Background, System, health::Check};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
 use crate::{Configuration, StripeConfiguration, opened};
+
+/// How long readiness waits for the store.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_millis(2500);
 
 /// What a sandbox replaces.
 #[derive(Clone)]
@@ -114,10 +117,12 @@ impl Parts {
     /// Ready when the store answers.
     pub fn store_check(&self) -> Check {
         let store = Arc::clone(&self.stores.payments);
-        Check::new("store", move || {
+        let check = Check::new("store", move || {
             let store = Arc::clone(&store);
             async move { Ok(store.ping().await?) }
-        })
+        });
+        // A little longer than the store tries to connect: then it says itself what it cannot reach.
+        check.within(STORE_ANSWERS_WITHIN)
     }
 
     /// Ready when the embedded queue's writer is alive: for whoever delivers. (Who only publishes can do without, and nobody

@@ -63,7 +63,8 @@ pub(crate) fn code(error: &Error) -> Option<Code> {
     error.status().map(|status| status.code)
 }
 
-fn is_schema_missing(error: &Error) -> bool {
+/// The tables are not there, or were not at the time that was read.
+pub(crate) fn is_schema_missing(error: &Error) -> bool {
     matches!(code(error), Some(Code::NotFound | Code::InvalidArgument))
         && error.status().is_some_and(|status| {
             let said = &status.message;

@@ -26,7 +26,7 @@ use crate::{
     agenda::{self, Postpone},
     audit,
     deliveries::{self, Replace},
-    error::{Result, Trouble},
+    error::{Result, Trouble, is_schema_missing},
     events, idempotency, jobs, measure,
     merchants::{self, PutEndpoint},
     migrations, operations, payments,
@@ -266,7 +266,15 @@ impl Agenda for SpannerStore {
     }
 
     async fn standing(&self, now: Timestamp) -> Answer<Standing> {
-        let work = async { agenda::standing(&self.a_little_old("tollgate:standing").await?, now).await };
+        let work = async {
+            match agenda::standing(&self.a_little_old("tollgate:standing").await?, now).await {
+                // A little ago there were no tables yet.
+                Err(Trouble::Spanner(error)) if is_schema_missing(&error) => {
+                    agenda::standing(&self.snapshot("tollgate:standing").await?, now).await
+                }
+                standing => standing,
+            }
+        };
         self.measured("standing", "standing", work).await
     }
 }
@@ -274,7 +282,14 @@ impl Agenda for SpannerStore {
 #[async_trait]
 impl Audit for SpannerStore {
     async fn books(&self, after: Option<PaymentId>, limit: u32) -> Answer<Vec<(PaymentId, Option<Books>)>> {
-        let work = async { audit::books(&self.a_little_old("tollgate:books").await?, after, limit).await };
+        let work = async {
+            match audit::books(&self.a_little_old("tollgate:books").await?, after, limit).await {
+                Err(Trouble::Spanner(error)) if is_schema_missing(&error) => {
+                    audit::books(&self.snapshot("tollgate:books").await?, after, limit).await
+                }
+                books => books,
+            }
+        };
         self.measured("books", "books", work).await
     }
 

@@ -304,7 +304,7 @@ async fn killer(deployment: &mut Deployment, clock: &SystemClock, dice: &mut Dic
 #[allow(clippy::print_stderr, reason = "the seed has to be known to play it again")]
 async fn five_functions_that_are_killed_again_and_again_take_payments_through_their_whole_life() {
     let Some(library) = faketime() else { return };
-    let Some(mut deployment) = Deployment::start().await else { return };
+    let Some(mut deployment) = Box::pin(Deployment::start()).await else { return };
     let (seed, clock) = (seed(), SystemClock::start());
     eprintln!("deployed: TOLLGATE_SEED={seed}");
     let mut dice = Dice::of(seed);
