@@ -36,7 +36,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS settlements_by_date ON settlements (date DESC)
 CREATE UNIQUE NULL_FILTERED INDEX IF NOT EXISTS settlements_by_previous ON settlements (previous_id);
 CREATE INDEX IF NOT EXISTS settlements_by_status ON settlements (status, date);
 
--- The checkpoints. The key is the guard: of two runs at once, one commits a chunk of this number.
+-- The checkpoints, the last one first. The key is the guard: of two runs at once, one commits a chunk of this number.
 CREATE TABLE IF NOT EXISTS settlement_chunks (
   settlement_id    STRING(40) NOT NULL,
   number           INT64      NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS settlement_chunks (
   CONSTRAINT settlement_chunks_part CHECK (part IN ('carried_over', 'payments', 'refunds', 'closed')),
   CONSTRAINT settlement_chunks_counts CHECK (payments >= 0 AND refunds >= 0 AND refunds_returned >= 0
     AND carried_over >= 0 AND set_aside >= 0 AND dropped >= 0),
-) PRIMARY KEY (settlement_id, number), INTERLEAVE IN PARENT settlements ON DELETE NO ACTION;
+) PRIMARY KEY (settlement_id, number DESC), INTERLEAVE IN PARENT settlements ON DELETE NO ACTION;
 
 -- By merchant first: what a merchant gets is one short range.
 CREATE TABLE IF NOT EXISTS settlement_totals (

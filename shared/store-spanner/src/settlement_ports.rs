@@ -62,7 +62,7 @@ impl Settlements for SpannerStore {
 #[async_trait]
 impl SettlementChunks for SpannerStore {
     async fn last_chunk(&self, id: SettlementId) -> Result<Option<(u32, Checkpoint)>, StoreError> {
-        let work = async { settlement_chunks::last(&self.snapshot("tollgate:last_chunk").await?, id).await };
+        let work = async { settlement_chunks::last(&self.present("tollgate:last_chunk").await?, id).await };
         self.measured("last_chunk", id, work).await
     }
 

@@ -14,7 +14,7 @@ async fn a_sandbox_that_serves_is_live_and_ready() {
     let live = world.send(Request::new("GET", "/health/live")).await.expect(200);
     assert_eq!(live.json()["status"], "ok");
     let ready = world.send(Request::new("GET", "/health/ready")).await.expect(200);
-    assert_eq!(ready.json(), json!({"status": "ok", "checks": {"queue": "ok", "store": "ok"}}));
+    assert_eq!(ready.json(), json!({"status": "ok", "checks": {"counters": "ok", "queue": "ok", "store": "ok"}}));
 }
 
 #[tokio::test]

@@ -62,6 +62,8 @@ struct Copy {
 
 /// All that is there.
 struct Deployment {
+    /// Dropped, it is killed.
+    redis: Child,
     http: Http,
     database: Database,
     store: SpannerStore,
@@ -81,6 +83,7 @@ impl Deployment {
     /// `None`: this machine lacks a part.
     async fn start() -> Option<Self> {
         let (spanner, pubsub) = (spanner()?, pubsub()?);
+        let (redis, counters) = redis()?;
         let folder = tempfile::tempdir().unwrap();
         let (sandbox, books) = (program("tollgate-sandbox"), folder.path().join("providers"));
         let providers = Process::providers(&sandbox, &books).await.unwrap();
@@ -105,6 +108,7 @@ impl Deployment {
             ("QUEUE_URL", format!("pubsub:{topic}")),
             ("QUEUE_DEAD_LETTER_TOPIC", given_up),
             ("PUBSUB_EMULATOR_HOST", pubsub.host().to_owned()),
+            ("COUNTERS_URL", counters),
             ("OIDC_MODE", "cloud-run-iam".to_owned()),
             ("OIDC_AUDIENCE", AUDIENCE.to_owned()),
             ("OIDC_SERVICE_ACCOUNTS", ACCOUNT.to_owned()),
@@ -117,6 +121,7 @@ impl Deployment {
         ];
         let (http, copies) = (Http::new(), Vec::new());
         let mut deployment = Self {
+            redis,
             http,
             database,
             store,
@@ -291,9 +296,12 @@ async fn first_day(caller: &Caller, clock: &SystemClock, number: u64, seed: u64)
     id
 }
 
-/// Kills one program after the other.
+/// Kills one program after the other, and Redis in the midst of it, which stays away.
 async fn killer(deployment: &mut Deployment, clock: &SystemClock, dice: &mut Dice, kills: usize) {
-    for _ in 0..kills {
+    for kill in 0..kills {
+        if kill == KILLS / 2 {
+            deployment.redis.kill().await.unwrap();
+        }
         clock.sleep(Duration::from_millis(200 + dice.below(600))).await;
         let place = usize::try_from(dice.below(deployment.copies.len() as u64)).unwrap();
         deployment.replace(place).await;
@@ -457,6 +465,16 @@ async fn undelivered(store: &SpannerStore, payments: &[PaymentId]) -> Vec<(Payme
         }
     }
     waiting
+}
+
+/// A Redis of the test's own, and where it is.
+fn redis() -> Option<(Child, String)> {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = Command::new("redis-server");
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+    let started = command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn();
+    require("redis", started.is_ok(), "install Debian's package redis-server");
+    Some((started.ok()?, format!("redis://127.0.0.1:{port}")))
 }
 
 /// The library that moves the clock of a program.
