@@ -104,6 +104,22 @@ pub async fn a_version_can_be_made_once<S: Subject>(subject: &S) {
     assert_eq!(kept, first.payment.map(|change| change.payment));
 }
 
+/// Nor where nothing else of the changes collides: neither tells an event, posts a line or names a reference.
+pub async fn of_two_intents_from_one_version_one_is_written<S: Subject>(subject: &S) {
+    let samples = Samples::new(11);
+    let story = samples.opened().authorized();
+    tell(subject.store(), &story).await;
+    let (first, second) = (story.rival(|story| story.capture_requested(400)), story.rival(Story::void_requested));
+    let change = first.payment.as_ref().unwrap();
+    assert!(change.events.is_empty() && change.postings.lines().is_empty() && first.reference.is_none());
+    done(subject.store(), &first).await;
+    let before = subject.contents().await;
+    conflict(subject.store(), &second, Guard::Version).await;
+    assert_eq!(subject.contents().await, before);
+    let kept = subject.store().payment(story.payment.id).await.unwrap();
+    assert_eq!(kept, first.payment.map(|change| change.payment), "no lost update");
+}
+
 /// However many at once.
 pub async fn of_a_hundred_writers_of_one_version_one_wins_and_the_others_see_the_conflict<S: Subject>(subject: &S) {
     let samples = Samples::new(3);

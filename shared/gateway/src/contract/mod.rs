@@ -140,6 +140,7 @@ checks! { ($)
     commits {
         a_change_set_is_read_back_whole,
         a_version_can_be_made_once,
+        of_two_intents_from_one_version_one_is_written,
         of_a_hundred_writers_of_one_version_one_wins_and_the_others_see_the_conflict,
         the_same_change_set_twice_is_done_once,
         a_change_set_sent_again_is_done_even_when_later_versions_exist,

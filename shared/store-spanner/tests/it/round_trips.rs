@@ -6,7 +6,7 @@ use tollgate_emulators::GrpcProxy;
 use tollgate_gateway::{
     contract::{Samples, Subject},
     ports::{Deliveries, Store},
-    records::ChangeSet,
+    records::{ChangeSet, Committed},
 };
 use tollgate_store_spanner::{INDEXES, MUTATIONS_AT_MOST, SETTLEMENT_CHUNK, SpannerStore, mutations_of};
 
@@ -110,4 +110,16 @@ async fn what_must_never_be_is_refused_by_the_database_itself() {
         assert!(subject.raw.execute(&wrong).await.is_err(), "{wrong}");
     }
     assert_eq!(subject.store().payment(id).await.unwrap(), Some(story.payment));
+}
+
+#[tokio::test]
+async fn an_outcome_is_committed_though_the_key_that_it_releases_is_gone() {
+    let Some(subject) = OnSpanner::new().await else { return };
+    let samples = Samples::new(213);
+    let story = samples.opened().authorized();
+    subject.store().commit(&story.sets[0]).await.unwrap();
+    assert_eq!(subject.raw.execute("DELETE FROM idempotency WHERE TRUE").await.unwrap(), 1);
+    assert!(!story.sets[1].released_keys.is_empty());
+    assert_eq!(subject.store().commit(&story.sets[1]).await.unwrap(), Committed::Done);
+    assert_eq!(subject.store().payment(story.payment.id).await.unwrap(), Some(story.payment));
 }
