@@ -198,7 +198,7 @@ impl Deployment {
 }
 
 /// A merchant with a key and an endpoint. Answers the key.
-async fn make_merchant(store: &SpannerStore, secrets: &SecretsKey, endpoint: &str) -> String {
+pub(crate) async fn make_merchant(store: &SpannerStore, secrets: &SecretsKey, endpoint: &str) -> String {
     let now = SystemClock::start().now();
     let id = MerchantId::from_random([5; 16]);
     let merchant =

@@ -10,14 +10,16 @@ use tokio::{
     process::Command,
 };
 use tollgate_emulators::{GrpcProxy, Retry, pubsub, spanner};
-use tollgate_gateway::ports::Time;
+use tollgate_gateway::{ports::Time, secrets::SecretsKey};
 use tollgate_runtime::SystemClock;
 use tollgate_sandbox::process::{Process, client_of};
-use tollgate_store_spanner::migrations::migrate;
+use tollgate_store_spanner::{Options, SpannerStore, migrations::migrate};
 use tollgate_tests::{
     program::program,
     stage::{Http, eventually},
 };
+
+use super::deployed::make_merchant;
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -116,4 +118,68 @@ async fn a_function_whose_database_is_away_serves_says_what_it_lacks_and_is_read
     }
     assert!(said.contains("Spanner is not reached"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_created_payment_is_two_calls_to_spanner_and_one_to_the_provider() {
+    let Some(spanner) = spanner() else { return };
+    let database = spanner.create_database();
+    migrate(&database.name().parse().unwrap(), Some(spanner.host())).await.unwrap();
+    let options = Options::new(database.name().parse().unwrap()).emulator(Some(spanner.host().to_owned()));
+    let store = SpannerStore::new(options, std::sync::Arc::new(SystemClock::start()));
+    let key = make_merchant(&store, &SecretsKey::new(&[7; 32]), "https://shop.example/hooks").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (sandbox, books) = (program("tollgate-sandbox"), folder.path().join("providers"));
+    let providers = Process::providers(&sandbox, &books).await.unwrap();
+    let proxy = GrpcProxy::before(spanner.host()).await;
+    let port = free_port();
+    let mut command = Command::new(program("tollgate-payments"));
+    command.env_clear().env("PORT", port.to_string());
+    command.env("STORE_URL", format!("spanner:{}", database.name())).env("SPANNER_EMULATOR_HOST", proxy.host());
+    command.env("SECRETS_KEY", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").env("PUBLIC_URL", "https://pay.example");
+    command.env("STRIPE_API_URL", format!("{}/stripe", providers.url)).env("STRIPE_SECRET_KEY", "sk_test_counted");
+    command.env("STRIPE_WEBHOOK_SECRET", "whsec_counted");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    let _child = command.spawn().unwrap();
+    let http = Http::new();
+    let url = format!("http://127.0.0.1:{port}");
+    eventually("it is ready", async || {
+        let request = Request::get(format!("{url}/health/ready")).body(Bytes::new()).unwrap();
+        http.try_send(request).await.is_some_and(|answer| answer.status() == 200)
+    })
+    .await;
+    let send = async |method: Method, path: &str, key_of: &str, body: Value| {
+        let request = Request::builder().method(method).uri(format!("{url}{path}")).header("x-api-key", &key);
+        let request = request.header("idempotency-key", key_of).header("content-type", "application/json");
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let answer = http.send(request.body(body).unwrap()).await;
+        (answer.status().as_u16(), serde_json::from_slice::<Value>(answer.body()).unwrap())
+    };
+    let order = json!({"amount": 1000, "currency": "JPY", "payment_method": {"stripe": "pm_card_visa"}});
+    // Each figure with the merchant's key known: it is asked for every five seconds, not with every payment.
+    let mut figures = Vec::new();
+    for round in 0..2 {
+        proxy.take_counts();
+        let (status, payment) = send(Method::POST, "/v1/payments", &format!("make-{round}"), order.clone()).await;
+        assert_eq!(status, 201, "{payment}");
+        let created = proxy.take_counts();
+        let path = format!("/v1/payments/{}", payment["id"].as_str().unwrap());
+        let (status, payment) =
+            send(Method::POST, &format!("{path}/capture"), &format!("take-{round}"), Value::Null).await;
+        assert_eq!((status, &payment["status"]), (200, &json!("CAPTURED")), "{payment}");
+        let captured = proxy.take_counts();
+        assert_eq!(send(Method::GET, &path, "-", Value::Null).await.0, 200);
+        let shown = proxy.take_counts();
+        let (status, _) = send(Method::POST, "/v1/payments", &format!("make-{round}"), order.clone()).await;
+        assert_eq!(status, 200);
+        figures = vec![created, captured, shown, proxy.take_counts()];
+    }
+    let counts = |counts: &[(&str, u64)]| counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+    let expected: Vec<std::collections::BTreeMap<String, u64>> =
+        vec![counts(&[("Commit", 2)]), counts(&[("Commit", 2), ("StreamingRead", 1)]), counts(&[("StreamingRead", 1)])];
+    assert_eq!(figures[..3], expected[..], "create; capture; show");
+    assert_eq!(figures[3].get("Commit"), Some(&1), "a replay finds its key taken: {:?}", figures[3]);
+    let transactions = format!("{}/sandbox/providers/stripe/transactions", providers.url);
+    let (_, books) = http.json(Method::GET, &transactions, &Value::Null).await;
+    assert_eq!(books.as_array().unwrap().len(), 2, "one charge for each payment");
 }
