@@ -41,7 +41,7 @@ use tollgate_tests::{
     stage::{Http, eventually},
 };
 
-use super::deployed_front::{ACCOUNT, AUDIENCE, Copies, Inbox, front};
+use super::deployed_front::{ACCOUNT, AUDIENCE, Copies, Inbox, Pushes, front};
 
 const WEBHOOK_SECRET: &str = "whsec_of_the_deployed_functions";
 const MERCHANT_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -70,6 +70,7 @@ struct Deployment {
     providers: Process,
     copies: Vec<Copy>,
     urls: Copies,
+    pushes: Pushes,
     front: String,
     environment: Vec<(&'static str, String)>,
     /// The library that moves a program's clock, and by how much it is moved.
@@ -92,7 +93,9 @@ impl Deployment {
         let options = Options::new(database.name().parse().unwrap()).emulator(Some(spanner.host().to_owned()));
         let store = SpannerStore::new(Options { staleness: Duration::ZERO, ..options }, Arc::new(SystemClock::start()));
         let urls = Copies::default();
-        let front = front(Arc::clone(&urls)).await;
+        let pushes = Pushes::default();
+        pushes.one_is_lost.store(true, Ordering::Relaxed);
+        let front = front(Arc::clone(&urls), pushes.clone()).await;
         let dead_letter = pubsub.create_topic();
         let topic = pubsub.create_topic();
         let retry = Retry { dead_letter_topic: Some(dead_letter.clone()) };
@@ -128,6 +131,7 @@ impl Deployment {
             providers,
             copies,
             urls,
+            pushes,
             front,
             environment,
             moved: None,
@@ -334,6 +338,10 @@ async fn five_functions_that_are_killed_again_and_again_take_payments_through_th
     };
     let (ids, (), ()) = futures::join!(tills, killer(&mut deployment, &clock, &mut dice, KILLS), scheduler);
     eprintln!("deployed: the first day is over after {} s", clock.monotonic().as_secs());
+
+    // What never got through was given up by Pub/Sub, and is due again (rule 19).
+    eventually("Pub/Sub has given something up", async || deployment.pushes.given_up.load(Ordering::Relaxed) > 0).await;
+    deployment.pushes.one_is_lost.store(false, Ordering::Relaxed);
 
     // The second day: every program is another one, and its clock shows a day more.
     deployment.moved = Some((library, A_DAY_AND_AN_HOUR));

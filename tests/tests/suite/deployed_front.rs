@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::Ipv4Addr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,8 +27,36 @@ pub(crate) type Copies = Arc<Mutex<HashMap<&'static str, Vec<String>>>>;
 
 struct Front {
     copies: Copies,
+    pushes: Pushes,
     http: TestHttp,
     turn: Mutex<usize>,
+}
+
+/// What becomes of Pub/Sub's pushes.
+#[derive(Clone, Default)]
+pub(crate) struct Pushes {
+    /// A message reaches nobody, however often it is pushed, so that Pub/Sub gives it up. (More than one, and the emulator
+    /// takes its time with all of them.)
+    pub(crate) one_is_lost: Arc<AtomicBool>,
+    /// Which.
+    lost: Arc<OnceLock<String>>,
+    /// How many messages Pub/Sub gave up.
+    pub(crate) given_up: Arc<AtomicUsize>,
+}
+
+impl Pushes {
+    /// Whether this push gets through.
+    fn pass(&self, path: &str, body: &[u8]) -> bool {
+        if path.starts_with("/pubsub/dead-letter") {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
+        }
+        let is_lost = || {
+            let push: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+            let id = push["message"]["messageId"].as_str().unwrap_or_default();
+            self.lost.get_or_init(|| id.to_owned()) == id
+        };
+        !path.starts_with("/pubsub/payment-events") || !self.one_is_lost.load(Ordering::Relaxed) || !is_lost()
+    }
 }
 
 /// Serves a router on a port of its own. Answers where.
@@ -38,8 +69,8 @@ async fn serve(router: Router) -> String {
 }
 
 /// Starts it. Answers where it is.
-pub(crate) async fn front(copies: Copies) -> String {
-    let front = Arc::new(Front { copies, http: TestHttp::new(), turn: Mutex::new(0) });
+pub(crate) async fn front(copies: Copies, pushes: Pushes) -> String {
+    let front = Arc::new(Front { copies, pushes, http: TestHttp::new(), turn: Mutex::new(0) });
     serve(Router::new().fallback(pass).with_state(front)).await
 }
 
@@ -63,6 +94,9 @@ async fn pass(State(front): State<Arc<Front>>, request: Request<axum::body::Body
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap_or_default();
     let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let Some(function) = function_of(&path) else { return answer(404) };
+    if !front.pushes.pass(&path, &body) {
+        return answer(503);
+    }
     if path.starts_with("/pubsub/") || path.starts_with("/jobs/") {
         parts.headers.insert("authorization", format!("Bearer {}", token()).parse().unwrap());
     }
