@@ -27,8 +27,9 @@ impl Gateway {
     }
 }
 
-/// A payment's timeline as people read it. An event that told nothing new was compared with one version while the next was on its way: it stands after every
-/// change that was made before it, by the clock, and never before the one that it was compared with.
+/// A payment's timeline as people read it. An event that told nothing new was compared with one version while the next was
+/// on its way: it stands after every change that was made before it, by the clock, and never before the one that it was
+/// compared with.
 pub fn in_timeline_order(mut rows: Vec<TimelineRow>) -> Vec<TimelineRow> {
     let changes: Vec<_> = rows
         .iter()

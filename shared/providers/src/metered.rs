@@ -1,4 +1,5 @@
-//! Measures every call to a provider, and makes it a span of its trace. Knows no wire format: it wraps any `Provider`, as breakers and retries do.
+//! Measures every call to a provider, and makes it a span of its trace. Knows no wire format: it wraps any `Provider`, as
+//! breakers and retries do.
 
 use std::{sync::Arc, time::Duration};
 

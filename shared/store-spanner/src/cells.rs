@@ -75,8 +75,8 @@ impl Row {
         Self { columns, values }
     }
 
-    /// Every cell as text, for tests that compare whole tables.
-    pub(crate) fn cell(&self, column: &'static str) -> Result<&Value> {
+    /// The cell in `column`, null or not.
+    fn cell(&self, column: &'static str) -> Result<&Value> {
         let place = self.columns.iter().position(|known| *known == column);
         place.and_then(|place| self.values.get(place)).ok_or_else(|| wrong(column, "is not among what was read"))
     }

@@ -39,7 +39,6 @@ pub(crate) fn writes(set: &ChangeSet, omitted: &Omitted) -> Vec<Counted> {
     }
     writes.extend(set.new_key.as_ref().map(idempotency::insert));
     let released = set.released_keys.iter().filter(|(key, _)| !omitted.released_keys.contains(key));
-    // A key that is made and released at once needs one row only.
     writes.extend(released.map(|(key, until)| idempotency::release(*key, *until)));
     writes.extend(set.received.as_ref().map(|event| received_events::insert(set.change_id, event)));
     writes.extend(set.reference.as_ref().filter(|_| !omitted.reference).map(references::insert));
