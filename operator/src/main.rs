@@ -4,7 +4,6 @@
 //! Must not know: routes, SQL, what a payment may do. It never moves money.
 
 mod arguments;
-mod configuration;
 mod digest;
 mod endpoints;
 mod failure;
@@ -19,13 +18,13 @@ mod table;
 
 use std::process::ExitCode;
 
+use tollgate_assembly::{StoreConfiguration, secrets_key};
 use tollgate_runtime::{
     Variables,
     logs::{self, LogFormat, LogOptions},
 };
 
 use arguments::{Command, Endpoints, Keys, Merchants, PaymentCommand};
-use configuration::{StoreConfiguration, read_secrets_key};
 use open::Operator;
 
 #[tokio::main]
@@ -44,7 +43,7 @@ async fn run(command: Command, json: bool) -> anyhow::Result<()> {
     let mut vars = Variables::of_process();
     let logs = read_logs(&mut vars);
     let store = StoreConfiguration::read(&mut vars);
-    let secrets_key = command.writes_secrets().then(|| read_secrets_key(&mut vars)).transpose();
+    let secrets_key = command.writes_secrets().then(|| secrets_key(&mut vars)).transpose();
     // After this, what was read is known to be good.
     vars.finish()?;
     let (store, secrets_key) = (store?, secrets_key?);

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
+use tollgate_assembly::StoreConfiguration;
 use tollgate_runtime::{System, system::within};
 use tollgate_store_spanner::migrations::{self, Migrated};
 
-use crate::{configuration::StoreConfiguration, open::open_sqlite, output::answer};
+use crate::{open::open_sqlite, output::answer};
 
 /// An index over a table that is large already takes its time.
 const MIGRATION_TIMEOUT: Duration = Duration::from_hours(1);
@@ -35,7 +36,8 @@ pub(crate) async fn run(store: &StoreConfiguration, json: bool) -> anyhow::Resul
             })
         }
         StoreConfiguration::Spanner { database, emulator } => {
-            let migrate = Box::pin(migrations::migrate(database, emulator.as_deref()));
+            let database = database.parse()?;
+            let migrate = Box::pin(migrations::migrate(&database, emulator.as_deref()));
             let migrated = within(system.time.as_ref(), MIGRATION_TIMEOUT, migrate).await;
             let migrated =
                 migrated.context("Spanner has not finished within an hour; run `tollgate migrate` again")??;

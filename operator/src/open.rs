@@ -6,6 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use tollgate_api::events::JsonEvents;
+use tollgate_assembly::StoreConfiguration;
 use tollgate_domain::{BootId, MerchantId, Timestamp};
 use tollgate_gateway::{
     Gateway, Ports, ReturnLinks, Settings, Stores,
@@ -16,8 +17,6 @@ use tollgate_runtime::{System, system::within};
 use tollgate_store::{Options as SqliteOptions, SqliteStore};
 use tollgate_store_spanner::{Options as SpannerOptions, SpannerStore};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
-
-use crate::configuration::StoreConfiguration;
 
 /// Nobody waits longer for one question to the store, connecting to it included.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,7 +43,7 @@ impl Operator {
                 Stores::of(&Arc::new(open_sqlite(path, &system)?))
             }
             StoreConfiguration::Spanner { database, emulator } => {
-                let mut options = SpannerOptions::new(database.clone()).emulator(emulator.clone());
+                let mut options = SpannerOptions::new(database.parse()?).emulator(emulator.clone());
                 options.attempt_timeout = SPANNER_ATTEMPT_TIMEOUT;
                 options.operation_timeout = STORE_TIMEOUT;
                 Stores::of(&Arc::new(SpannerStore::new(options, Arc::clone(&system.time))))

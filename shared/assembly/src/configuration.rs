@@ -91,16 +91,29 @@ pub struct StripeConfiguration {
     pub webhook_secrets: Vec<Secret>,
 }
 
+impl StoreConfiguration {
+    /// Reads `STORE_URL` and `SPANNER_EMULATOR_HOST` alone.
+    pub fn read(vars: &mut Variables) -> Read<Self> {
+        parts::read_store(vars)
+    }
+}
+
+/// Reads `SECRETS_KEY` alone.
+pub fn secrets_key(vars: &mut Variables) -> Read<Zeroizing<[u8; 32]>> {
+    let text = vars
+        .var("SECRETS_KEY", "32 bytes in base64: what secrets in the store are encrypted with")
+        .secret()
+        .required()?;
+    read_secrets_key(vars, &text)
+}
+
 impl Configuration {
     /// Reads the table. Every mistake is noted in `vars`; `finish` reports them all.
     pub fn read(vars: &mut Variables) -> Read<Self> {
         let store = parts::read_store(vars);
         let queue = parts::read_queue(vars);
         let counters = parts::read_counters(vars);
-        let secrets_key = vars
-            .var("SECRETS_KEY", "32 bytes in base64: what secrets in the store are encrypted with")
-            .secret()
-            .required();
+        let secrets_key = secrets_key(vars);
         let public_url = vars
             .var("PUBLIC_URL", "the address that payers and providers reach this gateway at")
             .url(&["http", "https"])
@@ -112,7 +125,6 @@ impl Configuration {
             vars.var("PROVIDER_TIMEOUT_MS", "a whole call to a provider").parse::<Millis>().or("10000");
         let store_timeout =
             vars.var("STORE_TIMEOUT_MS", "a store operation that somebody waits for").parse::<Millis>().or("5000");
-        let secrets_key = secrets_key.and_then(|text| read_secrets_key(vars, &text));
         Ok(Self {
             store: store?,
             queue: queue?,

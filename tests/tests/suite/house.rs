@@ -44,7 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("webhook-delivery", &["api", "assembly", "gateway", "messaging", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
-    ("operator", &["api", "domain", "gateway", "runtime", "store", "store-spanner", "webhooks"]),
+    ("operator", &["api", "assembly", "domain", "gateway", "runtime", "store", "store-spanner", "webhooks"]),
     ("bench", &["gateway", "runtime"]),
     ("reconciliation", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("settlement", &["api", "assembly", "domain", "gateway", "runtime"]),

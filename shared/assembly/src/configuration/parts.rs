@@ -24,12 +24,29 @@ impl FromStr for Millis {
     }
 }
 
+/// `HOST:PORT`.
+struct EmulatorHost(String);
+
+impl FromStr for EmulatorHost {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let is_host = |(host, port): (&str, &str)| {
+            let plain = |letter: char| letter.is_ascii_alphanumeric() || ".-[]:".contains(letter);
+            !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok()
+        };
+        let valid = text.rsplit_once(':').is_some_and(is_host);
+        valid.then(|| Self(text.to_owned())).ok_or("must be HOST:PORT")
+    }
+}
+
 /// `STORE_URL`.
 pub(super) fn read_store(vars: &mut Variables) -> Read<StoreConfiguration> {
     let meaning = "the store: sqlite:PATH or spanner:projects/P/instances/I/databases/D";
     let url = vars.var("STORE_URL", meaning).url(&["sqlite", "spanner"]).required();
-    let emulator = vars.var("SPANNER_EMULATOR_HOST", "where Spanner's emulator is, host:port").optional();
-    let (url, emulator) = (url?, emulator?.filter(|host: &String| !host.is_empty()));
+    let emulator = vars.var("SPANNER_EMULATOR_HOST", "where Spanner's emulator is, host:port");
+    let emulator = emulator.parse::<EmulatorHost>().optional();
+    let (url, emulator) = (url?, emulator?.map(|host| host.0));
     match url.scheme() {
         "spanner" => read_spanner(vars, url.rest(), emulator),
         _ => read_sqlite(vars, url.rest()),
@@ -65,7 +82,8 @@ pub(super) fn read_queue(vars: &mut Variables) -> Read<QueueConfiguration> {
         vars.var("QUEUE_DEAD_LETTER_TOPIC", "Pub/Sub's topic for events that were given up, by its name").optional();
     let timeout =
         vars.var("QUEUE_PUBLISH_TIMEOUT_MS", "how long publishing to Pub/Sub may take").parse::<Millis>().or("5000");
-    let emulator = vars.var("PUBSUB_EMULATOR_HOST", "where Pub/Sub's emulator is, host:port").optional();
+    let emulator = vars.var("PUBSUB_EMULATOR_HOST", "where Pub/Sub's emulator is, host:port");
+    let emulator = emulator.parse::<EmulatorHost>().optional();
     let (url, dead_letter, timeout, emulator) = (url?, dead_letter?, timeout?, emulator?);
     match url.scheme() {
         "pubsub" => read_pubsub(
@@ -74,7 +92,7 @@ pub(super) fn read_queue(vars: &mut Variables) -> Read<QueueConfiguration> {
                 url: url.as_str().to_owned(),
                 dead_letter,
                 publish_timeout: timeout.0,
-                emulator: emulator.filter(|host: &String| !host.is_empty()),
+                emulator: emulator.map(|host| host.0),
             },
         ),
         // The file is where the store is: nothing to say of it.
@@ -126,4 +144,41 @@ pub(super) fn read_counters(vars: &mut Variables) -> Read<CountersConfiguration>
 /// There may be a password in it: it is never repeated.
 fn read_source(vars: &mut Variables, url: &str) -> Result<Source, Mistaken> {
     url.parse().map_err(|error| vars.refuse(format!("COUNTERS_URL is not valid ({error})")))
+}
+
+#[cfg(all(test, feature = "google-cloud"))]
+mod tests {
+    use super::*;
+
+    fn read<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<StoreConfiguration, Vec<String>> {
+        let mut vars = Variables::of(values);
+        let read = read_store(&mut vars);
+        vars.finish().map_err(|mistakes| mistakes.0)?;
+        read.map_err(|_| vec!["a mistake that was not noted".to_owned()])
+    }
+
+    #[test]
+    fn the_schemes_select_the_store() {
+        assert_eq!(read([("STORE_URL", "sqlite:/data/t.db")]), Ok(StoreConfiguration::Sqlite("/data/t.db".into())));
+        let name = "projects/p/instances/i/databases/d";
+        let spanner = |emulator| Ok(StoreConfiguration::Spanner { database: name.to_owned(), emulator });
+        let url = format!("spanner:{name}");
+        assert_eq!(read([("STORE_URL", url.as_str())]), spanner(None));
+        let host = "127.0.0.1:9010";
+        let values = [("STORE_URL", url.as_str()), ("SPANNER_EMULATOR_HOST", host)];
+        assert_eq!(read(values), spanner(Some(host.to_owned())));
+    }
+
+    #[test]
+    fn every_mistake_is_one_line() {
+        for wrong in ["", "t.db", "mysql:t", "sqlite:", "sqlite::memory:", "spanner:", "spanner:projects/p"] {
+            let mistakes = read([("STORE_URL", wrong)]).unwrap_err();
+            assert!(mistakes.len() == 1 && mistakes[0].starts_with("STORE_URL"), "{wrong}: {mistakes:?}");
+            assert!(!mistakes[0].contains('\n'), "{wrong}: {mistakes:?}");
+        }
+        for wrong in ["localhost", "http://localhost:9010", "localhost:x", ":9010"] {
+            let mistakes = read([("STORE_URL", "sqlite:t.db"), ("SPANNER_EMULATOR_HOST", wrong)]).unwrap_err();
+            assert!(mistakes.len() == 1 && mistakes[0].starts_with("SPANNER_EMULATOR_HOST"), "{wrong}: {mistakes:?}");
+        }
+    }
 }
