@@ -22,6 +22,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 pub struct Client {
     url: String,
     api_key: String,
+    traceparent: Option<String>,
     http: Arc<dyn HttpClient>,
 }
 
@@ -50,13 +51,19 @@ impl Client {
     pub fn connect(url: &str, api_key: &str) -> anyhow::Result<Self> {
         let http =
             Arc::new(ReqwestClient::new(HttpSettings { max_body_bytes: LONG_ANSWER, ..HttpSettings::default() })?);
-        Ok(Self { url: url.to_owned(), api_key: api_key.to_owned(), http })
+        Ok(Self { url: url.to_owned(), api_key: api_key.to_owned(), traceparent: None, http })
     }
 
     /// Another merchant on the same connections.
     #[must_use]
     pub fn with_key(&self, api_key: &str) -> Self {
         Self { api_key: api_key.to_owned(), ..self.clone() }
+    }
+
+    /// The same client, within a trace of its own: a W3C `traceparent`.
+    #[must_use]
+    pub fn in_trace(&self, traceparent: &str) -> Self {
+        Self { traceparent: Some(traceparent.to_owned()), ..self.clone() }
     }
 
     /// Sends any request. An error: no answer came.
@@ -74,6 +81,9 @@ impl Client {
             .header("content-type", "application/json");
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
+        }
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
         }
         let body = body.map(Value::to_string).unwrap_or_default();
         let answer = self.http.send(request.body(Bytes::from(body))?, TIMEOUT).await?;

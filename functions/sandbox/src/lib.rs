@@ -5,6 +5,7 @@
 
 pub mod client;
 mod clock;
+pub mod collector;
 mod console;
 mod control;
 pub mod demo;

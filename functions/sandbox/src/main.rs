@@ -1,18 +1,22 @@
 //! `cargo run`: the sandbox. `serve` is the default; `--help` lists the rest.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use tollgate_runtime::{
     Variables,
     config::Mistakes,
     logs::{self, LogFormat, LogOptions},
+    trace::{TraceOptions, Traces},
 };
 use tollgate_sandbox::{
     demo, drills,
     providers::{self, ProvidersOptions},
     serve::{self, ClockMode, ServeOptions},
 };
+
+/// How long an end waits for the spans that are left.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Tollgate's sandbox: a payment gateway with simulated providers, in one process.
 #[derive(Parser)]
@@ -80,16 +84,25 @@ async fn main() -> ExitCode {
     if !vars.is_set("RUST_LOG") {
         "warn".clone_into(&mut options.filter);
     }
+    // A mistake in these is reported with the others.
+    let trace_options = TraceOptions::read(&mut vars, "sandbox").ok().flatten();
     if let Err(mistakes) = vars.finish() {
         return report(&mistakes.into());
     }
-    logs::install(&options);
+    let traces = match trace_options.as_ref().map(Traces::start).transpose() {
+        Ok(traces) => traces,
+        Err(error) => return report(&error),
+    };
+    logs::install_traced(&options, traces.as_ref());
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => serve::run(args.into()).await,
         Command::Providers(args) => providers::run(ProvidersOptions { port: args.port, data: args.data }).await,
         Command::Demo => demo::run().await,
         Command::Drill { name } => drills::run(name.as_deref()).await,
     };
+    if let Some(traces) = traces {
+        traces.flush(FLUSH_WITHIN).await;
+    }
     result.map_or_else(|error| report(&error), |()| ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@ use tollgate_gateway::{
     ports::queue::{Handled, Message},
 };
 use tollgate_messaging::{Delivered, Handler};
+use tollgate_runtime::trace::consumed;
 
 /// Makes the tries that messages are about.
 pub struct DeliveryHandler {
@@ -32,7 +33,9 @@ impl DeliveryHandler {
 #[async_trait]
 impl Handler for DeliveryHandler {
     async fn handle(&self, delivered: Delivered) -> Handled {
-        match self.take(delivered).await {
+        // In the trace of whoever published it: payment, event and delivery are one.
+        let (topic, traceparent) = (delivered.topic().name(), delivered.traceparent.clone());
+        match consumed(topic, traceparent.as_deref(), self.take(delivered)).await {
             Ok(()) => Handled::Ack,
             Err(error) => {
                 tracing::warn!(%error, "a delivery's try is not known to be recorded; its message comes again");

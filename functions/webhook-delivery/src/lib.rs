@@ -15,7 +15,7 @@ use tollgate_messaging::{
     Handler, Topic,
     push::{self, Unreadable},
 };
-use tollgate_runtime::{Cadence, InternalCallers, ScheduledJob, trace};
+use tollgate_runtime::{Cadence, InternalCallers, ScheduledJob};
 
 pub use composition::serve;
 pub use handler::DeliveryHandler;
@@ -72,10 +72,7 @@ async fn handle(delivery: &WebhookDelivery, topic: Topic, body: &Bytes) -> Resul
         Ok(push) => push,
         Err(unreadable) => return poison(topic, &unreadable),
     };
-    let handler = DeliveryHandler::new(delivery.gateway.clone());
-    // In the trace of whoever published it: payment, event and delivery are one.
-    let work = handler.handle(push.delivered());
-    match trace::consumed(topic.name(), push.traceparent.as_deref(), work).await {
+    match DeliveryHandler::new(delivery.gateway.clone()).handle(push.delivered()).await {
         Handled::Ack => Ok(StatusCode::NO_CONTENT),
         Handled::Retry => Err(Problem::new(ProblemCode::StoreUnavailable, "Not handled; push it again.")),
     }

@@ -15,6 +15,7 @@ use tollgate_gateway::{
     ports::{Counters, Queue, Time},
 };
 use tollgate_messaging::EmbeddedQueue;
+use tollgate_runtime::trace::current_traceparent;
 use tollgate_store::{Options, SqliteStore};
 
 use crate::{CountersConfiguration, QueueConfiguration, StoreConfiguration};
@@ -95,7 +96,7 @@ pub(crate) async fn queue(
             EmbeddedQueue::open(PathBuf::from(file), options, time)
         }
     };
-    let embedded = opened.context("the queue cannot be opened")?;
+    let embedded = opened.context("the queue cannot be opened")?.keeping_traces(Arc::new(current_traceparent));
     Ok(OpenedQueue { queue: Arc::new(embedded.clone()), embedded: Some(embedded) })
 }
 
@@ -108,8 +109,7 @@ async fn pubsub(configuration: &QueueConfiguration, time: &Arc<dyn Time>) -> any
     };
     let mut options = Options::new(Topics::read(url, dead_letter.as_deref())?, emulator.clone());
     options.publish_timeout_ms = u64::try_from(publish_timeout.as_millis()).unwrap_or(u64::MAX);
-    let traceparent = Arc::new(tollgate_runtime::trace::current_traceparent);
-    Ok(Arc::new(PubsubQueue::connect(options, Arc::clone(time), traceparent).await?))
+    Ok(Arc::new(PubsubQueue::connect(options, Arc::clone(time), Arc::new(current_traceparent)).await?))
 }
 
 #[cfg(not(feature = "google-cloud"))]

@@ -29,7 +29,7 @@ pub(crate) async fn within<T>(time: &dyn Time, limit: Duration, work: impl Futur
 
 /// Publishes, in a span of its own. Answers how many the queue refused.
 pub(crate) async fn publish(queue: &dyn Queue, messages: &[Message]) -> Result<usize, QueueError> {
-    let span = spans::publish(messages.len());
+    let span = spans::publish(messages);
     let published = queue.publish(messages).instrument(span.clone()).await;
     if published.is_err() {
         spans::failed(&span);

@@ -5,20 +5,34 @@
 use tollgate_domain::Delivery;
 use tracing::{Span, field::Empty};
 
+use crate::ports::queue::Message;
+
 /// The target of spans that are made for traces only, at the level of info. They are off where nothing is exported, and
 /// never show in log lines. Of their fields only those leave that the exporter has on its list.
 pub const SPAN_TARGET: &str = "tollgate::span";
 
-/// The span that messages are published in: what a queue sends along as their origin.
-pub(crate) fn publish(messages: usize) -> Span {
-    tracing::info_span!(
+/// The span that messages are published in: what a queue sends along as their origin. It names the payment, if they are of
+/// one: whichever request has published, a provider's event or a job, its trace is found by that.
+pub(crate) fn publish(messages: &[Message]) -> Span {
+    let span = tracing::info_span!(
         target: SPAN_TARGET,
         "publish",
         otel.kind = "producer",
         otel.status_code = Empty,
         operation = "publish",
-        messages = i64::try_from(messages).unwrap_or(i64::MAX),
-    )
+        payment = Empty,
+        messages = i64::try_from(messages.len()).unwrap_or(i64::MAX),
+    );
+    if span.is_disabled() {
+        return span;
+    }
+    let mut payments = messages.iter().map(|message| message.due().payment);
+    if let Some(payment) = payments.next()
+        && payments.all(|other| other == payment)
+    {
+        span.record("payment", tracing::field::display(payment));
+    }
+    span
 }
 
 /// The span that a webhook to a merchant is sent in.

@@ -6,5 +6,5 @@ mod measure;
 mod queue;
 mod topics;
 
-pub use queue::{ConnectError, Options, PubsubQueue, Traceparent};
+pub use queue::{ConnectError, Options, PubsubQueue};
 pub use topics::{InvalidTopic, Topics};

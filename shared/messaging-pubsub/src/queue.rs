@@ -33,7 +33,7 @@ use tollgate_gateway::ports::{
     queue::{Message, QueueError},
 };
 use tollgate_messaging::{
-    Topic,
+    Topic, Traceparent,
     push::{self, TRACEPARENT},
 };
 
@@ -51,9 +51,6 @@ const GATHER: Duration = Duration::from_millis(5);
 /// Between tries within one publish.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-
-/// Says in which trace the caller is: a W3C `traceparent`, or `None`.
-pub type Traceparent = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// How this queue is set up.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 //!
 //! Must not know: how a queue keeps messages, or what a handler does.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tollgate_gateway::ports::queue::{Handled, Message};
@@ -26,8 +26,11 @@ impl Topic {
     }
 }
 
+/// Says in which trace the caller is, as the W3C's `traceparent`: a queue keeps it with what is published. `None`: in none.
+pub type Traceparent = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// A message as its handler gets it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Delivered {
     /// What was published.
     pub message: Message,
@@ -36,6 +39,8 @@ pub struct Delivered {
     /// The queue itself gave it up, because its handler failed with it too often: rule 19 makes the delivery due
     /// again. A [`Message::DeadLettered`] is a different thing: there the gateway gave up the event.
     pub dead_lettered: bool,
+    /// Where the trace of whoever published goes on, as it came: it is for the handler to see whether it is one.
+    pub traceparent: Option<Arc<str>>,
 }
 
 impl Delivered {

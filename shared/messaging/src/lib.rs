@@ -8,5 +8,5 @@ pub mod embedded;
 pub mod push;
 mod wire;
 
-pub use delivered::{Delivered, Handler, Limits, Topic};
+pub use delivered::{Delivered, Handler, Limits, Topic, Traceparent};
 pub use embedded::{Consumer, EmbeddedQueue, OpenError, Options, Standing};

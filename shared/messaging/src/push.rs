@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -51,7 +51,7 @@ pub struct Push {
     pub message: Message,
     /// Pub/Sub's id of it, for the logs. One that is pushed again keeps it; in the dead-letter topic it is another.
     pub message_id: String,
-    /// Where the trace of whoever published goes on; `None` too where it is none.
+    /// Where the trace of whoever published goes on, as it came.
     pub traceparent: Option<String>,
     /// How often it was pushed, this time included, where Pub/Sub counts: without a dead-letter topic it does not.
     pub delivery_attempt: Option<u32>,
@@ -66,6 +66,7 @@ impl Push {
             message: self.message,
             delivery_attempt: self.delivery_attempt.unwrap_or(1),
             dead_lettered: self.dead_lettered,
+            traceparent: self.traceparent.as_deref().map(Arc::from),
         }
     }
 }
@@ -110,24 +111,14 @@ fn parse(to: Topic, body: &[u8]) -> Result<Push, Unreadable> {
     let message_id = message_id.ok_or(Unreadable::MessageId)?;
     let data = STANDARD.decode(data).map_err(Unreadable::Base64)?;
     let message = wire::read(&data)?;
-    let attributes = attributes.unwrap_or_default();
+    let mut attributes = attributes.unwrap_or_default();
     let given_up = to == Topic::DeadLetter || attributes.keys().any(|name| name.starts_with(DEAD_LETTER_PREFIX));
     Ok(Push {
         message,
         message_id,
-        traceparent: attributes.get(TRACEPARENT).filter(|value| is_traceparent(value)).cloned(),
+        traceparent: attributes.remove(TRACEPARENT),
         delivery_attempt: envelope.delivery_attempt.or(envelope.delivery_attempt_snake),
         // That the gateway gave up an event is what a message of the other kind says, wherever it comes from.
         dead_lettered: given_up && matches!(message, Message::Deliver(_)),
     })
-}
-
-/// Whether `value` is one that the W3C's Trace Context allows: `00-<32 hex>-<16 hex>-<2 hex>`, no id of zeros alone.
-fn is_traceparent(value: &str) -> bool {
-    let parts: Vec<&str> = value.split('-').collect();
-    let is_hex = |part: &str, digits: usize| {
-        part.len() == digits && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_id = |part: &str, digits: usize| is_hex(part, digits) && part.bytes().any(|byte| byte != b'0');
-    matches!(parts[..], ["00", trace, span, flags] if is_id(trace, 32) && is_id(span, 16) && is_hex(flags, 2))
 }

@@ -34,6 +34,7 @@ use tollgate_gateway::{
     secrets::SecretsKey,
 };
 use tollgate_runtime::TaskSpawner;
+use tollgate_sandbox::collector::Collector;
 use tollgate_simulators::SandboxTime;
 use tollgate_store::{Options, SqliteStore};
 use tollgate_tests::ports::SystemEntropy;
@@ -1656,8 +1657,8 @@ async fn hundreds_of_messages_about_one_try_are_one_and_hundreds_of_redeliveries
 
 #[tokio::test]
 async fn a_try_is_a_span_of_its_messages_trace_with_ids_and_status_and_nothing_else() {
-    let (url, seen) = crate::traces::collector().await;
-    let (traces, _guard) = crate::traces::exporting(&url);
+    let collector = Collector::start().await.unwrap();
+    let (traces, _guard) = crate::traces::exporting(&collector.url);
     let world = World::with_endpoint().await;
     world.servers.answer([status(500), silence()]);
     world.payment().await;
@@ -1668,7 +1669,7 @@ async fn a_try_is_a_span_of_its_messages_trace_with_ids_and_status_and_nothing_e
     world.deliver_what_is_due().await;
     assert!(traces.flush(Duration::from_secs(5)).await);
 
-    let spans = seen.lock().unwrap().clone();
+    let spans = collector.spans();
     let tries: Vec<_> = spans.iter().filter(|span| span.name == "webhook").collect();
     assert_eq!(tries.len(), 2, "{spans:#?}");
     let consumer = spans.iter().find(|span| span.name == "payment-events").unwrap();

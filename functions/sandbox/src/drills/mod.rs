@@ -5,6 +5,7 @@ mod c1;
 mod c3;
 mod c4;
 mod c5;
+mod i1;
 mod m2;
 mod s4;
 
@@ -28,11 +29,12 @@ use crate::{
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Every drill: its finding, and what it shows.
-const DRILLS: [(&str, &str); 6] = [
+const DRILLS: [(&str, &str); 7] = [
     ("C1", "a retried request never charges twice: 100 at once with one key, and again after a restart"),
     ("C3", "payments whose answer, webhook or payer never came: the jobs find out, nothing stays stuck"),
     ("C4", "a merchant who is down is told all the same, over crashes of ours, or can have it sent again"),
     ("C5", "a crash between the provider's charge and our record loses nothing: killed at every step, then retried"),
+    ("I1", "one trace shows a payment's request, its calls, its message and its webhook; nobody waits for traces"),
     ("M2", "webhooks of providers that come twice, late, out of order or for unknown payments change nothing twice"),
     ("S4", "the settlement dies in the middle: it goes on where it was, and settles nothing twice"),
 ];
@@ -70,6 +72,7 @@ async fn play_to_the_end(name: &str) -> anyhow::Result<()> {
         "C3" => c3::play().await,
         "C4" => c4::play().await,
         "C5" => c5::play().await,
+        "I1" => i1::play().await,
         "M2" => m2::play().await,
         _ => s4::play().await,
     }?;
@@ -82,16 +85,23 @@ pub(crate) struct Stage {
     folder: TempDir,
     providers: Process,
     clock: ClockMode,
+    environment: Vec<(String, String)>,
     sandbox: Option<Process>,
 }
 
 impl Stage {
     /// Starts both.
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts both, with `environment` set for the sandbox.
+    pub(crate) async fn start_with(environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("the program does not know itself")?;
         let folder = tempfile::tempdir()?;
         let providers = Process::providers(&program, &folder.path().join("providers")).await?;
-        let mut stage = Self { program, folder, providers, clock: ClockMode::NOON, sandbox: None };
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut stage = Self { program, folder, providers, clock: ClockMode::NOON, environment, sandbox: None };
         stage.restart().await?;
         Ok(stage)
     }
@@ -99,7 +109,9 @@ impl Stage {
     /// Starts the sandbox again on the same data.
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         let data = self.folder.path().join("sandbox");
-        self.sandbox = Some(Process::sandbox(&self.program, &data, &self.providers.url, self.clock, &[]).await?);
+        let environment: Vec<_> = self.environment.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let sandbox = Process::sandbox(&self.program, &data, &self.providers.url, self.clock, &environment).await?;
+        self.sandbox = Some(sandbox);
         self.clock = ClockMode::KEPT;
         Ok(())
     }

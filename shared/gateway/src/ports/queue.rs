@@ -15,6 +15,15 @@ pub enum Message {
     DeadLettered(DeliveryDue),
 }
 
+impl Message {
+    /// The try that it is about.
+    pub const fn due(&self) -> DeliveryDue {
+        match self {
+            Self::Deliver(due) | Self::DeadLettered(due) => *due,
+        }
+    }
+}
+
 /// One try of one delivery. A handler that finds this try made already does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeliveryDue {

@@ -131,7 +131,7 @@ impl Delivery {
         // Real time: a sandbox that moves its clock by a day does not cut off a handler that has just begun.
         let end = tokio::select! {
             biased;
-            said = handler.handle(self.held.delivered) => match said {
+            said = handler.handle(self.held.delivered.clone()) => match said {
                 Handled::Ack => End::Acked,
                 Handled::Retry => End::Retry,
             },
@@ -145,6 +145,6 @@ impl Drop for Delivery {
     fn drop(&mut self) {
         // Without an end its handler panicked, or the runtime is going down.
         let end = self.end.unwrap_or(if std::thread::panicking() { End::Retry } else { End::Released });
-        self.at_work.inbox.end(self.held, end);
+        self.at_work.inbox.end(self.held.clone(), end);
     }
 }

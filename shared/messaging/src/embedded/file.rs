@@ -30,7 +30,10 @@ pub enum OpenError {
 }
 
 /// Every step of the schema, oldest first.
-const STEPS: &[&str] = &[include_str!("../../../../schemas/queue/0001_messages.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../../../schemas/queue/0001_messages.sql"),
+    include_str!("../../../../schemas/queue/0002_traces.sql"),
+];
 /// How long the writer waits while another process writes; what waits for it meanwhile is bounded.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 /// More than there are statements: each is prepared once.

@@ -26,6 +26,7 @@ pub(super) type Published = Result<usize, QueueError>;
 /// Messages that are to be taken in together.
 pub(super) struct Publication {
     pub(super) messages: Vec<Message>,
+    pub(super) traceparent: Option<Arc<str>>,
     pub(super) answer: oneshot::Sender<Published>,
 }
 
@@ -94,7 +95,11 @@ impl Inbox {
     }
 
     /// Brings messages. The answer comes when they are in the file.
-    pub(super) fn publish(&self, messages: &[Message]) -> Result<oneshot::Receiver<Published>, QueueError> {
+    pub(super) fn publish(
+        &self,
+        messages: &[Message],
+        traceparent: Option<Arc<str>>,
+    ) -> Result<oneshot::Receiver<Published>, QueueError> {
         let (answer, answered) = oneshot::channel();
         let mut state = self.open_state()?;
         // A large publication is taken whole where nothing waits, or it could never be.
@@ -102,7 +107,7 @@ impl Inbox {
             return Err(QueueError("too many messages are waiting to be written".to_owned()));
         }
         state.queued += messages.len();
-        state.work.publications.push(Publication { messages: messages.to_vec(), answer });
+        state.work.publications.push(Publication { messages: messages.to_vec(), traceparent, answer });
         self.ring(state);
         Ok(answered)
     }

@@ -37,7 +37,7 @@ pub use consumer::Consumer;
 pub use file::OpenError;
 pub use options::Options;
 
-use crate::{Handler, Limits};
+use crate::{Handler, Limits, Traceparent};
 use holders::{Holder, Holders};
 use inbox::{Inbox, closed};
 use measure::Tally;
@@ -48,7 +48,10 @@ use writer::Writer;
 ///
 /// The last clone that is dropped waits until what was brought is written.
 #[derive(Clone)]
-pub struct EmbeddedQueue(Arc<Opened>);
+pub struct EmbeddedQueue {
+    opened: Arc<Opened>,
+    traceparent: Traceparent,
+}
 
 struct Opened {
     inbox: Arc<Inbox>,
@@ -104,7 +107,14 @@ impl EmbeddedQueue {
         let inbox = Inbox::new(options.publish_queue);
         let writer = Writer::new(connection, Arc::clone(&inbox), Arc::clone(&time), holder, options);
         let thread = std::thread::Builder::new().name("queue-writer".to_owned()).spawn(move || writer.run())?;
-        Ok(Self(Arc::new(Opened { inbox, time, thread: Mutex::new(Some(thread)), _presence: presence })))
+        let opened = Opened { inbox, time, thread: Mutex::new(Some(thread)), _presence: presence };
+        Ok(Self { opened: Arc::new(opened), traceparent: Arc::new(|| None) })
+    }
+
+    /// Keeps with each message the trace that its publisher was in, as `traceparent` says it.
+    #[must_use]
+    pub fn keeping_traces(self, traceparent: Traceparent) -> Self {
+        Self { traceparent, ..self }
     }
 
     /// Hands messages to `handler`, at least once each, until the consumer is stopped. A queue has one consumer at a
@@ -115,13 +125,13 @@ impl EmbeddedQueue {
         limits: Limits,
         spawn: &Arc<dyn Spawn>,
     ) -> Result<Consumer, QueueError> {
-        let (inbox, time) = (Arc::clone(&self.0.inbox), Arc::clone(&self.0.time));
+        let (inbox, time) = (Arc::clone(&self.opened.inbox), Arc::clone(&self.opened.time));
         Consumer::start(self.clone(), inbox, handler, limits, time, spawn)
     }
 
     /// How the queue stands, once all is written that was brought before.
     pub async fn standing(&self) -> Result<Standing, QueueError> {
-        self.0.inbox.ask()?.await.unwrap_or_else(|_| Err(closed()))
+        self.inbox().ask()?.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// When the next message that waits for a further delivery is due; can be past.
@@ -136,11 +146,11 @@ impl EmbeddedQueue {
 
     /// The business clock was moved: looks at once for what has become due, and not at the next poll.
     pub fn clock_moved(&self) {
-        self.0.inbox.look();
+        self.inbox().look();
     }
 
     fn inbox(&self) -> &Inbox {
-        &self.0.inbox
+        &self.opened.inbox
     }
 }
 
@@ -151,7 +161,7 @@ impl Queue for EmbeddedQueue {
             return Ok(0);
         }
         // Unanswered only by a writer that died.
-        self.0.inbox.publish(messages)?.await.unwrap_or_else(|_| Err(closed()))
+        self.inbox().publish(messages, (self.traceparent)().map(Arc::from))?.await.unwrap_or_else(|_| Err(closed()))
     }
 }
 

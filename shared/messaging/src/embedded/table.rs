@@ -27,7 +27,7 @@ const GIVEN_UP_BY_US: u8 = 1;
 const GIVEN_UP_BY_QUEUE: u8 = 2;
 
 /// A message that is held: its row, and which time it was handed out. Both must still be so for its end to count.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Held {
     pub(super) id: i64,
     pub(super) delivered: Delivered,
@@ -35,7 +35,7 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) const fn merchant(&self) -> MerchantId {
-        due(&self.delivered.message).merchant
+        self.delivered.message.due().merchant
     }
 }
 
@@ -124,8 +124,8 @@ pub(super) struct Messages<'a> {
 
 impl Messages<'_> {
     /// Takes a message in where there is room, unless it is there already.
-    pub(super) fn publish(&mut self, message: &Message, capacity: u64) -> Result<Taken> {
-        let (due, kind) = (due(message), kind(message));
+    pub(super) fn publish(&mut self, message: &Message, traceparent: Option<&str>, capacity: u64) -> Result<Taken> {
+        let (due, kind) = (message.due(), kind(message));
         let (merchant, payment) = (due.merchant.to_bytes(), due.payment.to_bytes());
         let all = self.totals.all();
         // That an event was given up is said once, and must be heard: only a full queue refuses it.
@@ -148,10 +148,10 @@ impl Messages<'_> {
             .connection
             .prepare_cached(
                 "INSERT OR IGNORE INTO messages
-                     (id, merchant, payment, sequence, attempt, kind, state, due, holder, deliveries, again)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, NULL, 0, 0)",
+                     (id, merchant, payment, sequence, attempt, kind, state, due, holder, deliveries, again, traceparent)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, NULL, 0, 0, ?7)",
             )?
-            .execute(params![self.totals.next_id, merchant, payment, due.sequence, due.attempt, kind])?;
+            .execute(params![self.totals.next_id, merchant, payment, due.sequence, due.attempt, kind, traceparent])?;
         let topic = topic(kind);
         if inserted == 1 {
             self.totals.next_id += 1;
@@ -209,7 +209,7 @@ impl Messages<'_> {
     ) -> Result<usize> {
         let before = held.len();
         let mut select = self.connection.prepare_cached(
-            "SELECT id, kind, payment, sequence, attempt, deliveries FROM messages INDEXED BY messages_ready
+            "SELECT id, kind, payment, sequence, attempt, deliveries, traceparent FROM messages INDEXED BY messages_ready
              WHERE state = 0 AND merchant = ?1 ORDER BY id LIMIT ?2",
         )?;
         let limit = i64::try_from(count).unwrap_or(i64::MAX);
@@ -228,7 +228,7 @@ impl Messages<'_> {
 
     /// Holding `held` ended. Nothing happens where it is held by somebody else by now, or for another time.
     pub(super) fn end(&mut self, held: &Held, end: End) -> Result<()> {
-        let Delivered { delivery_attempt, dead_lettered, message } = held.delivered;
+        let Delivered { delivery_attempt, dead_lettered, message, traceparent: _ } = held.delivered;
         let kind = if dead_lettered { GIVEN_UP_BY_QUEUE } else { kind(&message) };
         if end == End::Expired {
             self.tally.count(topic(kind), Happened::Expired);
@@ -418,14 +418,9 @@ fn read(row: &Row<'_>, merchant: MerchantId) -> Result<Held> {
     let due = DeliveryDue { merchant, payment, sequence: row.get(3)?, attempt: row.get(4)? };
     let message = if kind == GIVEN_UP_BY_US { Message::DeadLettered(due) } else { Message::Deliver(due) };
     let delivery_attempt = row.get::<_, u32>(5)?.saturating_add(1);
-    let delivered = Delivered { message, delivery_attempt, dead_lettered: kind == GIVEN_UP_BY_QUEUE };
+    let dead_lettered = kind == GIVEN_UP_BY_QUEUE;
+    let delivered = Delivered { message, delivery_attempt, dead_lettered, traceparent: row.get(6)? };
     Ok(Held { id: row.get(0)?, delivered })
-}
-
-const fn due(message: &Message) -> DeliveryDue {
-    match message {
-        Message::Deliver(due) | Message::DeadLettered(due) => *due,
-    }
 }
 
 const fn kind(message: &Message) -> u8 {

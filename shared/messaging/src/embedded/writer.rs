@@ -276,7 +276,7 @@ impl Drop for Ending {
 fn publish(messages: &mut Messages<'_>, publication: &Publication, capacity: u64) -> Result<Published> {
     let (mut refused, mut full) = (0, false);
     for message in &publication.messages {
-        match messages.publish(message, capacity)? {
+        match messages.publish(message, publication.traceparent.as_deref(), capacity)? {
             Taken::Yes => {}
             Taken::TheirLineIsLong => refused += 1,
             Taken::NoRoom => full = true,

@@ -40,7 +40,10 @@ fn a_message_comes_out_of_a_push_as_it_went_in() {
         let message_id = "2070443601311540".to_owned();
         let expected = Push { message, message_id, traceparent: None, delivery_attempt: None, dead_lettered: false };
         assert_eq!(push, expected);
-        assert_eq!(push.delivered(), Delivered { message, delivery_attempt: 1, dead_lettered: false });
+        assert_eq!(
+            push.delivered(),
+            Delivered { message, delivery_attempt: 1, dead_lettered: false, traceparent: None }
+        );
     }
 }
 
@@ -52,6 +55,7 @@ fn what_is_around_the_message_is_read() {
     });
     let push = push.unwrap();
     assert_eq!((push.traceparent.as_deref(), push.delivery_attempt), (Some(TRACE), Some(4)));
+    assert_eq!(push.delivered().traceparent.as_deref(), Some(TRACE));
     let snake = changed(|push| {
         push["delivery_attempt"] = json!(5);
         push["message"]["messageId"].take();
@@ -67,16 +71,6 @@ fn what_the_queue_gave_up_is_told_from_what_the_gateway_gave_up() {
     let at = |message| read(Topic::DeadLetter, envelope(&write(message)).to_string().as_bytes()).unwrap();
     assert!(at(Message::Deliver(due())).dead_lettered, "a delivery has no other way into that topic");
     assert!(!at(Message::DeadLettered(due())).dead_lettered);
-}
-
-#[test]
-fn a_traceparent_that_is_none_is_left_out() {
-    let zeros = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
-    for wrong in ["", "00", "x".repeat(9000).as_str(), &TRACE.to_uppercase(), &format!("{TRACE}-00"), zeros, "é-é-é-é"]
-    {
-        let push = changed(|push| push["message"]["attributes"] = json!({"traceparent": wrong})).unwrap();
-        assert_eq!(push.traceparent, None, "{wrong}");
-    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Handing out: until it is acknowledged, with a backoff, and not for ever.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tollgate_gateway::ports::{Time, queue::Message};
-use tollgate_messaging::{Delivered, EmbeddedQueue, Limits, Topic};
+use tollgate_messaging::{Delivered, EmbeddedQueue, Limits, Options, Topic};
 
 use crate::{
     clock::Clock,
@@ -75,13 +75,44 @@ async fn a_delivery_that_failed_five_times_goes_to_the_dead_letter_topic() {
     handler.has_begun(6).await;
     assert_eq!(to_the_next_delivery(&queue, &clock).await.as_secs(), 10);
     quiet(&queue).await;
-    let delivered =
-        |delivery_attempt, dead_lettered| Delivered { message: message(1, 1), delivery_attempt, dead_lettered };
+    let delivered = |delivery_attempt, dead_lettered| Delivered {
+        message: message(1, 1),
+        delivery_attempt,
+        dead_lettered,
+        traceparent: None,
+    };
     let before = (1..=5).map(|attempt| delivered(attempt, false));
     let expected: Vec<_> = before.chain([delivered(1, true), delivered(2, true)]).collect();
     assert_eq!(handler.begun(), expected);
     let standing = queue.standing().await.unwrap();
     assert_eq!((standing.payment_events, standing.dead_letter), (0, 0));
+}
+
+#[tokio::test]
+async fn a_message_keeps_the_trace_of_its_publisher_over_a_restart_and_in_the_dead_letter_topic() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("queue"), Clock::standing());
+    let open = || EmbeddedQueue::open(&path, Options::default(), clock.clone()).unwrap();
+    publish(&open().keeping_traces(Arc::new(|| Some(TRACE.to_owned()))), &[message(1, 1)]).await;
+    publish(&open(), &[message(2, 1)]).await;
+    // Each of the two publishers is gone.
+    let queue = open();
+    let handler = Scripted::new(|delivered| if delivered.dead_lettered { Do::Ack } else { Do::Retry });
+    let _consumer = consume(&queue, &handler);
+    for delivery in 1..=4 {
+        handler.has_begun(2 * delivery).await;
+        to_the_next_delivery(&queue, &clock).await;
+    }
+    handler.has_begun(12).await;
+    quiet(&queue).await;
+    let of = |merchant: u32| {
+        let begun = handler.begun().into_iter();
+        let own = begun.filter(move |delivered| delivered.message == message(merchant, 1));
+        own.map(|delivered| delivered.traceparent.map(|text| text.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(of(1), vec![Some(TRACE.to_owned()); 6]);
+    assert_eq!(of(2), vec![None; 6]);
 }
 
 #[tokio::test]

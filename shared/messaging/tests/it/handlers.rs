@@ -86,7 +86,7 @@ pub(crate) async fn eventually(mut is_so: impl FnMut() -> bool) {
 impl Handler for Scripted {
     #[allow(clippy::disallowed_methods, reason = "a handler that is slow")]
     async fn handle(&self, delivered: Delivered) -> Handled {
-        self.begun.lock().unwrap().push(delivered);
+        self.begun.lock().unwrap().push(delivered.clone());
         let at_work = self.at_work.fetch_add(1, Ordering::SeqCst) + 1;
         self.most_at_work.fetch_max(at_work, Ordering::SeqCst);
         let handled = match (self.script)(&delivered) {

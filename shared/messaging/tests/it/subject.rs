@@ -60,9 +60,7 @@ pub(crate) fn messages(of: u32, count: u32) -> Vec<Message> {
 }
 
 pub(crate) fn merchant_of(message: &Message) -> MerchantId {
-    match message {
-        Message::Deliver(due) | Message::DeadLettered(due) => due.merchant,
-    }
+    message.due().merchant
 }
 
 /// Spread like random ones, so that merchants are not in the order of their numbers.
