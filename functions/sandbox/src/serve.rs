@@ -332,6 +332,9 @@ fn defaults(
     vars.set_default("STORE_URL", &format!("sqlite:{}", folder.join("tollgate.sqlite").display()));
     vars.set_default("SECRETS_KEY", &kept_secret(&folder.join("secrets.key"), entropy)?);
     vars.set_default("PUBLIC_URL", url);
+    // Whoever tries it is not to meet a provider's limits, unless that is what is tried.
+    vars.set_default("STRIPE_REQUESTS_PER_SECOND", "off");
+    vars.set_default("STRIPE_ENDPOINT_REQUESTS_PER_SECOND", "off");
     if !vars.is_set("STRIPE_SECRET_KEY") {
         vars.set_default("STRIPE_API_URL", &format!("{providers_url}/stripe"));
         vars.set_default("STRIPE_SECRET_KEY", SIMULATED_STRIPE_KEY);

@@ -11,11 +11,14 @@ use tollgate_gateway::{
     secrets::SecretsKey,
 };
 use tollgate_messaging::EmbeddedQueue;
-use tollgate_providers::{HttpSettings, Metered, ReqwestClient, Secret, Stripe, StripeConfig, StripeEvents};
+use tollgate_providers::{
+    Breakers, GuardPorts, GuardSettings, Guarded, HttpSettings, Metered, QuotaSettings, ReqwestClient, Secret, Stripe,
+    StripeConfig, StripeEvents,
+};
 use tollgate_runtime::{Background, System, health::Check};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
-use crate::{Configuration, StripeConfiguration, opened};
+use crate::{Configuration, GuardConfiguration, StripeConfiguration, opened};
 
 /// How long readiness waits for the store.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_millis(2500);
@@ -61,6 +64,8 @@ pub struct Parts {
     pub embedded_queue: Option<EmbeddedQueue>,
     /// Rate limits and other shared counters.
     pub counters: Arc<dyn Counters>,
+    /// How the breakers before each provider stand.
+    pub breakers: Vec<Breakers>,
     /// Seals merchants' secrets.
     pub secrets_key: SecretsKey,
 }
@@ -74,11 +79,15 @@ impl Parts {
         let store = opened::store(&configuration.store, boot, &system.time, outside.ephemeral)?;
         let queue = opened::queue(&configuration.queue, store.file.as_deref(), &system.time).await?;
         let counters = opened::counters(&configuration.counters, &system.time).await?;
+        let guard = Guard::of(configuration, &counters, system);
+        let mut breakers = Vec::new();
         let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
         let mut readers: HashMap<ProviderName, Arc<dyn EventReader>> = HashMap::new();
         if let Some(stripe) = &configuration.stripe {
             let (provider, reader) = build_stripe(stripe, system, &outside)?;
-            providers.push(provider);
+            let provider = guard.around(provider, stripe.quota);
+            breakers.push(provider.breakers());
+            providers.push(Arc::new(provider));
             readers.insert(ProviderName::Stripe, reader);
         } else {
             tracing::warn!("Stripe is off: STRIPE_SECRET_KEY is not set");
@@ -110,6 +119,7 @@ impl Parts {
             stores: store.stores,
             embedded_queue: queue.embedded,
             counters,
+            breakers,
             secrets_key,
         })
     }
@@ -164,14 +174,32 @@ impl Parts {
     }
 }
 
+/// What is put around every provider.
+struct Guard {
+    configuration: GuardConfiguration,
+    ports: GuardPorts,
+}
+
+impl Guard {
+    fn of(configuration: &Configuration, counters: &Arc<dyn Counters>, system: &System) -> Self {
+        let (counters, time, entropy) = (Arc::clone(counters), Arc::clone(&system.time), Arc::clone(&system.entropy));
+        Self { configuration: configuration.guard, ports: GuardPorts { counters, time, entropy } }
+    }
+
+    fn around<P: Provider>(&self, provider: P, quota: QuotaSettings) -> Guarded<P> {
+        let GuardConfiguration { breaker, in_flight } = self.configuration;
+        Guarded::new(provider, GuardSettings { breaker, quota, in_flight }, self.ports.clone())
+    }
+}
+
 fn build_stripe(
     configuration: &StripeConfiguration,
     system: &System,
     outside: &Outside,
-) -> anyhow::Result<(Arc<dyn Provider>, Arc<dyn EventReader>)> {
+) -> anyhow::Result<(Metered<Stripe>, Arc<dyn EventReader>)> {
     let secret = |secret: &tollgate_runtime::Secret| Secret::new(secret.expose());
     let config = StripeConfig { api_url: configuration.api_url.clone(), secret_key: secret(&configuration.secret_key) };
     let stripe = Stripe::new(&config, Arc::clone(&outside.http), Arc::clone(&system.time))?;
     let events = StripeEvents::new(configuration.webhook_secrets.iter().map(secret).collect())?;
-    Ok((Arc::new(Metered::new(stripe, Arc::clone(&system.time))), Arc::new(events)))
+    Ok((Metered::new(stripe, Arc::clone(&system.time)), Arc::new(events)))
 }

@@ -7,7 +7,7 @@ use tollgate_domain::{Answer, Change, Observation, Operation, OperationKind, Pay
 use crate::{
     Context, Error, Gateway,
     carry_out::Settled,
-    ports::provider::LookUp,
+    ports::provider::{LookUp, Pass},
     records::{Cause, Committed},
 };
 
@@ -214,7 +214,7 @@ impl Gateway {
         if payment.open.as_ref().is_none_or(|open| open.number != number) {
             return Ok(self.resolved(payment, cause, context).await);
         }
-        let carried = self.carry_out(payment, context).await?;
+        let carried = self.carry_out(payment, Pass::free(), context).await?;
         let closed = carried.operation.state.is_closed();
         Ok(if closed { Resolution::Resolved(Box::new(carried.payment)) } else { Resolution::StillUnknown })
     }
