@@ -107,7 +107,7 @@ impl Gateway {
     }
 
     /// The operation that this process may send now, and for how long (rule 2).
-    fn may_send(&self, payment: &Payment) -> Option<(Operation, Duration)> {
+    pub(crate) fn may_send(&self, payment: &Payment) -> Option<(Operation, Duration)> {
         let open = payment.open.as_ref().filter(|open| open.payer.is_none())?;
         let lease = open.lease.filter(|lease| lease.owner == self.settings.boot)?;
         let left = Duration::try_from(lease.call_until.duration_since(self.now())).ok()?;

@@ -139,7 +139,9 @@ impl Gateway {
 fn answer_outcome(answer: &Answer) -> &'static str {
     match answer {
         Answer::Shows(view) => match &view.state {
-            TransactionState::AwaitingPayer { .. } | TransactionState::Processing => "pending",
+            TransactionState::AwaitingPayer { .. }
+            | TransactionState::Approved { .. }
+            | TransactionState::Processing => "pending",
             TransactionState::Declined(_) => "declined",
             _ => "succeeded",
         },
