@@ -57,7 +57,7 @@ impl Gateway {
             News::Transaction { payment: Some(id), .. }
             | News::Changed { payment: id, .. }
             | News::Refund { payment: id, .. } => *id,
-            News::Transaction { payment: None, .. } => return Ok(Ingested::Unmatched),
+            News::Transaction { payment: None, .. } | News::NotOurs => return Ok(Ingested::Unmatched),
             News::NotUsed => return Ok(Ingested::Ignored),
         };
         self.ports.fail_points.pass(FailPoint::BeforeEvent);
@@ -110,7 +110,7 @@ impl Gateway {
         let transaction_id = match news {
             News::Transaction { view, .. } => &view.transaction_id,
             News::Changed { transaction_id, .. } => transaction_id,
-            News::NotUsed | News::Refund { .. } => return Ok((hint, None)),
+            News::NotUsed | News::NotOurs | News::Refund { .. } => return Ok((hint, None)),
         };
         if hint != Observation::AskProvider {
             return Ok((hint, None));

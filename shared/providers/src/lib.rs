@@ -8,6 +8,7 @@
 mod guard;
 pub mod http;
 mod metered;
+pub mod paypal;
 mod secret;
 pub mod stripe;
 
@@ -15,6 +16,7 @@ pub use self::{
     guard::{BreakerSettings, BreakerState, Breakers, GuardPorts, GuardSettings, Guarded, QuotaSettings},
     http::{HttpSettings, ReqwestClient},
     metered::Metered,
+    paypal::{Paypal, PaypalConfig, PaypalEvents},
     secret::Secret,
     stripe::{ConfigError, Stripe, StripeConfig, StripeEvents},
 };

@@ -197,6 +197,8 @@ pub struct ProviderEvent {
 pub enum News {
     /// Of a type that we do not use.
     NotUsed,
+    /// About what carries no id of ours: somebody else's, with the same account.
+    NotOurs,
     /// A transaction, as it stood when the event was made.
     Transaction {
         /// Our payment, from the provider's metadata (rule 17); `None` if it carries none of ours.
@@ -229,6 +231,9 @@ pub enum EventRejected {
     /// Not signed by the provider, or too old, or from the future.
     #[error("the signature does not hold: {0}")]
     Signature(&'static str),
+    /// Whether the provider signed it cannot be found out now: to be sent again.
+    #[error("the signature cannot be checked: {0}")]
+    Unverifiable(String),
     /// Signed, but not readable as an event.
     #[error("the event cannot be read: {0}")]
     Malformed(String),
