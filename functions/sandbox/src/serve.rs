@@ -46,6 +46,11 @@ use crate::{
 /// What simulated Stripe is called with; it takes any test key.
 const SIMULATED_STRIPE_KEY: &str = "sk_test_sandbox";
 
+/// Simulated PayPal takes any client.
+const SIMULATED_PAYPAL_CLIENT: &str = "sandbox";
+/// The id of its one webhook.
+const SIMULATED_PAYPAL_WEBHOOK: &str = "WH-SANDBOX";
+
 /// A graceful stop waits so long for what runs beside the server.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Moving the clock far, or settling many payments, takes its time.
@@ -176,6 +181,7 @@ impl Sandbox {
             // Keeping nothing includes a store that others keep.
             vars.unset("STORE_URL");
         }
+        let simulated_paypal = !vars.is_set("PAYPAL_CLIENT_ID");
         let simulated_stripe = !vars.is_set("STRIPE_SECRET_KEY");
         refuse_live_keys(&mut vars);
         defaults(&mut vars, &folder.path, &url, &link.url, &system)?;
@@ -234,7 +240,9 @@ impl Sandbox {
         let (stop, serving) = start_serving(system.clone(), listener, router, background);
         // Once they are told where their webhooks go, providers send those that waited: somebody must take them.
         let stripe = configuration.stripe.as_ref().filter(|_| simulated_stripe);
-        tell_providers(&link, stripe, &system, &url).await?;
+        let paypal =
+            configuration.paypal.as_ref().filter(|_| simulated_paypal).map(|paypal| paypal.webhook_id.as_str());
+        tell_providers(&link, stripe, paypal, &system, &url).await?;
         Ok(Self { identity, folder, stop, serving })
     }
 
@@ -341,6 +349,14 @@ fn defaults(
         let secret = kept_secret(&folder.join("stripe-webhook.key"), entropy)?;
         vars.set_default("STRIPE_WEBHOOK_SECRET", &format!("whsec_{secret}"));
     }
+    if vars.is_set("PAYPAL_CLIENT_ID") {
+        vars.set_default("PAYPAL_API_URL", "https://api-m.sandbox.paypal.com");
+    } else {
+        vars.set_default("PAYPAL_API_URL", &format!("{providers_url}/paypal"));
+        vars.set_default("PAYPAL_CLIENT_ID", SIMULATED_PAYPAL_CLIENT);
+        vars.set_default("PAYPAL_CLIENT_SECRET", "sandbox");
+        vars.set_default("PAYPAL_WEBHOOK_ID", SIMULATED_PAYPAL_WEBHOOK);
+    }
     Ok(())
 }
 
@@ -352,6 +368,12 @@ fn refuse_live_keys(vars: &mut Variables) {
     {
         vars.refuse("STRIPE_SECRET_KEY is a live key: the sandbox takes test keys only");
     }
+    let paypal = vars.var("PAYPAL_API_URL", "PayPal's API").optional();
+    if let Ok(Some(url)) = paypal
+        && (url.contains("://api-m.paypal.com") || url.contains("://api.paypal.com"))
+    {
+        vars.refuse("PAYPAL_API_URL is PayPal's live API: the sandbox takes PayPal's sandbox only");
+    }
 }
 
 /// Tells the simulated providers where their webhooks go, and keeps their clock in step. `stripe`: simulated Stripe's
@@ -359,6 +381,7 @@ fn refuse_live_keys(vars: &mut Variables) {
 async fn tell_providers(
     link: &ProvidersLink,
     stripe: Option<&StripeConfiguration>,
+    paypal: Option<&str>,
     system: &SandboxSystem,
     url: &str,
 ) -> anyhow::Result<()> {
@@ -366,6 +389,9 @@ async fn tell_providers(
     let secret = stripe.and_then(|stripe| stripe.webhook_secrets.first());
     if let Some(secret) = secret {
         link.send_webhooks_to("stripe", &format!("{url}/webhooks/providers/stripe"), secret.expose()).await?;
+    }
+    if let Some(webhook_id) = paypal {
+        link.send_webhooks_to("paypal", &format!("{url}/webhooks/providers/paypal"), webhook_id).await?;
     }
     Ok(())
 }

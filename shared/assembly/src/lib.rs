@@ -11,7 +11,7 @@ mod parts;
 
 pub use callers::internal_callers;
 pub use configuration::{
-    Configuration, CountersConfiguration, GuardConfiguration, QueueConfiguration, StoreConfiguration,
-    StripeConfiguration, secrets_key,
+    Configuration, CountersConfiguration, GuardConfiguration, PaypalConfiguration, QueueConfiguration,
+    StoreConfiguration, StripeConfiguration, secrets_key,
 };
 pub use parts::{Outside, Parts};

@@ -12,13 +12,13 @@ use tollgate_gateway::{
 };
 use tollgate_messaging::EmbeddedQueue;
 use tollgate_providers::{
-    Breakers, GuardPorts, GuardSettings, Guarded, HttpSettings, Metered, QuotaSettings, ReqwestClient, Secret, Stripe,
-    StripeConfig, StripeEvents,
+    Breakers, GuardPorts, GuardSettings, Guarded, HttpSettings, Metered, Paypal, PaypalConfig, PaypalEvents,
+    QuotaSettings, ReqwestClient, Secret, Stripe, StripeConfig, StripeEvents,
 };
 use tollgate_runtime::{Background, System, health::Check};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
-use crate::{Configuration, GuardConfiguration, StripeConfiguration, opened};
+use crate::{Configuration, GuardConfiguration, PaypalConfiguration, StripeConfiguration, opened};
 
 /// How long readiness waits for the store.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_millis(2500);
@@ -91,6 +91,15 @@ impl Parts {
             readers.insert(ProviderName::Stripe, reader);
         } else {
             tracing::warn!("Stripe is off: STRIPE_SECRET_KEY is not set");
+        }
+        if let Some(paypal) = &configuration.paypal {
+            let (provider, reader) = build_paypal(paypal, system, &outside)?;
+            let provider = guard.around(provider, paypal.quota);
+            breakers.push(provider.breakers());
+            providers.push(Arc::new(provider));
+            readers.insert(ProviderName::Paypal, reader);
+        } else {
+            tracing::warn!("PayPal is off: PAYPAL_CLIENT_ID is not set");
         }
         let secrets_key = SecretsKey::new(&configuration.secrets_key);
         let ports = Ports {
@@ -172,6 +181,21 @@ impl Parts {
     pub fn runs_jobs(&self) -> bool {
         self.embedded_queue.is_some()
     }
+}
+
+fn build_paypal(
+    configuration: &PaypalConfiguration,
+    system: &System,
+    outside: &Outside,
+) -> anyhow::Result<(Metered<Paypal>, Arc<dyn EventReader>)> {
+    let secret = |secret: &tollgate_runtime::Secret| Secret::new(secret.expose());
+    let PaypalConfiguration { api_url, client_id, client_secret, webhook_id, .. } = configuration;
+    let config =
+        PaypalConfig { api_url: api_url.clone(), client_id: secret(client_id), client_secret: secret(client_secret) };
+    let (http, time) = (&outside.http, &system.time);
+    let paypal = Paypal::new(&config, Arc::clone(http), Arc::clone(time))?;
+    let events = PaypalEvents::new(webhook_id, api_url, Arc::clone(http), Arc::clone(time))?;
+    Ok((Metered::new(paypal, Arc::clone(time)), Arc::new(events)))
 }
 
 /// What is put around every provider.
