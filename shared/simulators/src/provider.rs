@@ -34,6 +34,11 @@ pub trait Provider: Send + 'static {
     /// The event with this id, if it is still kept.
     fn event(&self, id: &str) -> Option<Event>;
 
+    /// Makes what [`sign`](Self::sign) needs and does not have yet, such as a key.
+    fn prepare_to_sign(&mut self) -> Changes {
+        Changes::default()
+    }
+
     /// The headers of a webhook with this body, signed with the endpoint's secret.
     fn sign(&self, secret: &str, now: Timestamp, body: &str) -> HeaderMap;
 

@@ -205,6 +205,8 @@ impl Simulator {
     pub fn take_webhook(&mut self, now: Timestamp) -> Option<Webhook> {
         let Event { id, body, .. } = self.outbox.take(now)?;
         let Endpoint { url, secret } = self.outbox.endpoint.clone()?;
+        let changes = self.provider.prepare_to_sign();
+        self.take_in(changes, now);
         Some(Webhook { event_id: id, url, headers: self.provider.sign(&secret, now, &body), body })
     }
 

@@ -1,4 +1,4 @@
-//! What the simulated Stripe does, in sentences.
+//! What the simulated providers do, in sentences: Stripe, and in a module of its own PayPal.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
 mod account;
@@ -9,6 +9,7 @@ mod idempotency;
 mod lists;
 mod over_http;
 mod payments;
+mod paypal;
 mod ports;
 mod refunds;
 mod three_d_secure;
