@@ -150,6 +150,9 @@ pub(crate) enum Endpoints {
     },
     /// Make a new signing secret, shown this once; the old one signs along for 24 hours.
     RotateSecret {
+        /// Although the present secret does not open with this `SECRETS_KEY`: it was changed.
+        #[arg(long)]
+        secrets_key_was_changed: bool,
         /// `mer_…`
         merchant: MerchantId,
     },
@@ -159,7 +162,7 @@ impl Endpoints {
     /// Whose.
     pub(crate) fn merchant(&self) -> MerchantId {
         match self {
-            Self::Show { merchant } | Self::Set { merchant, .. } | Self::RotateSecret { merchant } => *merchant,
+            Self::Show { merchant } | Self::Set { merchant, .. } | Self::RotateSecret { merchant, .. } => *merchant,
         }
     }
 }

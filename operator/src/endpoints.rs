@@ -6,7 +6,7 @@
 use anyhow::{Context, anyhow};
 use tollgate_api::webhooks::WebhookEndpointBody;
 use tollgate_domain::MerchantId;
-use tollgate_gateway::{EndpointChanged, Error, ports::merchants::WebhookEndpoint};
+use tollgate_gateway::{EndpointChanged, Error, ports::merchants::WebhookEndpoint, secrets::SecretsKey};
 
 use crate::{
     failure::mistaken,
@@ -43,11 +43,28 @@ pub(crate) async fn rotate_secret(
     operator: &Operator,
     secrets_key: &[u8; 32],
     merchant: MerchantId,
+    secrets_key_was_changed: bool,
     json: bool,
 ) -> anyhow::Result<()> {
     operator.merchant(merchant).await?;
+    if !secrets_key_was_changed {
+        opens_with(operator, secrets_key, merchant).await?;
+    }
     let changed = operator.gateway(secrets_key).rotate_webhook_secret(merchant).await;
     show_changed(changed.map_err(|error| said(error, merchant))?, json)
+}
+
+/// A secret that is sealed with another key than the functions' signs nothing: a slip of the shell must not silence a merchant.
+async fn opens_with(operator: &Operator, secrets_key: &[u8; 32], merchant: MerchantId) -> anyhow::Result<()> {
+    let Some(endpoint) = operator.ask(operator.stores.endpoints.endpoint(merchant)).await? else { return Ok(()) };
+    if SecretsKey::new(secrets_key).open(merchant, &endpoint.sealed_secret).is_err() {
+        return Err(mistaken(
+            "SECRETS_KEY is not the key that the present secret is sealed with; if the functions have this one by now, \
+             say --secrets-key-was-changed"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 fn show_changed(changed: EndpointChanged, json: bool) -> anyhow::Result<()> {

@@ -70,8 +70,8 @@ async fn run(command: Command, json: bool) -> anyhow::Result<()> {
             (Endpoints::Set { merchant, url }, Some(key)) => {
                 endpoints::set(&operator, &key, merchant, &url, json).await
             }
-            (Endpoints::RotateSecret { merchant }, Some(key)) => {
-                endpoints::rotate_secret(&operator, &key, merchant, json).await
+            (Endpoints::RotateSecret { merchant, secrets_key_was_changed }, Some(key)) => {
+                endpoints::rotate_secret(&operator, &key, merchant, secrets_key_was_changed, json).await
             }
             (command, _) => endpoints::show(&operator, command.merchant(), json).await,
         },

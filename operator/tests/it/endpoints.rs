@@ -7,6 +7,7 @@ use crate::place::{Place, on_each_store};
 on_each_store! {
     an_endpoint_is_set_with_a_secret_that_is_shown_once,
     a_rotated_secret_signs_beside_the_one_before,
+    a_secret_is_not_sealed_with_another_key_than_the_present_one_by_mistake,
     urls_that_the_api_would_refuse_are_refused,
     a_merchant_without_an_endpoint_has_no_secret_to_rotate,
 }
@@ -46,6 +47,20 @@ async fn a_rotated_secret_signs_beside_the_one_before(place: Place) {
     assert_eq!(shown["previous_secret_until"], kept.sealed_previous[0].1.to_string());
     let line = place.tollgate.run_on_a_full_disk(&format!("endpoints rotate-secret {merchant}")).failure(1);
     assert!(line.starts_with("the secret was made but not shown"), "{line}");
+}
+
+async fn a_secret_is_not_sealed_with_another_key_than_the_present_one_by_mistake(place: Place) {
+    let merchant = place.merchant("Shoes");
+    place.tollgate.run(&format!("endpoints set {merchant} https://shop.example/hooks")).answer();
+    let before = place.stores().endpoints.endpoint(merchant).await.unwrap();
+    let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let with_another = || place.tollgate.with("SECRETS_KEY", other);
+    let line = with_another().run(&format!("endpoints rotate-secret {merchant}")).failure(2);
+    assert!(line.starts_with("SECRETS_KEY is not the key that the present secret is sealed with"), "{line}");
+    assert_eq!(place.stores().endpoints.endpoint(merchant).await.unwrap(), before);
+    with_another().run(&format!("endpoints rotate-secret {merchant} --secrets-key-was-changed")).answer();
+    let kept = place.stores().endpoints.endpoint(merchant).await.unwrap().unwrap();
+    assert!(SecretsKey::new(&[0; 32]).open(merchant, &kept.sealed_secret).is_ok());
 }
 
 async fn urls_that_the_api_would_refuse_are_refused(place: Place) {

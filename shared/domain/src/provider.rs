@@ -164,6 +164,8 @@ impl TransactionState {
 pub struct RefundView {
     /// The provider's id of the refund.
     pub refund_reference: String,
+    /// The id that we had for it, which the provider does not know: an answer can name a wrong one.
+    pub instead_of: Option<String>,
     /// How it stands.
     pub state: RefundState,
 }

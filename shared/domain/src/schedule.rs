@@ -22,7 +22,8 @@ impl Payment {
             return Some(match &open.payer {
                 // The event may be lost: the provider is asked meanwhile, too.
                 Some(turn) => turn.until.min(later(self.updated_at, ASK_AFTER)),
-                None => open.last_call_until.unwrap_or(open.opened_at),
+                // However often it is sent again, a job looks: nobody else would see that it never ends.
+                None => open.last_call_until.unwrap_or(open.opened_at).min(later(open.opened_at, ASK_AFTER)),
             });
         }
         match self.status {

@@ -121,17 +121,19 @@ impl Gateway {
         }
     }
 
-    /// Whether the same request may be sent again with its id: while the provider still knows that id, and, for what
-    /// moves held money, until it is overdue or so old that it can be asked about and sent afresh. A clock that went back
+    /// Whether the same request may be sent again with its id: while the provider still knows that id and it is not overdue
+    /// (a provider that keeps its own error under the id would answer that for ever, and each sending puts off the time when
+    /// "no such request" counts); and, for what moves held money, until it can be asked about and sent afresh. A clock that went back
     /// says nothing about the provider's.
     pub(crate) fn may_send_again(&self, operation: &Operation) -> Result<bool, Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
         let (now, opened_at) = (self.now(), operation.opened_at);
-        let known = now >= opened_at && now < opened_at + provider.terms().resend_window;
+        let known =
+            now >= opened_at && now < opened_at + provider.terms().resend_window && now < operation.resolve_by();
         Ok(match operation.kind {
             OperationKind::Authorize => known,
             OperationKind::Capture | OperationKind::Void | OperationKind::Refund | OperationKind::Reversal => {
-                known && now < operation.resolve_by() && !operation.nobody_may_send(now)
+                known && !operation.nobody_may_send(now)
             }
         })
     }

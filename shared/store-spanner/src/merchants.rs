@@ -96,8 +96,23 @@ pub(crate) fn put(merchant: &Merchant) -> Counted {
         .build()
 }
 
-/// Makes or changes a key.
-pub(crate) fn put_key(api_key: &ApiKey) -> Counted {
+/// Makes a key, or revokes one: the earlier of two revocations counts, whoever writes last.
+pub(crate) struct PutKey(pub(crate) ApiKey);
+
+#[async_trait]
+impl Decision for PutKey {
+    type Answer = ();
+
+    async fn decide(&self, locked: &Locked) -> Result<Decided<()>> {
+        let Self(new) = self;
+        let present = locked.row(API_KEYS.read(key([digest(new.digest)]))).await?;
+        let before = present.map(|row| read_key(&row)).transpose()?.and_then(|key| key.revoked_at);
+        let revoked_at = [before, new.revoked_at].into_iter().flatten().min();
+        Ok(Decided { answer: (), writes: vec![write_key(&ApiKey { revoked_at, ..*new })] })
+    }
+}
+
+fn write_key(api_key: &ApiKey) -> Counted {
     Write::upsert("api_keys")
         .set("digest", digest(api_key.digest))
         .set("merchant_id", text(api_key.merchant))

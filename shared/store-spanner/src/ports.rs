@@ -162,7 +162,7 @@ impl Merchants for SpannerStore {
     }
 
     async fn put_api_key(&self, key: &ApiKey) -> Answer<()> {
-        let work = self.write("tollgate:put_api_key", vec![merchants::put_key(key)]);
+        let work = self.transact("tollgate:put_api_key", merchants::PutKey(*key));
         self.measured("put_api_key", key.merchant, work).await
     }
 

@@ -236,3 +236,23 @@ async fn another_merchants_refund_is_not_found_and_a_wrong_body_names_its_fields
     }
     assert_eq!(world.look_at(&id).await["amount_refunded"], 1);
 }
+
+/// The provider did what was asked, and its answer names another refund: what becomes of ours is found out all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_names_a_wrong_refund_is_put_right() {
+    let world = World::start().await;
+    for (card, status, given_back) in [(SLOW, "COMPLETED", 300), (FAILS_LATER, "FAILED", 0)] {
+        let id = settled(&world, 1000, card).await;
+        world.fault(&json!({"kind": "drop_webhooks", "times": 20})).await;
+        world.fault(&json!({"kind": "wrong_id", "times": 1})).await;
+        world.send(refund(&world, &id, &json!({"amount": 300}))).await;
+        world.advance(20 * DAY).await;
+        let told = types_told(&world, &id).await;
+        let last = told.iter().rfind(|kind| kind.starts_with("refund.")).unwrap().clone();
+        assert_eq!(last, format!("refund.{}", status.to_lowercase()), "{card}: {told:?}");
+        assert_eq!(world.look_at(&id).await["amount_refunded"], given_back, "{card}");
+        let books = world.transactions().await;
+        let ours = books.iter().find(|row| row["payment_id"] == id.as_str()).unwrap();
+        assert_eq!(ours["refunded"], given_back, "{card}: {ours}");
+    }
+}

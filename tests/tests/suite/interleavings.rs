@@ -400,6 +400,46 @@ async fn retries_do_not_put_off_the_time_when_no_such_request_counts() {
     assert_eq!(world.script.sent().len(), 1, "past the window nothing is sent");
 }
 
+/// A provider that keeps its own error under the id answers that for ever, and nothing was charged.
+#[tokio::test]
+async fn however_often_a_merchant_retries_an_error_that_is_kept_it_ends_soon_after_an_hour() {
+    let world = World::new();
+    world.script.answers([unknown()]);
+    let payment = world.create("k").await.unwrap().payment;
+    let mut waited = 0;
+    while world.now_is(&payment).await.status == PaymentStatus::Pending {
+        assert!(waited < 80 * 60, "still pending after {waited} s");
+        world.later(240);
+        waited += 240;
+        world.script.answers.lock().unwrap().clear();
+        world.script.answers([unknown()]);
+        world.script.look_ups.lock().unwrap().clear();
+        world.script.look_ups([LookUp::NotFound, LookUp::NotFound]);
+        _ = world.create("k").await;
+        if waited % 720 == 0 {
+            world.stuck().await;
+        }
+    }
+    let ended = world.now_is(&payment).await;
+    assert_eq!((ended.status, ended.failure.unwrap().code.as_str()), (PaymentStatus::Failed, "not_processed"));
+    assert!(waited > 3600, "a merchant's retry is sent for an hour: {waited} s");
+}
+
+#[tokio::test]
+async fn a_payment_that_is_retried_over_and_over_is_looked_at_by_the_job_all_the_same() {
+    let world = World::new();
+    world.script.answers([unknown()]);
+    let payment = world.create("k").await.unwrap().payment;
+    for _ in 0..6 {
+        world.later(240);
+        world.script.answers([unknown()]);
+        world.script.look_ups([LookUp::NotFound]);
+        _ = world.create("k").await;
+    }
+    let now = world.now_is(&payment).await;
+    assert!(now.due_at().unwrap() <= now.created_at + Duration::from_secs(600), "{:?}", now.due_at());
+}
+
 #[tokio::test]
 async fn a_merchant_who_keeps_retrying_a_capture_gets_it_done() {
     let world = World::new();

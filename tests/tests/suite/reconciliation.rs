@@ -40,7 +40,7 @@ fn found(answer: Answer) -> LookUp {
 }
 
 fn refund(state: RefundState) -> Answer {
-    Answer::ShowsRefund(RefundView { refund_reference: "re_1".to_owned(), state })
+    Answer::ShowsRefund(RefundView { refund_reference: "re_1".to_owned(), instead_of: None, state })
 }
 
 fn failed() -> RefundState {
@@ -48,7 +48,7 @@ fn failed() -> RefundState {
 }
 
 fn refund_event(payment: PaymentId, refund: RefundId, id: &str, state: RefundState) -> ProviderEvent {
-    let view = RefundView { refund_reference: "re_1".to_owned(), state };
+    let view = RefundView { refund_reference: "re_1".to_owned(), instead_of: None, state };
     let news = News::Refund { payment, refund, view };
     ProviderEvent { event_id: id.to_owned(), event_type: "refund.updated".to_owned(), news }
 }

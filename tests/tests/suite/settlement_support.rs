@@ -244,7 +244,8 @@ impl Till {
         let payment = self.store.payment(refund.payment_id).await.unwrap().unwrap();
         let failure =
             Failure { code: "account_closed".to_owned(), message: "No account".to_owned(), provider_code: None };
-        let view = RefundView { refund_reference: "re_7".to_owned(), state: RefundState::Failed(failure) };
+        let view =
+            RefundView { refund_reference: "re_7".to_owned(), instead_of: None, state: RefundState::Failed(failure) };
         let change = payment.refund_moved(&refund, &view, self.time.now()).unwrap();
         self.commit_change(samples, change).await;
     }

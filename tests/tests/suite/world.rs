@@ -291,7 +291,11 @@ impl World {
     pub(crate) async fn refunded(&self, payment: &Payment, minor: i64, state: RefundState) -> (Payment, RefundId) {
         let (payment, id) = self.refund_reserved(payment, minor).await;
         self.later(21);
-        self.script.answers([Answer::ShowsRefund(RefundView { refund_reference: "re_1".to_owned(), state })]);
+        self.script.answers([Answer::ShowsRefund(RefundView {
+            refund_reference: "re_1".to_owned(),
+            instead_of: None,
+            state,
+        })]);
         self.stuck().await;
         (self.now_is(&payment).await, id)
     }

@@ -128,7 +128,7 @@ fn refund_view(kind: u8) -> RefundView {
         1 => RefundState::Completed,
         _ => RefundState::Failed(failure()),
     };
-    RefundView { refund_reference: "re_1".to_owned(), state }
+    RefundView { refund_reference: "re_1".to_owned(), instead_of: None, state }
 }
 
 /// A payment with its whole past: what a store would hold.

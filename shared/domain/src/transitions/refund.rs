@@ -9,20 +9,21 @@ impl Payment {
     /// What follows from the provider showing `refund` (the row as it now is) in another state.
     /// `None`: nothing that was not known, or it is of another refund at the provider than the one that counts.
     pub fn refund_moved(&self, refund: &Refund, view: &RefundView, now: Timestamp) -> Option<Change> {
-        if refund.provider_reference.as_ref().is_some_and(|known| *known != view.refund_reference) {
+        let known = refund.provider_reference.as_ref();
+        let learned = known != Some(&view.refund_reference);
+        if known.is_some() && learned && known != view.instead_of.as_ref() {
             return None;
         }
         let mut refund = refund.clone();
-        let learned = refund.provider_reference.is_none();
         refund.provider_reference = Some(view.refund_reference.clone());
         match &view.state {
-            RefundState::Pending if learned => Some(self.refund_accepted(refund, now)),
             RefundState::Completed if refund.status.may_become(RefundStatus::Completed) => {
                 Some(self.refund_completed(refund, now))
             }
             RefundState::Failed(failure) if refund.status.may_become(RefundStatus::Failed) => {
                 Some(self.refund_failed(refund, failure, now))
             }
+            _ if learned => Some(self.refund_accepted(refund, now)),
             _ => None,
         }
     }

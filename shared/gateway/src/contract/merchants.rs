@@ -29,6 +29,22 @@ pub async fn keys_are_found_by_digest_and_revoked<S: Subject>(subject: &S) {
     assert_eq!(store.by_key(samples.key()).await.unwrap(), None);
 }
 
+/// Whoever writes last, with whatever was read before: the earlier revocation counts.
+pub async fn nothing_makes_a_key_last_longer<S: Subject>(subject: &S) {
+    let samples = Samples::new(86);
+    let store = subject.store();
+    let merchant = merchant(samples.merchant);
+    store.put_merchant(&merchant).await.unwrap();
+    let made = ApiKey { digest: samples.key(), merchant: merchant.id, created_at: Samples::start(), revoked_at: None };
+    store.put_api_key(&made).await.unwrap();
+    let (now, later) = (Samples::start() + Duration::from_secs(1), Samples::start() + Duration::from_secs(86_400));
+    for (revoked_at, counts) in [(Some(later), later), (Some(now), now), (Some(later), now), (None, now)] {
+        store.put_api_key(&ApiKey { revoked_at, ..made }).await.unwrap();
+        let (kept, _) = store.by_key(made.digest).await.unwrap().unwrap();
+        assert_eq!(kept.revoked_at, Some(counts), "after {revoked_at:?}");
+    }
+}
+
 /// Under its id, with its keys.
 pub async fn a_merchant_can_be_changed<S: Subject>(subject: &S) {
     let samples = Samples::new(81);

@@ -199,6 +199,7 @@ checks! { ($)
     }
     merchants {
         keys_are_found_by_digest_and_revoked,
+        nothing_makes_a_key_last_longer,
         a_merchant_can_be_changed,
         merchants_are_paged_through_in_the_order_of_their_ids,
         a_merchants_keys_are_listed_oldest_first_and_nobody_elses,

@@ -163,7 +163,7 @@ impl<'a> Story<'a> {
     pub fn refund_completed(mut self) -> Self {
         self.now += self.step;
         let refund = self.refund.clone().expect("a refund was asked for");
-        let view = RefundView { refund_reference: "re_7".to_owned(), state: RefundState::Completed };
+        let view = RefundView { refund_reference: "re_7".to_owned(), instead_of: None, state: RefundState::Completed };
         let change = self.payment.refund_moved(&refund, &view, self.now).expect("it was pending");
         self.push(change, Cause::LookUp);
         self

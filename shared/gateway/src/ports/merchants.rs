@@ -74,7 +74,8 @@ pub trait Merchants: Send + Sync + 'static {
     /// Makes a merchant, or changes it.
     async fn put_merchant(&self, merchant: &Merchant) -> Result<(), StoreError>;
 
-    /// Makes a key, or changes it (revokes it).
+    /// Makes a key, or revokes one. Nothing makes a key last longer: the earlier of two revocations counts, whoever wrote
+    /// first.
     async fn put_api_key(&self, key: &ApiKey) -> Result<(), StoreError>;
 
     /// At most `limit` merchants in the order of their ids, those behind `after`. For operators; no request needs it.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use tollgate_domain::{Answer, Operation, OperationKind};
+use tollgate_domain::{Answer, Operation, OperationKind, RefundView, Timestamp};
 use tollgate_gateway::ports::provider::{Call, LookUp};
 
 use super::{
@@ -18,6 +18,8 @@ use super::{
 const CLOCK_MARGIN: Duration = Duration::from_secs(60);
 /// A stalled call may still arrive within this of the last lease (rule 2).
 const ZOMBIE_MARGIN: Duration = Duration::from_secs(5 * 60);
+/// For so long after that one that was given up is looked for.
+const LATE_FOR: Duration = Duration::from_secs(24 * 3600);
 /// Pages of 100 that one look-up reads at most.
 const MAX_PAGES: usize = 50;
 
@@ -36,6 +38,9 @@ pub(super) async fn look_up(api: &Api, call: Call<'_>) -> (LookUp, Trace) {
 
 async fn intent_by_id(api: &Api, call: Call<'_>, id: &str, deadline: Deadline) -> (LookUp, Trace) {
     let Reply { got, trace } = api.call(requests::intent(id), deadline).await;
+    if is_missing(&got, &trace) {
+        return not_ours("the provider has no such payment intent", trace);
+    }
     match body(got).and_then(|body| read::<Intent>(&body)) {
         Ok(intent) => match intent_view(&intent, call.payment, call.operation) {
             Ok(view) => (LookUp::Found(Answer::Shows(view)), trace),
@@ -45,11 +50,33 @@ async fn intent_by_id(api: &Api, call: Call<'_>, id: &str, deadline: Deadline) -
     }
 }
 
-/// Lists what was made while the request could have been on its way. (Not `/search`: it lags by up to an hour.)
+/// Lists what was made while the request could have been on its way. (Not `/search`: it lags by up to an hour.) One that was
+/// given up is looked for beyond that, as far as the list can be read: what was held up on its way arrives when it likes.
 async fn intent_by_mark(api: &Api, call: Call<'_>, deadline: Deadline) -> (LookUp, Trace) {
     let operation = call.operation;
     let last = operation.last_call_until.unwrap_or(operation.opened_at).max(operation.opened_at);
     let (from, until) = (operation.opened_at - CLOCK_MARGIN, last + ZOMBIE_MARGIN + CLOCK_MARGIN);
+    let (found, trace) = intent_made(api, call, (from, until), deadline).await;
+    if !operation.state.is_closed() || found != LookUp::NotFound {
+        return (found, trace);
+    }
+    let late = (until, (api.time.now() + CLOCK_MARGIN).min(until + LATE_FOR));
+    match intent_made(api, call, late, deadline).await {
+        (LookUp::Failed { reason }, _) => {
+            tracing::warn!(payment = %call.payment.id, reason, "whether it arrived late could not be seen");
+            (found, trace)
+        }
+        seen => seen,
+    }
+}
+
+async fn intent_made(
+    api: &Api,
+    call: Call<'_>,
+    (from, until): (Timestamp, Timestamp),
+    deadline: Deadline,
+) -> (LookUp, Trace) {
+    let operation = call.operation;
     let ask = |after: Option<&str>| requests::intents(from, until, after);
     let (found, trace) = find::<Intent>(api, deadline, ask, operation).await;
     match found {
@@ -68,6 +95,9 @@ async fn look_up_refund(api: &Api, call: Call<'_>, deadline: Deadline) -> (LookU
         return failed("the refund's reference is not one of the provider's", Trace::default());
     }
     let Reply { got, trace } = api.call(requests::refund_status(reference), deadline).await;
+    if is_missing(&got, &trace) {
+        return refund_instead_of(api, call, reference, deadline).await;
+    }
     match body(got).and_then(|body| read::<Refund>(&body)) {
         Ok(refund) => match refund_asked_for(&refund, call, reference) {
             Ok(answer) => (LookUp::Found(answer), trace),
@@ -75,6 +105,22 @@ async fn look_up_refund(api: &Api, call: Call<'_>, deadline: Deadline) -> (LookU
         },
         Err(reason) => failed(&reason, trace),
     }
+}
+
+/// Stripe has no refund with the id that an answer of its named. Ours carries our own id of it.
+async fn refund_instead_of(api: &Api, call: Call<'_>, wrong: &str, deadline: Deadline) -> (LookUp, Trace) {
+    let (found, trace) = refund_by_mark(api, call, deadline).await;
+    let found = match found {
+        LookUp::Found(Answer::ShowsRefund(view)) => {
+            LookUp::Found(Answer::ShowsRefund(RefundView { instead_of: Some(wrong.to_owned()), ..view }))
+        }
+        other => other,
+    };
+    (found, trace)
+}
+
+fn is_missing(got: &Got, trace: &Trace) -> bool {
+    trace.http_status == Some(404) && matches!(got, Got::Refused(_))
 }
 
 /// How the refund with this id stands; `None` if it cannot be asked for.

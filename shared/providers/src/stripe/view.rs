@@ -184,7 +184,7 @@ pub(super) fn any_refund_view(refund: &Refund) -> Result<RefundView, Mismatch> {
         Some("failed" | "canceled") => RefundState::Failed(refund_failure(refund)),
         _ => return Err("the answer shows an unknown status"),
     };
-    Ok(RefundView { refund_reference: refund.id.clone(), state })
+    Ok(RefundView { refund_reference: refund.id.clone(), instead_of: None, state })
 }
 
 fn refund_failure(refund: &Refund) -> Failure {

@@ -315,7 +315,7 @@ async fn every_status_of_a_refund_has_its_meaning() {
         let world = World::new(OperationKind::Refund, vec![]);
         let refund = world.refund(word);
         let answer = world.then(ok(&refund)).send().await;
-        let view = RefundView { refund_reference: REFUND.to_owned(), state: expected };
+        let view = RefundView { refund_reference: REFUND.to_owned(), instead_of: None, state: expected };
         assert_eq!(answer, Answer::ShowsRefund(view), "{word}");
     }
     for word in ["failed", "canceled"] {

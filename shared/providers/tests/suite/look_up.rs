@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tollgate_domain::{Answer, OperationKind, TransactionState};
+use tollgate_domain::{Answer, OperationKind, OperationState, TransactionState};
 use tollgate_gateway::ports::{HttpError, provider::LookUp};
 
-use crate::world::{INTENT, Scripted, World, error, list, now, ok, raw, status, with};
+use crate::world::{INTENT, REFUND, Scripted, World, error, list, now, ok, raw, status, with};
 
 fn somebody_elses(id: &str) -> Value {
     json!({
@@ -30,7 +30,7 @@ fn troubles() -> Vec<Scripted> {
     vec![
         Err(HttpError::NotReached("no".into())),
         Err(HttpError::AnswerLost("no".into())),
-        status(404, &error("invalid_request_error", "resource_missing")),
+        raw(404, &[], "<html>"),
         status(401, &error("invalid_request_error", "")),
         status(402, &error("card_error", "card_declined")),
         status(409, &error("invalid_request_error", "lock_timeout")),
@@ -66,6 +66,54 @@ async fn a_known_transaction_that_is_not_shown_is_not_not_found() {
     let stranger = with(World::new(OperationKind::Capture, vec![]).intent("succeeded"), "/id", "pi_other".into());
     let found = World::new(OperationKind::Capture, vec![ok(&stranger)]).look_up().await;
     assert!(not_ours(&found), "{found:?}");
+}
+
+/// What Stripe itself says it does not have is a contradiction, and not a provider that cannot be asked.
+fn missing() -> Scripted {
+    status(404, &error("invalid_request_error", "resource_missing"))
+}
+
+#[tokio::test]
+async fn a_transaction_that_stripe_does_not_have_is_none_of_ours() {
+    let found = World::new(OperationKind::Capture, vec![missing()]).look_up().await;
+    assert!(not_ours(&found), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_refund_whose_id_was_wrong_in_the_answer_is_found_by_its_mark() {
+    let known_as = |wrong: &str, script| {
+        let mut world = World::new(OperationKind::Refund, script);
+        world.operation.refund.as_mut().unwrap().provider_reference = Some(wrong.to_owned());
+        world
+    };
+    let ours = World::new(OperationKind::Refund, vec![]).refund("failed");
+    let world = known_as("re_wrong", vec![missing(), ok(&list(&[ours], false))]);
+    let found = world.look_up().await;
+    let LookUp::Found(Answer::ShowsRefund(view)) = found else { panic!("{found:?}") };
+    assert_eq!((view.refund_reference.as_str(), view.instead_of.as_deref()), (REFUND, Some("re_wrong")));
+    let found = known_as("re_wrong", vec![missing(), ok(&list(&[], false))]).look_up().await;
+    assert_eq!(found, LookUp::NotFound, "no such refund at all");
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_looked_for_beyond_the_window_too() {
+    let given_up = |script| {
+        let mut world = World::new(OperationKind::Authorize, script);
+        world.operation.last_call_until = Some(now() - Duration::from_secs(7200));
+        world.operation.opened_at = now() - Duration::from_secs(7300);
+        world.operation.state = OperationState::Refused;
+        world
+    };
+    let late = World::new(OperationKind::Authorize, vec![]).intent("requires_capture");
+    let nothing = || ok(&list(&[], false));
+    let world = given_up(vec![nothing(), ok(&list(std::slice::from_ref(&late), false)), ok(&late)]);
+    let found = world.look_up().await;
+    assert!(matches!(found, LookUp::Found(Answer::Shows(_))), "{found:?}");
+    assert!(world.asked()[1].0.contains("created%5Blte%5D=1795406460&"), "up to now: {}", world.asked()[1].0);
+    assert_eq!(given_up(vec![nothing(), nothing()]).look_up().await, LookUp::NotFound);
+    // A busy account's list may be too long: then what was seen counts.
+    let found = given_up(vec![nothing(), raw(500, &[], "")]).look_up().await;
+    assert_eq!(found, LookUp::NotFound);
 }
 
 #[tokio::test]

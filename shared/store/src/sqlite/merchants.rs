@@ -94,13 +94,14 @@ pub(super) fn put(connection: &Connection, merchant: &Merchant) -> Result<()> {
     Ok(())
 }
 
-/// Makes or changes a key.
+/// Makes a key, or revokes one: the earlier of two revocations counts.
 pub(super) fn put_key(connection: &Connection, key: &ApiKey) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO api_keys (digest, merchant_id, created_at, revoked_at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (digest) DO UPDATE SET merchant_id = excluded.merchant_id,
-                created_at = excluded.created_at, revoked_at = excluded.revoked_at",
+                created_at = excluded.created_at,
+                revoked_at = min(coalesce(revoked_at, excluded.revoked_at), coalesce(excluded.revoked_at, revoked_at))",
         )?
         .execute(params![Digest(key.digest), Text(key.merchant), Micros(key.created_at), key.revoked_at.map(Micros)])?;
     Ok(())

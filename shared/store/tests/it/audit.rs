@@ -52,7 +52,7 @@ async fn rich(subject: &OnFile, samples: &Samples) -> PaymentId {
         })
         .await;
         let refund = subject.store().refund(id).await.unwrap().unwrap();
-        let view = RefundView { refund_reference: format!("re_{id}"), state };
+        let view = RefundView { refund_reference: format!("re_{id}"), instead_of: None, state };
         step(subject, samples, &mut story, |story| story.payment.refund_moved(&refund, &view, story.now).unwrap())
             .await;
     }

@@ -32,7 +32,7 @@ fn refunded(payment: &Payment, minor: i64) -> (Payment, Refund) {
 }
 
 fn moved(payment: &Payment, refund: &Refund, state: RefundState) -> (Payment, Refund) {
-    let view = RefundView { refund_reference: "re_1".to_owned(), state };
+    let view = RefundView { refund_reference: "re_1".to_owned(), instead_of: None, state };
     let change = payment.refund_moved(refund, &view, NOW).unwrap();
     (change.payment, change.refund.unwrap())
 }
