@@ -28,6 +28,7 @@ mod lost_answers;
 mod official_stripe_client;
 mod official_webhook_verifiers;
 mod on_google_cloud;
+mod provider_contract;
 mod provider_events;
 mod reconciliation;
 mod sandbox_process;

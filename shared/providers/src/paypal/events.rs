@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Uri};
-use tollgate_domain::{PaymentId, RefundId, Timestamp};
+use tollgate_domain::{PaymentId, Timestamp};
 use tollgate_gateway::ports::{
     EventReader, HttpClient, Time,
     provider::{EventRejected, News, ProviderEvent},
@@ -17,6 +17,7 @@ use super::{
     ConfigError,
     certificates::{Certificates, NoCertificate},
     objects::{Event, EventPayment, Order, Refund},
+    requests::refund_of_mark,
     view::{any_refund_view, is_id},
 };
 
@@ -117,9 +118,7 @@ fn news(kind: &str, resource: serde_json::Value) -> Result<News, EventRejected> 
 }
 
 fn refund_news(refund: &Refund) -> Result<News, EventRejected> {
-    let payment: Option<PaymentId> = refund.invoice_id.as_deref().and_then(|id| id.parse().ok());
-    let ours: Option<RefundId> = refund.custom_id.as_deref().and_then(|id| id.parse().ok());
-    let (Some(payment), Some(ours)) = (payment, ours) else { return Ok(News::NotOurs) };
+    let Some((payment, ours)) = refund.custom_id.as_deref().and_then(refund_of_mark) else { return Ok(News::NotOurs) };
     let view = any_refund_view(refund).map_err(|reason| EventRejected::Malformed(reason.to_owned()))?;
     Ok(News::Refund { payment, refund: ours, view })
 }

@@ -1,7 +1,7 @@
 //! Asking how an operation's order stands, changing nothing. An order is found by its id alone: one whose id nobody knows can
 //! move no money, because moving it takes a further call of ours.
 
-use tollgate_domain::{Answer, OperationKind, TransactionState};
+use tollgate_domain::{Answer, OperationKind, RefundView, TransactionState};
 use tollgate_gateway::ports::provider::{Call, LookUp};
 
 use super::{
@@ -70,11 +70,15 @@ async fn refund(api: &Api, call: Call<'_>, id: &str, deadline: Deadline) -> (Loo
     }
     let mut refunds =
         order.purchase_units.iter().flat_map(|unit| &unit.payments).flat_map(|payments| &payments.refunds);
-    let known = ours.provider_reference.as_deref();
-    let marked = ours.id.to_string();
-    match refunds.find(|refund| known == Some(&refund.id) || refund.custom_id.as_deref() == Some(&marked)) {
+    // An answer can name a wrong id; our own mark cannot be wrong.
+    let mark = requests::refund_mark(ours.payment_id, ours.id);
+    match refunds.find(|refund| refund.custom_id.as_deref() == Some(&mark)) {
         Some(refund) => match refund_view(refund, ours) {
-            Ok(view) => (LookUp::Found(Answer::ShowsRefund(view)), trace),
+            Ok(view) => {
+                let known = ours.provider_reference.clone();
+                let instead_of = known.filter(|known| *known != view.refund_reference);
+                (LookUp::Found(Answer::ShowsRefund(RefundView { instead_of, ..view })), trace)
+            }
             Err(reason) => (LookUp::NotOurs { reason: reason.to_owned() }, trace),
         },
         None => (LookUp::NotFound, trace),

@@ -56,7 +56,6 @@ pub(super) struct Refund {
     pub(super) status: Option<String>,
     pub(super) amount: Option<Amount>,
     pub(super) custom_id: Option<String>,
-    pub(super) invoice_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tollgate_domain::{Money, Operation, Payment, Refund};
+use tollgate_domain::{Money, Operation, Payment, PaymentId, Refund, RefundId};
 
 use super::{amounts, api::Ask, view::is_id};
 
@@ -81,11 +81,22 @@ pub(super) fn refund(
     if !is_id(capture) {
         return Err("the capture's id is not one of the provider's");
     }
-    let mut body = json!({"amount": amount(operation.amount)?, "invoice_id": payment.id.to_string()});
+    let mut body = json!({"amount": amount(operation.amount)?});
     if let Some(refund) = refund {
-        body["custom_id"] = json!(refund.id.to_string());
+        body["custom_id"] = json!(refund_mark(payment.id, refund.id));
     }
     Ok(Ask::post(format!("/v2/payments/captures/{capture}/refund"), operation.request_id.to_string(), body))
+}
+
+/// What a refund of ours carries: PayPal shows it with the refund, and in its event.
+pub(super) fn refund_mark(payment: PaymentId, refund: RefundId) -> String {
+    format!("{payment} {refund}")
+}
+
+/// Whose refund carries `mark`; `None`: it is none of ours.
+pub(super) fn refund_of_mark(mark: &str) -> Option<(PaymentId, RefundId)> {
+    let (payment, refund) = mark.split_once(' ')?;
+    Some((payment.parse().ok()?, refund.parse().ok()?))
 }
 
 fn order_path(order: &str) -> Result<String, Unsendable> {

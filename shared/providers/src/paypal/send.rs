@@ -9,7 +9,7 @@ use super::{
     api::{Api, Ask, Deadline, Got, Reply, Trace},
     failures::failure,
     look_up,
-    objects::{ApiError, Authorization, Capture, Order, Refund, read},
+    objects::{ApiError, Authorization, Capture, Link, Order, Refund, read},
     requests::{self, HONOR_PERIOD, Unsendable},
     view::{APPROVED, Kept, MADE, RENEWED, is_id, money, order_view, payer_link, refund_view},
 };
@@ -69,10 +69,17 @@ async fn authorize(api: &Api, call: Call<'_>, deadline: Deadline) -> Answered {
 /// The order is there; who pays is not said yet.
 fn made(body: &[u8]) -> Answer {
     match read::<Order>(body) {
-        Ok(order) if is_id(&order.id) => Answer::Advanced { progress: format!("{MADE}{}", order.id) },
-        Ok(_) => unknown("the answer shows no order"),
+        Ok(order) if !is_id(&order.id) => unknown("the answer shows no order"),
+        // The next step would pay for it: it must be the one that we asked for, as far as the answer can say.
+        Ok(order) if !names_itself(&order) => unknown("the answer names two orders"),
+        Ok(order) => Answer::Advanced { progress: format!("{MADE}{}", order.id) },
         Err(reason) => unknown(&reason),
     }
+}
+
+fn names_itself(order: &Order) -> bool {
+    let own = |link: &Link| link.rel == "self" && link.href.rsplit('/').next() == Some(&order.id);
+    order.links.iter().any(own)
 }
 
 fn awaiting(order: &str, url: String, amount: Money) -> Answer {

@@ -9,6 +9,7 @@ use super::{
     amounts,
     failures::of_code,
     objects::{Amount, Authorization, Capture, Link, Order, Payments, Refund},
+    requests::refund_mark,
 };
 
 /// Why an answer is not of our payment. For the log.
@@ -151,7 +152,7 @@ fn kept(authorization: &Authorization, payments: &Payments) -> Option<String> {
 
 /// The view of a refund that must be `ours`.
 pub(super) fn refund_view(refund: &Refund, ours: &OurRefund) -> Result<RefundView, Mismatch> {
-    if refund.custom_id.as_deref().is_some_and(|id| id != ours.id.to_string()) {
+    if refund.custom_id.as_deref().is_some_and(|mark| mark != refund_mark(ours.payment_id, ours.id)) {
         return Err("the answer shows another refund than the one asked for");
     }
     if refund.amount.as_ref().is_some_and(|amount| money(amount) != Some(ours.amount)) {
@@ -172,7 +173,7 @@ pub(super) fn any_refund_view(refund: &Refund) -> Result<RefundView, Mismatch> {
         Some("FAILED" | "CANCELLED") => RefundState::Failed(failed()),
         _ => return Err("the answer shows an unknown status of a refund"),
     };
-    Ok(RefundView { refund_reference: refund.id.clone(), state })
+    Ok(RefundView { refund_reference: refund.id.clone(), instead_of: None, state })
 }
 
 /// Where the payer approves.
