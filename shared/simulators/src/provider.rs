@@ -74,7 +74,7 @@ pub enum Interference {
     None,
     /// Decline the payment that this call asks for.
     Decline,
-    /// Fail with the provider's server error, and remember that under the idempotency key.
+    /// Fail with the provider's server error, remembered under the idempotency key where the provider does that.
     ServerError,
     /// Refuse with the provider's rate limit error.
     RateLimit,
