@@ -8,6 +8,7 @@
 //! Nothing here may depend on the gateway's rules: a simulator knows its provider's documentation, and the gateway's
 //! ports for time, randomness, tasks and outbound HTTP.
 
+mod bank;
 mod clock;
 mod faults;
 mod http;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use tollgate_gateway::ports::{Entropy, HttpClient, Spawn};
 
+pub use bank::Bank;
 pub use clock::SandboxTime;
 pub use faults::{Fault, FaultKind};
 pub use http::{router, serve};
