@@ -55,13 +55,7 @@ impl Bank {
         if !is_approved {
             self.turn_consent(now, &asked.consent, ConsentStatus::Auth, None);
         }
-        let code = self.issue_code(
-            now,
-            &asked.client,
-            &asked.consent,
-            &asked.redirect_uri,
-            asked.challenge.as_deref(),
-        );
+        let code = self.issue_code(now, &asked.client, &asked.consent, &asked.redirect_uri, asked.challenge.as_deref());
         send_back(asked, &[("code", &code)])
     }
 

@@ -2,12 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{
-    consent::Consent,
-    debtor::Debtor,
-    state::State,
-    status::PaymentStatus,
-};
+use super::{consent::Consent, debtor::Debtor, state::State, status::PaymentStatus};
 use crate::Transaction;
 
 /// The payment of the gateway that a consent is for.

@@ -83,7 +83,9 @@ impl Bank {
             };
         }
         let Some(key) = brought else {
-            return refused("no key is registered for this client: send it as jwk in the header of the first assertion");
+            return refused(
+                "no key is registered for this client: send it as jwk in the header of the first assertion",
+            );
         };
         if id.is_empty() || id.len() > LONGEST_ID || !assertion.is_by(&key) {
             return refused("the assertion is not signed by the key that it brings");

@@ -87,7 +87,8 @@ impl Bank {
         if consent.status != ConsentStatus::Auth {
             return Err(ApiError::consent_status(consent.status.word()));
         }
-        let result = json!({"FundsAvailableDateTime": time::written(now), "FundsAvailable": consent.debtor.has_funds()});
+        let result =
+            json!({"FundsAvailableDateTime": time::written(now), "FundsAvailable": consent.debtor.has_funds()});
         let link = format!("{}/funds-confirmation", consent.link());
         Ok(json!({"Data": {"FundsAvailableResult": result}, "Links": {"Self": link}, "Meta": {}}))
     }

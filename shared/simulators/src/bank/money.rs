@@ -36,9 +36,8 @@ pub(super) fn decimals(currency: &str) -> Option<usize> {
 
 /// 1 to 13 digits, and 1 to 5 decimals if there is a point.
 pub(super) fn is_amount(text: &str) -> bool {
-    let digits = |part: &str, most: usize| {
-        (1..=most).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_digit())
-    };
+    let digits =
+        |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_digit());
     match text.split_once('.') {
         None => digits(text, 13),
         Some((whole, decimals)) => digits(whole, 13) && digits(decimals, 5),

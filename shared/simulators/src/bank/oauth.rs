@@ -48,7 +48,8 @@ impl Bank {
         if !is_form(request.headers()) {
             return Err(invalid("the body must be application/x-www-form-urlencoded"));
         }
-        let form = Form::parse(request.body()).ok_or_else(|| invalid("the form cannot be read, or says a thing twice"))?;
+        let form =
+            Form::parse(request.body()).ok_or_else(|| invalid("the form cannot be read, or says a thing twice"))?;
         let client = self.client_of(call, &form)?;
         let now = call.unix();
         let consent = match form.get("grant_type") {

@@ -44,11 +44,8 @@ impl Bank {
         }
         let declined = consent.debtor != Debtor::Own && call.interference.take(Interference::Decline);
         let course = if declined { debtor::DECLINED } else { consent.debtor.course(consent.creditor()) };
-        let steps = course.iter().map(|(after, status, reason)| Step {
-            at: now + after,
-            status: *status,
-            reason: *reason,
-        });
+        let steps =
+            course.iter().map(|(after, status, reason)| Step { at: now + after, status: *status, reason: *reason });
         let mut payment = Payment {
             id: self.random("dp-", 24),
             consent: consent.id.clone(),
@@ -58,12 +55,8 @@ impl Bank {
             past: Vec::new(),
             ahead: steps.collect(),
         };
-        let consent = Consent {
-            status: ConsentStatus::Cond,
-            updated: now,
-            payment: Some(payment.id.clone()),
-            ..consent
-        };
+        let consent =
+            Consent { status: ConsentStatus::Cond, updated: now, payment: Some(payment.id.clone()), ..consent };
         self.tell_consent(now, &consent);
         self.state.put_consent(consent.clone());
         self.take_steps(now, &consent, &mut payment);

@@ -11,11 +11,8 @@ const ANYTHING: &[Field] = &[];
 /// `UK.OBIE.SortCodeAccountNumber` and others; banks add their own.
 const SCHEME: Kind = Kind::Text(70);
 
-const PROXY: &[Field] = &[
-    required("Identification", Kind::Text(2048)),
-    required("Code", Kind::Text(4)),
-    optional("Type", Kind::Text(35)),
-];
+const PROXY: &[Field] =
+    &[required("Identification", Kind::Text(2048)), required("Code", Kind::Text(4)), optional("Type", Kind::Text(35))];
 const DEBTOR_ACCOUNT: &[Field] = &[
     required("SchemeName", SCHEME),
     required("Identification", Kind::Text(256)),
@@ -78,15 +75,8 @@ const RISK: &[Field] = &[
     optional("BeneficiaryAccountType", Kind::Text(40)),
     optional("DeliveryAddress", Kind::Open(ANYTHING)),
 ];
-const EXEMPTIONS: &[&str] = &[
-    "BillPayment",
-    "ContactlessTravel",
-    "EcommerceGoods",
-    "EcommerceServices",
-    "Kiosk",
-    "Parking",
-    "PartyToParty",
-];
+const EXEMPTIONS: &[&str] =
+    &["BillPayment", "ContactlessTravel", "EcommerceGoods", "EcommerceServices", "Kiosk", "Parking", "PartyToParty"];
 const SCA_SUPPORT: &[Field] = &[
     optional("RequestedSCAExemptionType", Kind::Word(EXEMPTIONS)),
     optional("AppliedAuthenticationApproach", Kind::Word(&["CA", "SCA"])),
@@ -113,10 +103,7 @@ const CONSENT: &[Field] = &[
 const PAYMENT: &[Field] = &[
     required(
         "Data",
-        Kind::Object(&[
-            required("ConsentId", Kind::Text(128)),
-            required("Initiation", Kind::Object(INITIATION)),
-        ]),
+        Kind::Object(&[required("ConsentId", Kind::Text(128)), required("Initiation", Kind::Object(INITIATION))]),
     ),
     required("Risk", Kind::Object(RISK)),
 ];

@@ -81,9 +81,9 @@ fn no_key(error: &KeyError) {
 /// Refuses a body that `client` has not signed.
 pub(super) fn check_signature(client: &Client, now: i64, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
     let malformed = || ApiError::signature("U018", SIGNATURE, "This is no detached JWS");
-    let text = headers.get(SIGNATURE).ok_or_else(|| {
-        ApiError::signature("U019", SIGNATURE, "The body must come with a detached JWS signature")
-    })?;
+    let text = headers
+        .get(SIGNATURE)
+        .ok_or_else(|| ApiError::signature("U019", SIGNATURE, "The body must come with a detached JWS signature"))?;
     let signed = text.to_str().ok().and_then(|text| Signed::detached(text, body)).ok_or_else(malformed)?;
     let missing = |claim: &str| ApiError::signature("U017", claim, "The signature's header does not have this claim");
     let invalid = |claim: &str, message: &str| Err(ApiError::signature("U016", claim, message));

@@ -1,7 +1,8 @@
-//! What the simulated Stripe does, in sentences.
+//! What the simulated providers do, in sentences: Stripe, and the bank in a folder of its own.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
 mod account;
+mod bank;
 mod books;
 mod expiry;
 mod faults;
