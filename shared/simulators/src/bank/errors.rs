@@ -3,6 +3,9 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+/// A path that came from outside can be as deep as its sender likes.
+const LONGEST_PATH: usize = 500;
+
 /// A refused call of the API.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
@@ -17,8 +20,8 @@ impl ApiError {
         Self { status, code, message: message.into(), path: None }
     }
 
-    fn at(self, path: impl Into<String>) -> Self {
-        Self { path: Some(path.into()), ..self }
+    fn at(self, path: &str) -> Self {
+        Self { path: Some(path.chars().take(LONGEST_PATH).collect()), ..self }
     }
 
     /// U002: a field has a value that it cannot have.
