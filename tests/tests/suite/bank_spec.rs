@@ -203,7 +203,7 @@ impl Walk {
         body["access_token"].as_str().unwrap().clone_into(&mut self.token);
     }
 
-    fn request(&self, method: Method, path: &str, body: &str) -> Request<Bytes> {
+    fn request(&self, method: &Method, path: &str, body: &str) -> Request<Bytes> {
         let [issued_at, issuer, anchor] = ["iat", "iss", "tan"].map(|name| format!("http://openbanking.org.uk/{name}"));
         let mut header = json!({"alg": "PS256", "kid": "k1", "crit": [issued_at, issuer, anchor]});
         header[&issued_at] = self.now.as_second().into();
@@ -212,12 +212,12 @@ impl Walk {
         let header = encode(header.to_string());
         let signature = self.sign(&format!("{header}.{}", encode(body)));
         let mut request = Request::builder()
-            .method(method.clone())
+            .method(method)
             .uri(format!("{HOST}{}{path}", self.spec.root()))
             .header("authorization", format!("Bearer {}", self.token))
             .header("x-fapi-auth-date", "Fri, 20 Nov 2026 12:00:00 GMT")
             .header("x-fapi-interaction-id", "93bac548-d2de-4546-b106-880a5018460d");
-        if method == Method::POST {
+        if *method == Method::POST {
             request = request
                 .header("content-type", JSON)
                 .header("x-idempotency-key", format!("k-{}", self.posts))
@@ -237,7 +237,7 @@ impl Walk {
     /// Posts what the spec allows.
     fn post(&mut self, path: &str, body: &Value) -> Value {
         self.posts += 1;
-        let request = self.request(Method::POST, path, &body.to_string());
+        let request = self.request(&Method::POST, path, &body.to_string());
         self.spec.check_request(&request, path);
         self.answer(&request, path)
     }
@@ -245,14 +245,14 @@ impl Walk {
     /// Posts something that it does not.
     fn post_wrong(&mut self, path: &str, change: impl FnOnce(&mut Request<Bytes>), body: &str) {
         self.posts += 1;
-        let mut request = self.request(Method::POST, path, body);
+        let mut request = self.request(&Method::POST, path, body);
         change(&mut request);
         let answer = self.answer(&request, path);
         assert!(answer["Errors"].is_array(), "{answer}");
     }
 
     fn get(&mut self, path: &str) -> Value {
-        let request = self.request(Method::GET, path, "");
+        let request = self.request(&Method::GET, path, "");
         self.spec.check_request(&request, path);
         self.answer(&request, path)
     }

@@ -17,6 +17,8 @@ use super::{
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// An assertion may not be good for longer than this.
 const LONGEST_ASSERTION_SECONDS: i64 = 3600;
+/// Longer forms and queries are not read.
+const MOST_PARAMETERS: usize = 64;
 /// How far a client's clock may be ahead.
 pub(super) const CLOCK_SKEW_SECONDS: i64 = 60;
 
@@ -26,6 +28,9 @@ pub(super) struct Form(Vec<(String, String)>);
 impl Form {
     pub(super) fn parse(encoded: &[u8]) -> Option<Self> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(encoded).ok()?;
+        if pairs.len() > MOST_PARAMETERS {
+            return None;
+        }
         let is_twice = |n: usize| pairs[..n].iter().any(|(name, _)| *name == pairs[n].0);
         (!(0..pairs.len()).any(is_twice)).then_some(Self(pairs))
     }
