@@ -70,3 +70,14 @@ fn a_reversal_of_one_attempt_leaves_the_other_alone() {
     pay_back(&mut client, &refund("debtor-ok", "10.00", PAYMENT));
     assert_eq!(refunded(&client), [1000, 1000], "what is left of the payment");
 }
+
+#[test]
+fn a_refund_counts_once_however_many_attempts_were_paid() {
+    let mut client = Client::new();
+    client.pay("debtor-ok");
+    client.pay("debtor-ok");
+    pay_back(&mut client, &refund("debtor-ok", "7.00", PAYMENT));
+    assert_eq!(refunded(&client), [700, 0]);
+    pay_back(&mut client, &refund("debtor-ok", "7.00", PAYMENT));
+    assert_eq!(refunded(&client), [1000, 400]);
+}
