@@ -9,6 +9,7 @@
 //! ports for time, randomness, tasks and outbound HTTP.
 
 mod agenda;
+mod bank;
 mod clock;
 mod faults;
 mod http;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use tollgate_gateway::ports::{Entropy, HttpClient, Spawn};
 
+pub use bank::Bank;
 pub use clock::SandboxTime;
 pub use faults::{Fault, FaultKind};
 pub use http::{router, serve};

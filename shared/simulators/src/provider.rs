@@ -39,11 +39,21 @@ pub trait Provider: Send + 'static {
         Changes::default()
     }
 
-    /// The headers of a webhook with this body, signed with the endpoint's secret.
+    /// The bytes that are sent for an event with this body: the body itself, unless the provider sends it in a wrapping.
+    fn envelope(&self, _secret: &str, _now: Timestamp, body: &Arc<str>) -> Arc<str> {
+        Arc::clone(body)
+    }
+
+    /// The headers of a webhook with these bytes, signed with the endpoint's secret.
     fn sign(&self, secret: &str, now: Timestamp, body: &str) -> HeaderMap;
 
     /// `body` with the id of another object: what a confused provider would answer.
     fn with_wrong_id(&mut self, body: &[u8]) -> Bytes;
+
+    /// Gives `response` such a body, and whatever has to go with it, such as a signature.
+    fn give_wrong_id(&mut self, _now: Timestamp, response: &mut Response<Bytes>) {
+        *response.body_mut() = self.with_wrong_id(response.body());
+    }
 
     /// Takes in one record of its journal.
     fn restore(&mut self, record: &RawValue) -> Result<(), serde_json::Error>;

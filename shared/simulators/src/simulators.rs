@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
 use tollgate_gateway::ports::Time;
 
-use crate::{Endpoint, JournalError, PayPal, Ports, Provider, Simulator, Stripe};
+use crate::{Bank, Endpoint, JournalError, PayPal, Ports, Provider, Simulator, Stripe};
 
 /// How often real time is looked at for what became due.
 const TICK: Duration = Duration::from_millis(250);
@@ -47,9 +47,10 @@ impl Simulators {
     pub fn open(settings: Settings, ports: Ports) -> Result<Arc<Self>, JournalError> {
         let Settings { data, public_url } = settings;
         let folder = data.as_deref();
-        let all = vec![
+        let all = [
             open(Stripe::new(Arc::clone(&ports.entropy), public_url.clone()), folder)?,
-            open(PayPal::new(Arc::clone(&ports.entropy), public_url), folder)?,
+            open(PayPal::new(Arc::clone(&ports.entropy), public_url.clone()), folder)?,
+            open(Bank::new(Arc::clone(&ports.entropy), public_url), folder)?,
         ];
         let clock_file = data.map(|folder| folder.join("simulators.clock"));
         if let Some(kept) = clock_file.as_deref().and_then(kept_clock) {

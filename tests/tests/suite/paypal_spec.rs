@@ -75,11 +75,15 @@ impl Document {
         match value {
             Value::Array(items) => {
                 let of_items: Vec<&Value> = schemas.iter().map(|schema| &self.resolved(schema)["items"]).collect();
-                items.iter().for_each(|item| self.check_members(&of_items, item, context));
+                for item in items {
+                    self.check_members(&of_items, item, context);
+                }
             }
             Value::Object(members) => {
                 let mut known = Map::new();
-                schemas.iter().for_each(|schema| self.members(schema, &mut known));
+                for schema in schemas {
+                    self.members(schema, &mut known);
+                }
                 if known.is_empty() {
                     return;
                 }

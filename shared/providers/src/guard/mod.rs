@@ -156,11 +156,11 @@ impl<P: Provider> Guarded<P> {
         let left = || call.timeout.saturating_sub(self.ports.time.monotonic().saturating_sub(started));
         self.budget.earn();
         for attempt in 1.. {
-            let Some(_place) = self.places.take() else {
+            let Some(place) = self.places.take() else {
                 return not_reached("too many calls to this provider are under way", NO_PLACE_WAIT);
             };
             let reply = self.made(trial, self.inner.send(Call { timeout: left(), ..call }), went).await;
-            drop(_place);
+            drop(place);
             if attempt >= ATTEMPTS || !may_be_sent_again(&reply) {
                 return reply;
             }
@@ -287,7 +287,7 @@ fn went(reply: &Reply<Answer>) -> Went {
 fn look_up_went(reply: &Reply<LookUp>) -> Went {
     match (&reply.answer, reply.http_status) {
         (LookUp::Failed { .. }, Some(400..=499)) => Went::Untold,
-        (LookUp::Failed { .. }, _) | (LookUp::Found(Answer::Unknown { .. }), _) => Went::Badly,
+        (LookUp::Failed { .. } | LookUp::Found(Answer::Unknown { .. }), _) => Went::Badly,
         _ => Went::Well,
     }
 }

@@ -30,11 +30,10 @@ pub(crate) fn wait(attempt: u32, random: f64) -> Duration {
 /// Whether the same request may be sent again, with the same id, without asking first (the table of provider facts): it did
 /// not arrive, it was turned away for coming too soon, or its twin is still being worked on.
 pub(crate) fn may_be_sent_again(reply: &Reply<Answer>) -> bool {
-    match (&reply.answer, reply.http_status) {
-        (Answer::NotReached { .. }, None | Some(429)) => true,
-        (Answer::Unknown { .. }, Some(409)) => true,
-        _ => false,
-    }
+    matches!(
+        (&reply.answer, reply.http_status),
+        (Answer::NotReached { .. }, None | Some(429)) | (Answer::Unknown { .. }, Some(409))
+    )
 }
 
 /// Retries cost what calls earn: a tenth of them, at most.

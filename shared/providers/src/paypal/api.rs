@@ -100,7 +100,7 @@ impl Api {
     pub(super) async fn call(&self, ask: &Ask, deadline: Deadline) -> Reply {
         let reply = match self.bearer(deadline).await {
             Ok(bearer) => self.call_with(ask, &bearer, deadline).await,
-            Err(reply) => return reply,
+            Err(reply) => return *reply,
         };
         if reply.trace.http_status != Some(401) {
             return reply;
@@ -114,7 +114,7 @@ impl Api {
                 }
                 reply => reply,
             },
-            Err(reply) => reply,
+            Err(reply) => *reply,
         }
     }
 
@@ -151,7 +151,7 @@ impl Api {
     }
 
     /// The token that calls are made with. Without one nothing is sent: whatever keeps us from it, the call did not happen.
-    async fn bearer(&self, deadline: Deadline) -> Result<HeaderValue, Reply> {
+    async fn bearer(&self, deadline: Deadline) -> Result<HeaderValue, Box<Reply>> {
         let mut known = self.token.lock().await;
         if let Some(known) = known.as_ref().filter(|known| self.time.monotonic() < known.until) {
             return Ok(known.bearer.clone());
@@ -161,12 +161,12 @@ impl Api {
             .header(header::AUTHORIZATION, &self.basic)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Bytes::from_static(b"grant_type=client_credentials"));
-        let refused = |reason: &str, trace: Trace| Err(Reply { got: not_reached(reason), trace });
+        let refused = |reason: &str, trace: Trace| Err(Box::new(Reply { got: not_reached(reason), trace }));
         let Ok(request) = request else { return refused("the request cannot be written", Trace::default()) };
         let Reply { got, trace } = self.exchange(request, deadline).await;
         let body = match got {
             Got::Body(body) => body,
-            Got::NotReached { .. } => return Err(Reply { got, trace }),
+            Got::NotReached { .. } => return Err(Box::new(Reply { got, trace })),
             Got::Refused(_) | Got::Missing => {
                 tracing::error!(
                     status = trace.http_status,

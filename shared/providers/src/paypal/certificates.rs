@@ -52,7 +52,8 @@ impl Certificates {
     /// `api_url` is where PayPal's API is called.
     pub(super) fn new(api_url: &Uri, http: Arc<dyn HttpClient>, time: Arc<dyn Time>) -> Self {
         let part = |part: Option<&str>| part.unwrap_or_default().to_owned();
-        let api = format!("{}://{}", part(api_url.scheme_str()), part(api_url.authority().map(|it| it.as_str())));
+        let api =
+            format!("{}://{}", part(api_url.scheme_str()), part(api_url.authority().map(http::uri::Authority::as_str)));
         Self { http, time, api, kept: Mutex::default() }
     }
 

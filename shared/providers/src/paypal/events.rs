@@ -83,11 +83,11 @@ impl EventReader for PaypalEvents {
         let plain = |text: &str, max: usize| {
             !text.is_empty() && text.len() <= max && text.bytes().all(|byte| byte.is_ascii_graphic())
         };
-        if !plain(&event.id, ID_MAX_LEN) || !plain(&event.event_type, TYPE_MAX_LEN) {
+        if !plain(&event.id, ID_MAX_LEN) || !plain(&event.kind, TYPE_MAX_LEN) {
             return Err(EventRejected::Malformed("without a usable id or type".to_owned()));
         }
-        let news = news(&event.event_type, event.resource)?;
-        Ok(ProviderEvent { event_id: event.id, event_type: event.event_type, news })
+        let news = news(&event.kind, event.resource)?;
+        Ok(ProviderEvent { event_id: event.id, event_type: event.kind, news })
     }
 }
 

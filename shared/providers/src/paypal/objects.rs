@@ -103,7 +103,8 @@ pub(super) struct Token {
 #[derive(Debug, Deserialize)]
 pub(super) struct Event {
     pub(super) id: String,
-    pub(super) event_type: String,
+    #[serde(rename = "event_type")]
+    pub(super) kind: String,
     pub(super) resource: serde_json::Value,
 }
 

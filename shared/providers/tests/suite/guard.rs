@@ -11,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt;
 use http::{Request, Response};
 use tollgate_domain::{Answer, OperationKind, ProviderName, Timestamp};
 use tollgate_gateway::ports::{
@@ -64,6 +65,12 @@ impl Entropy for Machine {
 
 /// Token buckets by the book, shared by whoever holds this.
 #[async_trait]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small numbers"
+)]
 impl Counters for Machine {
     async fn take(&self, bucket: Bucket, limit: Limit) -> Standing {
         let (rate, now) = (limit.tokens_per_minute() as f64 / 60.0, self.monotonic());
@@ -73,7 +80,7 @@ impl Counters for Machine {
             buckets.len() - 1
         });
         let (_, level, at) = &mut buckets[index];
-        *level = (*level + rate * (now - *at).as_secs_f64()).min(f64::from(limit.burst()));
+        *level = (*level + rate * now.saturating_sub(*at).as_secs_f64()).min(f64::from(limit.burst()));
         *at = now;
         let granted = *level >= 1.0;
         if granted {
@@ -269,7 +276,7 @@ async fn a_call_that_is_cut_off_counts_as_the_providers_trouble_and_a_pass_that_
     assert_eq!(played.guarded.breakers().worst(), BreakerState::Closed);
     for _ in 0..10 {
         let call = played.guarded.send(played.world.call());
-        assert!(tokio::time::timeout(Duration::from_millis(1), call).await.is_err());
+        assert!(call.now_or_never().is_none());
     }
     assert_eq!(played.guarded.breakers().worst(), BreakerState::Open);
 }
@@ -280,7 +287,7 @@ async fn a_provider_that_hangs_holds_no_more_calls_than_there_are_places() {
     let played = Played::with(Arc::default(), Vec::new(), settings, true);
     let mut hanging: Vec<_> = (0..2).map(|_| Box::pin(played.guarded.send(played.world.call()))).collect();
     for call in &mut hanging {
-        assert!(tokio::time::timeout(Duration::from_millis(1), call).await.is_err());
+        assert!(call.now_or_never().is_none());
     }
     assert!(matches!(played.send().await, Answer::NotReached { .. }), "no place is free");
     assert!(played.guarded.admit(AUTHORIZE).await.is_err());

@@ -1,7 +1,8 @@
-//! What the simulated providers do, in sentences: Stripe, and in a module of its own PayPal.
+//! What the simulated providers do, in sentences: Stripe, and PayPal and the bank in modules of their own.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
 mod account;
+mod bank;
 mod books;
 mod expiry;
 mod faults;
