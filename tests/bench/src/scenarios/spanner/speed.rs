@@ -20,8 +20,6 @@ use crate::{
 
 const ROUNDS: u32 = 5;
 const WARM_UP: Duration = Duration::from_secs(1);
-/// As the system shows it.
-const EMULATOR: &str = "emulator_main";
 
 /// One round's figures: per second, microseconds of CPU each, or milliseconds.
 #[derive(Default)]
@@ -91,20 +89,20 @@ impl<'a> Play<'a> {
     async fn round(&mut self, time: Duration) -> Result<Round> {
         let mut round = Round::default();
         let ids = (self.gateway.id(), self.emulated.stage.provider.id());
-        let before = (usage::cpu(ids.0)?, usage::cpu(ids.1)?, own_cpu()?, usage::cpu_of_all(EMULATOR)?);
+        let before = (usage::cpu(ids.0)?, usage::cpu(ids.1)?, own_cpu()?, usage::cpu_of_emulator(&self.emulated.host)?);
         let made = closed_loop(&mut self.clients, time).await?;
         round.gateway_cpu = each(usage::cpu(ids.0)? - before.0, &made);
         round.provider_cpu = each(usage::cpu(ids.1)? - before.1, &made);
         round.client_cpu = each(own_cpu()? - before.2, &made);
-        round.emulator_cpu = each(usage::cpu_of_all(EMULATOR)? - before.3, &made);
+        round.emulator_cpu = each(usage::cpu_of_emulator(&self.emulated.host)? - before.3, &made);
         (round.created, round.created_p50, round.created_p99) =
             (made.rate(), made.percentile(50.0), made.percentile(99.0));
 
         let payments = self.source.made_since(usize::MAX).await?;
-        let before = (own_cpu()?, usage::cpu_of_all(EMULATOR)?);
+        let before = (own_cpu()?, usage::cpu_of_emulator(&self.emulated.host)?);
         let committed = self.raw.commit(CLIENTS, payments, time).await?;
         round.raw_cpu = each(own_cpu()? - before.0, &committed);
-        round.raw_emulator_cpu = each(usage::cpu_of_all(EMULATOR)? - before.1, &committed);
+        round.raw_emulator_cpu = each(usage::cpu_of_emulator(&self.emulated.host)? - before.1, &committed);
         (round.raw, round.raw_p50, round.raw_p99) =
             (committed.rate(), committed.percentile(50.0), committed.percentile(99.0));
 
