@@ -1,5 +1,5 @@
 //! Google's emulators for tests: found on this machine, started by the first test that needs one, used by all test
-//! processes at once, ended a few seconds after the last of them. For `dev-dependencies` only.
+//! processes at once, ended a few seconds after the last of them. For `dev-dependencies` and the benchmark only.
 //!
 //! Where `SPANNER_EMULATOR_HOST` or `PUBSUB_EMULATOR_HOST` is set, that one is used, and nothing is started or ended.
 //! Must not know: Google's client crates, or anything of the gateway.

@@ -1,4 +1,4 @@
-//! A proxy between a gRPC client and its server, which counts calls by their method and cuts connections where a test asks
+//! A proxy between a gRPC client and its server, which counts calls and their bytes by method, and cuts connections where a test asks
 //! for it: before a call arrives, or after it was carried out and before its answer is back.
 //!
 //! Must not know: what a call says.
@@ -49,6 +49,7 @@ pub struct GrpcProxy {
 struct State {
     upstream: String,
     counts: Mutex<BTreeMap<String, u64>>,
+    bytes: Mutex<BTreeMap<String, u64>>,
     cuts: Mutex<Vec<(String, Cut)>>,
     /// Nobody gets through.
     away: Mutex<bool>,
@@ -66,6 +67,7 @@ impl GrpcProxy {
         let state = State {
             upstream: upstream.to_owned(),
             counts: Mutex::default(),
+            bytes: Mutex::default(),
             cuts: Mutex::default(),
             away: Mutex::new(false),
             hang_up: Notify::new(),
@@ -83,6 +85,11 @@ impl GrpcProxy {
     /// How often each method was called since the last time that this was asked.
     pub fn take_counts(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut *lock(&self.state.counts))
+    }
+
+    /// How many bytes the requests of each method held since the last time that this was asked, as gRPC frames them.
+    pub fn take_bytes(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut *lock(&self.state.bytes))
     }
 
     /// Cuts the connection at the next call of `method` (`Commit`). Asked for several times, it does so at as many calls.
@@ -146,7 +153,7 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
     }
 }
 
-async fn connect(to: &str) -> io::Result<SendRequest<Incoming>> {
+async fn connect(to: &str) -> io::Result<SendRequest<Body>> {
     let stream = TcpStream::connect(to).await?;
     stream.set_nodelay(true)?;
     let handshake = client::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
@@ -159,7 +166,7 @@ async fn connect(to: &str) -> io::Result<SendRequest<Incoming>> {
 
 async fn pass(
     request: Request<Incoming>,
-    mut upstream: SendRequest<Incoming>,
+    mut upstream: SendRequest<Body>,
     state: Arc<State>,
     cut_here: Arc<Notify>,
 ) -> Result<Response<Body>, hyper::Error> {
@@ -179,7 +186,13 @@ async fn pass(
     let mut uri = parts.uri.into_parts();
     uri.authority = state.upstream.parse().ok();
     parts.uri = uri.try_into().unwrap_or_default();
-    let answer = upstream.send_request(Request::from_parts(parts, body)).await?;
+    let counted = Arc::clone(&state);
+    let body = body.map_frame(move |frame| {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        *lock(&counted.bytes).entry(method.clone()).or_default() += u64::try_from(bytes).unwrap_or(u64::MAX);
+        frame
+    });
+    let answer = upstream.send_request(Request::from_parts(parts, body.boxed())).await?;
     if cut == Some(Cut::After) {
         // To its end: then it was carried out.
         _ = answer.into_body().collect().await;

@@ -103,6 +103,13 @@ fn starts(clock: Arc<SystemClock>, per_second: f64, time: Duration) -> mpsc::Unb
     receiver
 }
 
+/// What loads that ran side by side came to.
+#[cfg(feature = "google-cloud")]
+pub(crate) fn together(loads: Vec<Measured>) -> Measured {
+    let took = loads.iter().map(|load| load.took).max().unwrap_or_default();
+    measured(loads.into_iter().map(|load| load.latency).collect(), took)
+}
+
 fn measured(latencies: Vec<Histogram<u64>>, took: Duration) -> Measured {
     let mut latency = histogram();
     for of_client in latencies {

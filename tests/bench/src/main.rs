@@ -1,6 +1,8 @@
 //! The benchmark: `cargo run --release -p tollgate-bench`. It starts the gateway and a simulated provider as processes,
 //! puts load on them, and measures the machine itself beside them: `docs/performance.md` says how to read it.
 
+#[cfg(feature = "google-cloud")]
+mod emulated;
 mod http;
 mod load;
 mod payments;
@@ -8,6 +10,8 @@ mod process;
 mod programs;
 mod raw;
 mod receiver;
+#[cfg(feature = "google-cloud")]
+mod relay;
 mod report;
 mod scenarios;
 mod stage;
@@ -22,8 +26,17 @@ use programs::Programs;
 use report::Report;
 use scenarios::{SCENARIOS, Settings};
 
+/// How to get what this build has not.
+const MORE: &str = if cfg!(feature = "google-cloud") {
+    ""
+} else {
+    "The scenario `spanner` needs a build with Google's client:\n  \
+     cargo run --release -p tollgate-bench --features google-cloud -- spanner"
+};
+
 /// Measures the gateway beside what the machine itself can do.
 #[derive(Parser)]
+#[command(after_help = MORE)]
 struct Cli {
     /// What to measure.
     #[arg(default_value = "all", value_parser = PossibleValuesParser::new(names()))]

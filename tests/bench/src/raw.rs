@@ -2,4 +2,8 @@
 
 pub(crate) mod echo;
 pub(crate) mod rows;
+#[cfg(feature = "google-cloud")]
+pub(crate) mod spanner;
+#[cfg(feature = "google-cloud")]
+pub(crate) mod spanner_rows;
 pub(crate) mod sqlite;

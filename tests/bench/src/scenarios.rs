@@ -5,6 +5,8 @@ mod create_capture;
 mod deliveries;
 mod memory;
 mod settlement;
+#[cfg(feature = "google-cloud")]
+mod spanner;
 mod startup;
 
 use std::time::Duration;
@@ -42,6 +44,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "deliveries", run: |settings, report| Box::pin(deliveries::run(settings, report)) },
     Scenario { name: "settlement", run: |settings, report| Box::pin(settlement::run(settings, report)) },
     Scenario { name: "memory", run: |settings, report| Box::pin(memory::run(settings, report)) },
+    #[cfg(feature = "google-cloud")]
+    Scenario { name: "spanner", run: |settings, report| Box::pin(spanner::run(settings, report)) },
 ];
 
 /// The middle one. What a shared machine does to single rounds does not move it far.

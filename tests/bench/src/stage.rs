@@ -18,6 +18,9 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 /// Between two tries to connect: what a start-up is measured to.
 const PAUSE: Duration = Duration::from_micros(500);
 
+/// Environment variables.
+pub(crate) type Variables = Vec<(&'static str, String)>;
+
 /// A store, a provider, and what a function has to be told of both.
 pub(crate) struct Stage {
     programs: Programs,
@@ -25,17 +28,25 @@ pub(crate) struct Stage {
     pub(crate) provider: Process,
     /// The merchant's.
     pub(crate) api_key: String,
-    environment: Vec<(&'static str, String)>,
+    environment: Variables,
     folder: TempDir,
 }
 
 impl Stage {
     /// Everything but the gateway. The store holds one payment, whose process died after its first commit.
     pub(crate) async fn prepare(programs: &Programs) -> Result<Self> {
+        Self::prepare_on(programs, None).await
+    }
+
+    /// The same on the store that these variables name; `None`: SQLite, in a file of its own.
+    pub(crate) async fn prepare_on(programs: &Programs, store: Option<Variables>) -> Result<Self> {
         let folder = TempDir::with_prefix_in("bench-", programs.disk())?;
         let data = folder.path().join("gateway");
+        let own = || vec![("STORE_URL", format!("sqlite:{}", data.join("tollgate.sqlite").display()))];
+        let mut environment = store.unwrap_or_else(own);
         let mut command = programs.command("tollgate-sandbox");
         command.args(["serve", "--port", "0", "--data"]).arg(&data);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         // The sandbox makes the merchants; it has nothing more to do with it.
         let sandbox = Process::announced(command)?;
         let identity: Value = serde_json::from_slice(&fs::read(data.join("sandbox.json"))?)?;
@@ -45,14 +56,13 @@ impl Stage {
         let mut command = programs.command("tollgate-sandbox");
         command.args(["providers", "--port", "0", "--data"]).arg(folder.path().join("provider"));
         let provider = Process::announced(command)?;
-        let environment = vec![
-            ("STORE_URL", format!("sqlite:{}", data.join("tollgate.sqlite").display())),
+        environment.extend([
             ("SECRETS_KEY", fs::read_to_string(data.join("secrets.key"))?),
             ("PUBLIC_URL", "https://pay.example".to_owned()),
             ("STRIPE_API_URL", format!("http://{}/stripe", provider.address)),
             ("STRIPE_SECRET_KEY", "sk_test_bench".to_owned()),
             ("STRIPE_WEBHOOK_SECRET", "whsec_bench".to_owned()),
-        ];
+        ]);
         Ok(Self { programs: programs.clone(), provider, api_key, environment, folder })
     }
 
@@ -68,8 +78,13 @@ impl Stage {
 
     /// Starts the function `payments`; it may not serve yet.
     pub(crate) fn start(&self) -> Result<Process> {
+        self.start_told(&[])
+    }
+
+    /// The same, told otherwise in these variables.
+    pub(crate) fn start_told(&self, otherwise: &[(&'static str, String)]) -> Result<Process> {
         let mut command = self.programs.command("tollgate-payments");
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(self.environment.iter().chain(otherwise).map(|(name, value)| (name, value)));
         Process::on_free_port(command)
     }
 

@@ -16,6 +16,24 @@ pub(crate) fn cpu(id: u32) -> Result<f64> {
     Ok(TICK_MICROS * (f64::from(ticks(11)) + f64::from(ticks(12))))
 }
 
+/// The same of all processes that were told to serve gRPC at `host`: 0 where they are on another machine.
+#[cfg(feature = "google-cloud")]
+pub(crate) fn cpu_of_emulator(host: &str) -> Result<f64> {
+    let mut used = 0.0;
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(id) = entry.file_name().to_str().and_then(|id| id.parse().ok()) else { continue };
+        // A process may end meanwhile.
+        let told = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let mut told = told.split(|byte| *byte == 0);
+        let is_emulator = told.next().is_some_and(|program| program.ends_with(b"/emulator_main"));
+        if is_emulator && told.any(|argument| argument.ends_with(host.as_bytes())) {
+            used += cpu(id)?;
+        }
+    }
+    Ok(used)
+}
+
 /// This process's own.
 pub(crate) fn own_cpu() -> Result<f64> {
     cpu(process::id())

@@ -45,7 +45,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("webhook-delivery", &["api", "assembly", "gateway", "messaging", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("operator", &["api", "assembly", "domain", "gateway", "runtime", "store", "store-spanner", "webhooks"]),
-    ("bench", &["gateway", "runtime"]),
+    // On the emulator it makes a database, migrates it as `tollgate migrate` does, and commits beside the store.
+    ("bench", &["emulators", "gateway", "runtime", "store-spanner"]),
     ("reconciliation", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("settlement", &["api", "assembly", "domain", "gateway", "runtime"]),
 ];

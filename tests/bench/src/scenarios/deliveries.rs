@@ -71,7 +71,7 @@ async fn set_aside(
 ) -> Result<()> {
     receiver.wants(false);
     set_endpoint(stage, gateway, receiver).await?;
-    super::memory::make(settings, stage, gateway, events).await?;
+    super::memory::make(stage, gateway, settings.clients, events).await?;
     // The endpoint is paused by the first answer; those that were on their way by then were answered 410, too.
     SystemClock::start().sleep(Duration::from_secs(3)).await;
     ensure!(receiver.taken().0 == 0, "the receiver wanted nothing");

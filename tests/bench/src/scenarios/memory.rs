@@ -24,21 +24,21 @@ pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
     let idle = gateway.memory()?;
     report.target("resident, idle", idle.resident, "MiB", Target::AtMost(20.0));
     report.figure("of that anonymous", idle.anonymous, "MiB");
-    make(settings, &stage, &gateway, MANY).await?;
+    make(&stage, &gateway, settings.clients, MANY).await?;
     let many = gateway.memory()?;
     report.target("resident after 100,000 payments", many.resident, "MiB", Target::AtMost(48.0));
     report.figure("of that anonymous", many.anonymous, "MiB");
-    make(settings, &stage, &gateway, AGAIN).await?;
+    make(&stage, &gateway, settings.clients, AGAIN).await?;
     let again = gateway.memory()?;
     report.figure("resident after 50,000 more", again.resident, "MiB");
     report.target("growth over those", again.resident - many.resident, "MiB", Target::AtMost(2.0));
     Ok(())
 }
 
-/// Makes so many payments.
-pub(super) async fn make(settings: &Settings, stage: &Stage, gateway: &Process, payments: u64) -> Result<()> {
+/// Makes so many payments, with so many clients.
+pub(super) async fn make(stage: &Stage, gateway: &Process, clients: usize, payments: u64) -> Result<()> {
     let left = Rc::new(Cell::new(payments));
-    let clients = stage.clients(gateway, settings.clients).await?;
+    let clients = stage.clients(gateway, clients).await?;
     let mut clients: Vec<Counted> =
         clients.into_iter().map(|client| Counted { client, left: Rc::clone(&left) }).collect();
     let made = closed_loop(&mut clients, AT_MOST).await?;
