@@ -173,7 +173,7 @@ async fn the_providers_books_show_what_was_moved() {
             "status": "succeeded",
         })]
     );
-    for provider in ["nobody", "paypal", "bank"] {
+    for provider in ["nobody", "bank"] {
         let answer = world.send(world.get(&format!("/sandbox/providers/{provider}/transactions"))).await;
         answer.expect_problem(404, "not_found", provider);
     }
