@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 use rcgen::{CertificateParams, DistinguishedName, DnType, PKCS_RSA_SHA256, PublicKeyData, SerialNumber};
 use rsa::{
     PrivateKey,
@@ -187,7 +187,7 @@ impl WebhookKey {
         certificate: &str,
         body: &str,
     ) -> HeaderMap {
-        let time = now.round(Unit::Second).unwrap_or(now).to_string();
+        let time = super::show::time(now.as_second());
         let transmission = Transmission { id: transmission_id, time: &time, webhook_id, body: body.as_bytes() };
         let signature = self.sign(&transmission);
         let mut headers = HeaderMap::new();
