@@ -173,12 +173,13 @@ async fn the_providers_books_show_what_was_moved() {
             "status": "succeeded",
         })]
     );
-    let banks = world.send(world.get("/sandbox/providers/bank/transactions")).await.expect(200).json();
-    assert_eq!(banks, json!([]));
-    for provider in ["nobody", "paypal"] {
-        let answer = world.send(world.get(&format!("/sandbox/providers/{provider}/transactions"))).await;
-        answer.expect_problem(404, "not_found", provider);
+    for provider in ["paypal", "bank"] {
+        let books =
+            world.send(world.get(&format!("/sandbox/providers/{provider}/transactions"))).await.expect(200).json();
+        assert_eq!(books, json!([]), "{provider}");
     }
+    let answer = world.send(world.get("/sandbox/providers/nobody/transactions")).await;
+    answer.expect_problem(404, "not_found", "nobody");
 }
 
 #[tokio::test]
