@@ -447,7 +447,9 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
     // Whom Pub/Sub's emulator is, no token says; nobody from elsewhere reaches a sandbox.
     let callers =
         || if parts.embedded_queue.is_some() { InternalCallers::Nobody } else { InternalCallers::ThisMachine };
-    let health = Health::new("sandbox", &system.system, checks.into_iter().flatten().collect()).router();
+    let health = Health::new("sandbox", &system.system, checks.into_iter().flatten().collect())
+        .showing([parts.breakers_fact()])
+        .router();
     let delivery = tollgate_webhook_delivery::router(WebhookDelivery { gateway: parts.gateway.clone() }, callers());
     let settlement = tollgate_settlement::router(parts.gateway.clone(), callers());
     let reconciliation = tollgate_reconciliation::router(parts.gateway.clone(), callers());

@@ -15,7 +15,10 @@ use tollgate_providers::{
     Breakers, GuardPorts, GuardSettings, Guarded, HttpSettings, Metered, Paypal, PaypalConfig, PaypalEvents,
     QuotaSettings, ReqwestClient, Secret, Stripe, StripeConfig, StripeEvents,
 };
-use tollgate_runtime::{Background, System, health::Check};
+use tollgate_runtime::{
+    Background, System,
+    health::{Check, Fact},
+};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
 use crate::{Configuration, GuardConfiguration, PaypalConfiguration, StripeConfiguration, opened};
@@ -162,6 +165,15 @@ impl Parts {
             async move { Ok(counters.ping().await?) }
         });
         check.can_do_without()
+    }
+
+    /// How the breakers before each provider stand, for `/health/deep`.
+    pub fn breakers_fact(&self) -> Fact {
+        let breakers = self.breakers.clone();
+        Fact::new("circuit_breakers", move || {
+            let states = breakers.iter().map(|of| (of.provider().as_str().to_owned(), of.worst().as_str().into()));
+            serde_json::Value::Object(states.collect())
+        })
     }
 
     /// Shows in the metrics what earlier runs of jobs left, as soon as the store says it. Nobody waits for that.

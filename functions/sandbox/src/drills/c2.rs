@@ -44,8 +44,10 @@ pub(super) async fn play() -> anyhow::Result<()> {
         before.as_millis(),
     ))?;
 
-    let state = client.metric("circuit_breaker_state{provider=\"stripe\"}").await?;
-    ensure!((state - 2.0).abs() < f64::EPSILON, "expected that the metric shows an open breaker, not {state}");
+    let breaker = client.metric("circuit_breaker_state{provider=\"stripe\"}").await?;
+    ensure!((breaker - 2.0).abs() < f64::EPSILON, "expected that the metric shows an open breaker, not {breaker}");
+    let deep = client.get("/health/deep").await?.body;
+    ensure!(deep["circuit_breakers"]["stripe"] == "open", "expected that on-call sees it: {deep}");
     let refused = stripe(&client, "refused", AT_ONCE).await?;
     let (answer, _) = &refused[0];
     ensure!(
@@ -68,8 +70,8 @@ pub(super) async fn play() -> anyhow::Result<()> {
     for (answer, _) in stripe(&client, "trial", 5).await? {
         ensure!(answer.text("status") == "AUTHORIZED", "expected that the trials go well: {}", answer.body);
     }
-    let state = client.metric("circuit_breaker_state{provider=\"stripe\"}").await?;
-    ensure!(state.abs() < f64::EPSILON, "expected that the breaker is closed, not {state}");
+    let breaker = client.metric("circuit_breaker_state{provider=\"stripe\"}").await?;
+    ensure!(breaker.abs() < f64::EPSILON, "expected that the breaker is closed, not {breaker}");
     client.advance(2 * 3600).await?;
     for row in client.transactions("stripe").await? {
         let twins = client.transactions("stripe").await?;
