@@ -30,6 +30,7 @@ mod official_paypal_client;
 mod official_stripe_client;
 mod official_webhook_verifiers;
 mod on_google_cloud;
+mod paypal_payments;
 mod paypal_schemas;
 mod paypal_spec;
 mod provider_contract;
