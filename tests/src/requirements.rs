@@ -1,7 +1,7 @@
 //! Parts from outside that a test may need: a test whose part is missing says so and is skipped, unless it must not be.
 //!
-//! `TOLLGATE_REQUIRE` lists, with commas, the parts that have to be there: `stripe-python`, `standardwebhooks-python`,
-//! `standardwebhooks-node`, `provider-specs`, and others that tests name. Then a missing one fails the test.
+//! `TOLLGATE_REQUIRE` lists, with commas, the parts that have to be there: `stripe-python`, `paypal-python`,
+//! `standardwebhooks-python`, `standardwebhooks-node`, `provider-specs`, and others that tests name. Then a missing one fails the test.
 
 use std::{
     env,
@@ -31,6 +31,16 @@ pub fn stripe_python() -> Option<PathBuf> {
     let how = "make a virtual environment (python3 -m venv DIR), run DIR/bin/pip install 'stripe>=16,<17', and set \
                TOLLGATE_PYTHON=DIR/bin/python";
     require("stripe-python", present, how).then_some(python)
+}
+
+/// A Python that has the official `paypal-server-sdk`: `TOLLGATE_PYTHON`, or `python3`.
+pub fn paypal_python() -> Option<PathBuf> {
+    let python = python();
+    let present = runs(Command::new(&python).args(["-c", "import paypalserversdk.paypal_serversdk_client"]))
+        && runs(Command::new("openssl").arg("version"));
+    let how = "make a virtual environment (python3 -m venv DIR), run DIR/bin/pip install 'paypal-server-sdk>=2,<3', set \
+               TOLLGATE_PYTHON=DIR/bin/python, and install openssl";
+    require("paypal-python", present, how).then_some(python)
 }
 
 /// A Python that has the official `standardwebhooks` library: `TOLLGATE_PYTHON`, or `python3`.

@@ -27,6 +27,9 @@ const PUBLIC_URL: (&str, &str) = ("PUBLIC_URL", "http://127.0.0.1:9");
 /// A call that hangs is given up sooner than in production, so that tests are short.
 const SHORT_CALLS: (&str, &str) = ("PROVIDER_TIMEOUT_MS", "1500");
 
+/// A test breaks a provider more often than a circuit breaker would bear: drill C2 is about that.
+const NO_BREAKER: (&str, &str) = ("BREAKER_WINDOW", "1000");
+
 /// The processes and their folder.
 pub struct Stage {
     sandbox: Option<Process>,
@@ -57,7 +60,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let providers =
             Process::providers(&program("tollgate-sandbox"), &folder.path().join("providers")).await.unwrap();
-        let environment = environment.iter().copied().chain([SHORT_CALLS]).collect();
+        let environment = environment.iter().copied().chain([SHORT_CALLS, NO_BREAKER]).collect();
         let mut stage = Self { sandbox: None, providers, clock, environment, http: Http::new(), folder };
         stage.restart().await;
         stage

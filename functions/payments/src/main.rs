@@ -13,9 +13,9 @@ async fn main() -> ExitCode {
         vars.finish()?;
         let configuration = configuration?;
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
-        let (store, counters) = (parts.store_check(), parts.counters_check());
+        let (store, counters, breakers) = (parts.store_check(), parts.counters_check(), parts.breakers_fact());
         let routes = router(Payments { gateway: parts.gateway, authenticator: parts.authenticator });
-        Ok(Function::new(routes).ready_when(store).ready_when(counters))
+        Ok(Function::new(routes).ready_when(store).ready_when(counters).showing(breakers))
     })
     .await
 }

@@ -79,6 +79,10 @@ async fn take(
         tracing::warn!(provider = name.as_str(), reason = %rejected, "a webhook was rejected");
         match rejected {
             EventRejected::Signature(_) => Problem::new(ProblemCode::Unauthenticated, "The signature does not hold."),
+            EventRejected::Unverifiable(_) => Problem::new(
+                ProblemCode::ProviderUnavailable,
+                "The signature cannot be checked now. Send this event again.",
+            ),
             EventRejected::Malformed(_) => Problem::new(ProblemCode::InvalidRequest, "The body is not an event."),
         }
     })?;

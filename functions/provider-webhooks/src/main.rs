@@ -13,10 +13,10 @@ async fn main() -> ExitCode {
         vars.finish()?;
         let configuration = configuration?;
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
-        let ready = parts.store_check();
+        let (ready, breakers) = (parts.store_check(), parts.breakers_fact());
         let time = Arc::clone(&system.time);
         let routes = router(ProviderWebhooks { gateway: parts.gateway, readers: parts.readers, time });
-        Ok(Function::new(routes).body_limit(BODY_AT_MOST).ready_when(ready))
+        Ok(Function::new(routes).body_limit(BODY_AT_MOST).ready_when(ready).showing(breakers))
     })
     .await
 }

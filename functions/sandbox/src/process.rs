@@ -94,6 +94,10 @@ fn own_environment(program: &Path) -> Command {
         "STRIPE_API_URL",
         "STRIPE_SECRET_KEY",
         "STRIPE_WEBHOOK_SECRET",
+        "PAYPAL_API_URL",
+        "PAYPAL_CLIENT_ID",
+        "PAYPAL_CLIENT_SECRET",
+        "PAYPAL_WEBHOOK_ID",
         "PORT",
     ] {
         command.env_remove(name);

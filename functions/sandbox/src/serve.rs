@@ -46,6 +46,11 @@ use crate::{
 /// What simulated Stripe is called with; it takes any test key.
 const SIMULATED_STRIPE_KEY: &str = "sk_test_sandbox";
 
+/// Simulated PayPal takes any client.
+const SIMULATED_PAYPAL_CLIENT: &str = "sandbox";
+/// The id of its one webhook.
+const SIMULATED_PAYPAL_WEBHOOK: &str = "WH-SANDBOX";
+
 /// A graceful stop waits so long for what runs beside the server.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Moving the clock far, or settling many payments, takes its time.
@@ -176,6 +181,7 @@ impl Sandbox {
             // Keeping nothing includes a store that others keep.
             vars.unset("STORE_URL");
         }
+        let simulated_paypal = !vars.is_set("PAYPAL_CLIENT_ID");
         let simulated_stripe = !vars.is_set("STRIPE_SECRET_KEY");
         refuse_live_keys(&mut vars);
         defaults(&mut vars, &folder.path, &url, &link.url, &system)?;
@@ -234,7 +240,9 @@ impl Sandbox {
         let (stop, serving) = start_serving(system.clone(), listener, router, background);
         // Once they are told where their webhooks go, providers send those that waited: somebody must take them.
         let stripe = configuration.stripe.as_ref().filter(|_| simulated_stripe);
-        tell_providers(&link, stripe, &system, &url).await?;
+        let paypal =
+            configuration.paypal.as_ref().filter(|_| simulated_paypal).map(|paypal| paypal.webhook_id.as_str());
+        tell_providers(&link, stripe, paypal, &system, &url).await?;
         Ok(Self { identity, folder, stop, serving })
     }
 
@@ -332,11 +340,22 @@ fn defaults(
     vars.set_default("STORE_URL", &format!("sqlite:{}", folder.join("tollgate.sqlite").display()));
     vars.set_default("SECRETS_KEY", &kept_secret(&folder.join("secrets.key"), entropy)?);
     vars.set_default("PUBLIC_URL", url);
+    // Whoever tries it is not to meet a provider's limits, unless that is what is tried.
+    vars.set_default("STRIPE_REQUESTS_PER_SECOND", "off");
+    vars.set_default("STRIPE_ENDPOINT_REQUESTS_PER_SECOND", "off");
     if !vars.is_set("STRIPE_SECRET_KEY") {
         vars.set_default("STRIPE_API_URL", &format!("{providers_url}/stripe"));
         vars.set_default("STRIPE_SECRET_KEY", SIMULATED_STRIPE_KEY);
         let secret = kept_secret(&folder.join("stripe-webhook.key"), entropy)?;
         vars.set_default("STRIPE_WEBHOOK_SECRET", &format!("whsec_{secret}"));
+    }
+    if vars.is_set("PAYPAL_CLIENT_ID") {
+        vars.set_default("PAYPAL_API_URL", "https://api-m.sandbox.paypal.com");
+    } else {
+        vars.set_default("PAYPAL_API_URL", &format!("{providers_url}/paypal"));
+        vars.set_default("PAYPAL_CLIENT_ID", SIMULATED_PAYPAL_CLIENT);
+        vars.set_default("PAYPAL_CLIENT_SECRET", "sandbox");
+        vars.set_default("PAYPAL_WEBHOOK_ID", SIMULATED_PAYPAL_WEBHOOK);
     }
     Ok(())
 }
@@ -349,6 +368,12 @@ fn refuse_live_keys(vars: &mut Variables) {
     {
         vars.refuse("STRIPE_SECRET_KEY is a live key: the sandbox takes test keys only");
     }
+    let paypal = vars.var("PAYPAL_API_URL", "PayPal's API").optional();
+    if let Ok(Some(url)) = paypal
+        && (url.contains("://api-m.paypal.com") || url.contains("://api.paypal.com"))
+    {
+        vars.refuse("PAYPAL_API_URL is PayPal's live API: the sandbox takes PayPal's sandbox only");
+    }
 }
 
 /// Tells the simulated providers where their webhooks go, and keeps their clock in step. `stripe`: simulated Stripe's
@@ -356,6 +381,7 @@ fn refuse_live_keys(vars: &mut Variables) {
 async fn tell_providers(
     link: &ProvidersLink,
     stripe: Option<&StripeConfiguration>,
+    paypal: Option<&str>,
     system: &SandboxSystem,
     url: &str,
 ) -> anyhow::Result<()> {
@@ -363,6 +389,9 @@ async fn tell_providers(
     let secret = stripe.and_then(|stripe| stripe.webhook_secrets.first());
     if let Some(secret) = secret {
         link.send_webhooks_to("stripe", &format!("{url}/webhooks/providers/stripe"), secret.expose()).await?;
+    }
+    if let Some(webhook_id) = paypal {
+        link.send_webhooks_to("paypal", &format!("{url}/webhooks/providers/paypal"), webhook_id).await?;
     }
     Ok(())
 }
@@ -418,7 +447,9 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
     // Whom Pub/Sub's emulator is, no token says; nobody from elsewhere reaches a sandbox.
     let callers =
         || if parts.embedded_queue.is_some() { InternalCallers::Nobody } else { InternalCallers::ThisMachine };
-    let health = Health::new("sandbox", &system.system, checks.into_iter().flatten().collect()).router();
+    let health = Health::new("sandbox", &system.system, checks.into_iter().flatten().collect())
+        .showing([parts.breakers_fact()])
+        .router();
     let delivery = tollgate_webhook_delivery::router(WebhookDelivery { gateway: parts.gateway.clone() }, callers());
     let settlement = tollgate_settlement::router(parts.gateway.clone(), callers());
     let reconciliation = tollgate_reconciliation::router(parts.gateway.clone(), callers());

@@ -1,17 +1,20 @@
 //! The environment variables that every function reads, as a table.
 
+mod guard;
 mod parts;
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use tollgate_counters::Source;
+use tollgate_providers::{BreakerSettings, QuotaSettings};
 use tollgate_runtime::{
     Secret, Variables,
     config::{Mistaken, Read},
 };
 use zeroize::Zeroizing;
 
+use guard::QuotaVariables;
 use parts::Millis;
 
 /// What a function is told.
@@ -29,12 +32,25 @@ pub struct Configuration {
     pub public_url: String,
     /// Stripe, if it is on.
     pub stripe: Option<StripeConfiguration>,
+    /// PayPal, if it is on.
+    pub paypal: Option<PaypalConfiguration>,
     /// For connecting to a provider.
     pub provider_connect_timeout: Duration,
     /// For a call to a provider as a whole.
     pub provider_timeout: Duration,
+    /// When providers are left alone, and how many calls to one are under way at once.
+    pub guard: GuardConfiguration,
     /// For a store operation that somebody waits for.
     pub store_timeout: Duration,
+}
+
+/// What keeps one provider's trouble from the rest.
+#[derive(Debug, Clone, Copy)]
+pub struct GuardConfiguration {
+    /// Of each breaker.
+    pub breaker: BreakerSettings,
+    /// Calls to a provider that are under way at once, in one instance.
+    pub in_flight: usize,
 }
 
 /// The database.
@@ -89,6 +105,23 @@ pub struct StripeConfiguration {
     pub secret_key: Secret,
     /// `whsec_…`; several, separated by commas, while one is replaced by another.
     pub webhook_secrets: Vec<Secret>,
+    /// How often it is called at most.
+    pub quota: QuotaSettings,
+}
+
+/// Where and as whom PayPal is called.
+#[derive(Debug)]
+pub struct PaypalConfiguration {
+    /// `https://api-m.paypal.com`, or a stand-in.
+    pub api_url: String,
+    /// The app's client id.
+    pub client_id: Secret,
+    /// Its secret.
+    pub client_secret: Secret,
+    /// The webhook's id, which is part of what PayPal signs.
+    pub webhook_id: String,
+    /// How often it is called at most.
+    pub quota: QuotaSettings,
 }
 
 impl StoreConfiguration {
@@ -119,6 +152,8 @@ impl Configuration {
             .url(&["http", "https"])
             .required();
         let stripe = read_stripe(vars);
+        let paypal = read_paypal(vars);
+        let guard = guard::read(vars);
         let provider_connect_timeout =
             vars.var("PROVIDER_CONNECT_TIMEOUT_MS", "connecting to a provider").parse::<Millis>().or("1000");
         let provider_timeout =
@@ -132,12 +167,20 @@ impl Configuration {
             secrets_key: secrets_key?,
             public_url: public_url?.as_str().trim_end_matches('/').to_owned(),
             stripe: stripe?,
+            paypal: paypal?,
+            guard: guard?,
             provider_connect_timeout: provider_connect_timeout?.0,
             provider_timeout: provider_timeout?.0,
             store_timeout: store_timeout?.0,
         })
     }
 }
+
+/// Stripe allows 100 calls a second in live mode, and 25 of each endpoint: a fifth is left for whoever else uses the account.
+const STRIPE_QUOTA: QuotaVariables = QuotaVariables {
+    account: ("STRIPE_REQUESTS_PER_SECOND", "80"),
+    endpoint: ("STRIPE_ENDPOINT_REQUESTS_PER_SECOND", "20"),
+};
 
 /// No key: Stripe is off. A key without what it needs is a mistake, not a surprise at the first webhook.
 fn read_stripe(vars: &mut Variables) -> Read<Option<StripeConfiguration>> {
@@ -150,7 +193,8 @@ fn read_stripe(vars: &mut Variables) -> Read<Option<StripeConfiguration>> {
         .var("STRIPE_WEBHOOK_SECRET", "what Stripe signs its webhooks with; several, separated by commas")
         .secret()
         .optional();
-    let (api_url, Some(secret_key), webhook_secret) = (api_url?, secret_key?, webhook_secret?) else {
+    let quota = guard::read_quota(vars, &STRIPE_QUOTA);
+    let (api_url, Some(secret_key), webhook_secret, quota) = (api_url?, secret_key?, webhook_secret?, quota?) else {
         return Ok(None);
     };
     let Some(webhook_secret) = webhook_secret else {
@@ -171,7 +215,37 @@ fn read_stripe(vars: &mut Variables) -> Read<Option<StripeConfiguration>> {
     if !["sk_", "rk_"].iter().any(|prefix| secret_key.expose().starts_with(prefix)) {
         return Err(vars.refuse("STRIPE_SECRET_KEY is not a secret key of Stripe's: those start with sk_ or rk_"));
     }
-    Ok(Some(StripeConfiguration { api_url: api_url.as_str().to_owned(), secret_key, webhook_secrets }))
+    Ok(Some(StripeConfiguration { api_url: api_url.as_str().to_owned(), secret_key, webhook_secrets, quota }))
+}
+
+/// PayPal publishes no limits.
+const PAYPAL_QUOTA: QuotaVariables = QuotaVariables {
+    account: ("PAYPAL_REQUESTS_PER_SECOND", "off"),
+    endpoint: ("PAYPAL_ENDPOINT_REQUESTS_PER_SECOND", "off"),
+};
+
+/// No client id: PayPal is off. A part of what it needs is a mistake.
+fn read_paypal(vars: &mut Variables) -> Read<Option<PaypalConfiguration>> {
+    let api_url = vars
+        .var("PAYPAL_API_URL", "PayPal's API, or a stand-in for it")
+        .url(&["http", "https"])
+        .or("https://api-m.paypal.com");
+    let client_id = vars.var("PAYPAL_CLIENT_ID", "PayPal's client id; without it PayPal is off").secret().optional();
+    let client_secret = vars.var("PAYPAL_CLIENT_SECRET", "the secret of that client").secret().optional();
+    let webhook_id =
+        vars.var("PAYPAL_WEBHOOK_ID", "the id of the webhook, which PayPal's signatures are for").optional();
+    let quota = guard::read_quota(vars, &PAYPAL_QUOTA);
+    let (api_url, client_id, client_secret, webhook_id, quota) =
+        (api_url?, client_id?, client_secret?, webhook_id?, quota?);
+    match (client_id, client_secret, webhook_id) {
+        (None, None, None) => Ok(None),
+        (Some(client_id), Some(client_secret), Some(webhook_id)) => {
+            let api_url = api_url.as_str().to_owned();
+            Ok(Some(PaypalConfiguration { api_url, client_id, client_secret, webhook_id, quota }))
+        }
+        _ => Err(vars
+            .refuse("PAYPAL_CLIENT_ID, PAYPAL_CLIENT_SECRET and PAYPAL_WEBHOOK_ID are set together, or none of them")),
+    }
 }
 
 fn read_secrets_key(vars: &mut Variables, text: &Secret) -> Result<Zeroizing<[u8; 32]>, Mistaken> {

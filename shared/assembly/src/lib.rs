@@ -11,6 +11,7 @@ mod parts;
 
 pub use callers::internal_callers;
 pub use configuration::{
-    Configuration, CountersConfiguration, QueueConfiguration, StoreConfiguration, StripeConfiguration, secrets_key,
+    Configuration, CountersConfiguration, GuardConfiguration, PaypalConfiguration, QueueConfiguration,
+    StoreConfiguration, StripeConfiguration, secrets_key,
 };
 pub use parts::{Outside, Parts};

@@ -37,6 +37,8 @@ pub enum What {
     PayerActionRequired,
     /// The payer came back.
     PayerReturned,
+    /// The payer has approved, and our next step follows.
+    PayerApproved,
     /// The money is held.
     Authorized,
     /// The provider gave its own date for the end of the hold.
@@ -79,7 +81,7 @@ pub enum What {
 
 impl What {
     /// Every value, for parsing what was stored.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::PaymentOpened,
         Self::CaptureRequested,
         Self::VoidRequested,
@@ -91,6 +93,7 @@ impl What {
         Self::NotReached,
         Self::PayerActionRequired,
         Self::PayerReturned,
+        Self::PayerApproved,
         Self::Authorized,
         Self::ExpiryLearned,
         Self::Captured,
@@ -126,6 +129,7 @@ impl What {
             Self::NotReached => "provider_not_reached",
             Self::PayerActionRequired => "payer_action_required",
             Self::PayerReturned => "payer_returned",
+            Self::PayerApproved => "payer_approved",
             Self::Authorized => "authorized",
             Self::ExpiryLearned => "expiry_learned",
             Self::Captured => "captured",

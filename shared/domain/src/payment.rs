@@ -116,6 +116,8 @@ pub struct Payment {
     pub provider: ProviderName,
     /// The provider's id of the transaction, once known.
     pub provider_transaction_id: Option<String>,
+    /// What the provider's adapter keeps with it, in its own words.
+    pub provider_state: Option<String>,
     /// The id of the attempt that counts.
     pub provider_request_id: ProviderRequestId,
     /// When the money is taken.

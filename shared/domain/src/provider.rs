@@ -112,6 +112,9 @@ pub struct TransactionView {
     pub amount: Money,
     /// How it stands.
     pub state: TransactionState,
+    /// What the adapter needs for what comes next, in its own words: the authorization below an order, say. Kept with the
+    /// payment.
+    pub kept: Option<String>,
 }
 
 /// How a transaction stands at the provider.
@@ -123,6 +126,11 @@ pub enum TransactionState {
         url: String,
         /// The provider's own deadline, where it has one.
         until: Option<Timestamp>,
+    },
+    /// The payer has approved, and the provider waits for our next step.
+    Approved {
+        /// The token that the next step goes on with.
+        progress: String,
     },
     /// The provider has not decided.
     Processing,

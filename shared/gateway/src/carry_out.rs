@@ -10,7 +10,10 @@ use crate::{
     Context, Error, Gateway,
     done::NotReached,
     idempotency::RACES,
-    ports::{FailPoint, provider::LookUp},
+    ports::{
+        FailPoint,
+        provider::{LookUp, Pass},
+    },
     records::{Cause, Committed, Guard, ProviderCall},
 };
 
@@ -36,20 +39,24 @@ pub(crate) struct Settled {
 impl Gateway {
     /// Carries out the operation that `payment` has open and this process holds the lease of. `payment` is as
     /// committed: nothing is sent that is not written.
+    ///
+    /// `pass`: the right to the first call, where it was asked for before the intent.
     pub(crate) fn carry_out<'a>(
         &'a self,
         payment: Payment,
+        pass: Pass,
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Carried, Error>> {
-        Box::pin(self.carry_out_now(payment, context))
+        Box::pin(self.carry_out_now(payment, pass, context))
     }
 
-    async fn carry_out_now(&self, mut payment: Payment, context: &Context) -> Result<Carried, Error> {
+    async fn carry_out_now(&self, mut payment: Payment, mut pass: Pass, context: &Context) -> Result<Carried, Error> {
         let asked = payment.open.clone().ok_or(Error::Internal)?;
         let mut result = None;
         for _ in 0..STEPS {
             let Some((open, time_left)) = self.may_send(&payment) else { break };
-            let (answer, row) = self.send(&payment, &open, time_left, context).await?;
+            let (answer, row) =
+                self.send(&payment, &open, time_left, std::mem::replace(&mut pass, Pass::free()), context).await?;
             self.ports.fail_points.pass(FailPoint::AfterCall);
             let not_reached = match &answer {
                 Answer::NotReached { retry_after, .. } => Some(NotReached { retry_after: *retry_after }),
@@ -77,7 +84,7 @@ impl Gateway {
         }
         let (gateway, context) = (self.clone(), context.clone());
         self.ports.spawn.spawn(Box::pin(async move {
-            if let Err(error) = gateway.carry_out(payment, &context).await {
+            if let Err(error) = gateway.carry_out(payment, Pass::free(), &context).await {
                 tracing::warn!(%error, "an operation was left open; a job or a retry takes it up");
             }
         }));
@@ -90,7 +97,7 @@ impl Gateway {
             return payment;
         }
         let as_it_was = payment.clone();
-        match self.carry_out(payment, context).await {
+        match self.carry_out(payment, Pass::free(), context).await {
             Ok(carried) => carried.payment,
             Err(error) => {
                 tracing::warn!(payment = %as_it_was.id, %error, "an operation was left open; a later run takes it up");
@@ -100,7 +107,7 @@ impl Gateway {
     }
 
     /// The operation that this process may send now, and for how long (rule 2).
-    fn may_send(&self, payment: &Payment) -> Option<(Operation, Duration)> {
+    pub(crate) fn may_send(&self, payment: &Payment) -> Option<(Operation, Duration)> {
         let open = payment.open.as_ref().filter(|open| open.payer.is_none())?;
         let lease = open.lease.filter(|lease| lease.owner == self.settings.boot)?;
         let left = Duration::try_from(lease.call_until.duration_since(self.now())).ok()?;

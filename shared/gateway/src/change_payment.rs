@@ -5,7 +5,7 @@ use tollgate_domain::{Attempt, Change, MerchantId, Payment, PaymentId, Refusal, 
 use crate::{
     Context, Done, Error, Gateway,
     idempotency::{Key, RACES},
-    ports::FailPoint,
+    ports::{FailPoint, provider::Pass},
     records::{Cause, Committed, Guard},
 };
 
@@ -41,13 +41,17 @@ impl Gateway {
                 Err(error) => return self.replay_or(key, error, context).await,
             };
             let (next, number) = (change.payment.clone(), change.operation);
+            let pass = match self.pass_for(&next, number).await {
+                Ok(pass) => pass,
+                Err(error) => return self.replay_or(key, error, context).await,
+            };
             let mut set = self.change_set(Some(&payment), change, Cause::Merchant, context);
             set.new_key = Some(key.record(payment.id, number, now));
             self.ports.fail_points.pass(FailPoint::BeforeIntent);
             match self.commit(&set).await? {
                 Committed::Done => {
                     self.ports.fail_points.pass(FailPoint::AfterIntent);
-                    return self.after_intent(next, number, context).await;
+                    return self.after_intent(next, number, pass, context).await;
                 }
                 Committed::Conflict(Guard::IdempotencyKey) => {
                     return self.replay_or(key, Error::Internal, context).await;
@@ -58,9 +62,16 @@ impl Gateway {
         Err(Error::Refused(Refusal::OperationInProgress))
     }
 
-    async fn after_intent(&self, payment: Payment, number: u32, context: &Context) -> Result<Done, Error> {
+    /// The right to send the operation, where it is to be sent now.
+    async fn pass_for(&self, payment: &Payment, number: u32) -> Result<Pass, Error> {
+        let Some(open) = payment.open.as_ref().filter(|open| open.number == number) else { return Ok(Pass::free()) };
+        let provider = self.provider(open.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
+        self.admit(provider.as_ref(), open.kind).await
+    }
+
+    async fn after_intent(&self, payment: Payment, number: u32, pass: Pass, context: &Context) -> Result<Done, Error> {
         if payment.open.as_ref().is_some_and(|open| open.number == number) {
-            let carried = self.carry_out(payment, context).await?;
+            let carried = self.carry_out(payment, pass, context).await?;
             return Done::of(carried.payment, &carried.operation, carried.not_reached);
         }
         let operation = self.operation_of(&payment, number).await?;

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tollgate_domain::{CaptureMethod, Details, MerchantId, Money, NewPayment, Payment, PaymentId, ProviderName};
+use tollgate_domain::{
+    CaptureMethod, Details, MerchantId, Money, NewPayment, OperationKind, Payment, PaymentId, ProviderName,
+};
 
 use crate::{
     Context, Done, Error, Gateway, Route,
@@ -71,6 +73,10 @@ impl Gateway {
             // What is refused before the intent may have been made before the provider was turned off.
             Err(error) => return self.replay_or(key, error, context).await,
         };
+        let pass = match self.admit(provider.as_ref(), OperationKind::Authorize).await {
+            Ok(pass) => pass,
+            Err(error) => return self.replay_or(key, error, context).await,
+        };
         let payment_method = command.payment_method.get(&provider.name()).cloned().ok_or(Error::Internal)?;
         let id = self.payment_id();
         let new = NewPayment {
@@ -91,7 +97,7 @@ impl Gateway {
         match self.commit(&set).await? {
             Committed::Done => {
                 self.ports.fail_points.pass(FailPoint::AfterIntent);
-                let carried = self.carry_out(payment, context).await?;
+                let carried = self.carry_out(payment, pass, context).await?;
                 Done::of(carried.payment, &carried.operation, carried.not_reached)
             }
             Committed::Conflict(Guard::IdempotencyKey) => {

@@ -6,6 +6,7 @@ use tollgate_domain::{KeyHash, MerchantId, Operation, OperationKind, OperationSt
 
 use crate::{
     Context, Done, Error, Gateway,
+    ports::provider::Pass,
     records::{Cause, Committed, Guard, IdempotencyRecord},
 };
 
@@ -140,7 +141,7 @@ impl Gateway {
     /// Takes up an operation that this process has just taken over: sends it again with its id, and asks where that
     /// leaves it unknown.
     pub(crate) async fn resume(&self, payment: Payment, context: &Context) -> Result<Done, Error> {
-        let carried = self.carry_out(payment, context).await?;
+        let carried = self.carry_out(payment, Pass::free(), context).await?;
         if carried.operation.state == OperationState::Open
             && carried.operation.payer.is_none()
             && carried.not_reached.is_none()

@@ -57,7 +57,7 @@ impl Gateway {
             News::Transaction { payment: Some(id), .. }
             | News::Changed { payment: id, .. }
             | News::Refund { payment: id, .. } => *id,
-            News::Transaction { payment: None, .. } => return Ok(Ingested::Unmatched),
+            News::Transaction { payment: None, .. } | News::NotOurs => return Ok(Ingested::Unmatched),
             News::NotUsed => return Ok(Ingested::Ignored),
         };
         self.ports.fail_points.pass(FailPoint::BeforeEvent);
@@ -77,9 +77,10 @@ impl Gateway {
             match self.commit(&set).await? {
                 Committed::Done => {
                     self.ports.fail_points.pass(FailPoint::AfterEvent);
-                    // What was open before is somebody else's to send.
-                    let number = |payment: &Payment| payment.open.as_ref().map(|open| open.number);
-                    if let Some(next) = next.filter(|next| number(next) != number(&payment)) {
+                    // What was open before is somebody else's to send, unless it waited for the payer: then it was nobody's.
+                    let open =
+                        |payment: &Payment| payment.open.as_ref().map(|open| (open.number, open.payer.is_some()));
+                    if let Some(next) = next.filter(|next| open(next) != open(&payment)) {
                         self.carry_out_later(next, context);
                     }
                     return Ok(Ingested::Processed);
@@ -109,7 +110,7 @@ impl Gateway {
         let transaction_id = match news {
             News::Transaction { view, .. } => &view.transaction_id,
             News::Changed { transaction_id, .. } => transaction_id,
-            News::NotUsed | News::Refund { .. } => return Ok((hint, None)),
+            News::NotUsed | News::NotOurs | News::Refund { .. } => return Ok((hint, None)),
         };
         if hint != Observation::AskProvider {
             return Ok((hint, None));

@@ -2,12 +2,15 @@
 
 use std::{future::Future, time::Duration};
 
-use tollgate_domain::{Answer, Operation, Payment, Timestamp, TransactionState};
+use tollgate_domain::{Answer, Operation, OperationKind, Payment, Timestamp, TransactionState};
 
 use crate::{
     Context, Error, Gateway,
     bounded::within,
-    ports::provider::{Call, LookUp, Reply},
+    ports::{
+        Provider,
+        provider::{Busy, Call, CallKind, LookUp, Pass, Reply},
+    },
     records::{ChangeSet, ProviderCall},
 };
 
@@ -15,18 +18,33 @@ use crate::{
 const NO_ANSWER_IN_TIME: &str = "no answer in time";
 
 impl Gateway {
+    /// Asks for the right to send what `change` opens, before it is committed: where the provider is in trouble, or was called
+    /// as often as it allows, nothing is written.
+    pub(crate) async fn admit(&self, provider: &dyn Provider, kind: OperationKind) -> Result<Pass, Error> {
+        provider.admit(CallKind::Send(kind)).await.map_err(|Busy { reason, retry_after }| {
+            tracing::info!(
+                provider = provider.name().as_str(),
+                call = kind.as_str(),
+                reason,
+                "a call was not admitted"
+            );
+            Error::ProviderUnavailable { retry_after: Some(retry_after) }
+        })
+    }
+
     /// Sends the operation's next step.
     pub(crate) async fn send(
         &self,
         payment: &Payment,
         operation: &Operation,
         timeout: Duration,
+        pass: Pass,
         context: &Context,
     ) -> Result<(Answer, ProviderCall), Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
         let call = Call { payment, operation, timeout };
         let cut_off = Answer::Unknown { reason: NO_ANSWER_IN_TIME.to_owned() };
-        let (reply, timing) = self.timed(timeout, provider.send(call), cut_off).await;
+        let (reply, timing) = self.timed(timeout, provider.send_with(call, pass), cut_off).await;
         if let Answer::Unknown { reason } | Answer::NotReached { reason, .. } = &reply.answer {
             let (provider, kind) = (operation.provider.as_str(), operation.kind.as_str());
             tracing::warn!(provider, call = kind, payment = %payment.id, reason, "a call to the provider gave no outcome");
@@ -121,7 +139,9 @@ impl Gateway {
 fn answer_outcome(answer: &Answer) -> &'static str {
     match answer {
         Answer::Shows(view) => match &view.state {
-            TransactionState::AwaitingPayer { .. } | TransactionState::Processing => "pending",
+            TransactionState::AwaitingPayer { .. }
+            | TransactionState::Approved { .. }
+            | TransactionState::Processing => "pending",
             TransactionState::Declined(_) => "declined",
             _ => "succeeded",
         },

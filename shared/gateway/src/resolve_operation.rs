@@ -7,7 +7,7 @@ use tollgate_domain::{Answer, Change, Observation, Operation, OperationKind, Pay
 use crate::{
     Context, Error, Gateway,
     carry_out::Settled,
-    ports::provider::LookUp,
+    ports::provider::{LookUp, Pass},
     records::{Cause, Committed},
 };
 
@@ -214,7 +214,7 @@ impl Gateway {
         if payment.open.as_ref().is_none_or(|open| open.number != number) {
             return Ok(self.resolved(payment, cause, context).await);
         }
-        let carried = self.carry_out(payment, context).await?;
+        let carried = self.carry_out(payment, Pass::free(), context).await?;
         let closed = carried.operation.state.is_closed();
         Ok(if closed { Resolution::Resolved(Box::new(carried.payment)) } else { Resolution::StillUnknown })
     }
@@ -228,6 +228,16 @@ impl Gateway {
         context: &Context,
     ) -> Resolution {
         match (settled.operation.state.is_closed(), settled.ours) {
+            // The payer has approved: what comes next is ours to send, and nobody else's.
+            (false, true) if self.may_send(&settled.payment).is_some() => {
+                let number = settled.operation.number;
+                match self.resolved(settled.payment, cause, context).await {
+                    Resolution::Resolved(payment) if payment.open.as_ref().is_none_or(|open| open.number != number) => {
+                        Resolution::Resolved(payment)
+                    }
+                    _ => open,
+                }
+            }
             (false, _) => open,
             (true, true) => self.resolved(settled.payment, cause, context).await,
             (true, false) => Resolution::Resolved(Box::new(settled.payment)),

@@ -5,14 +5,18 @@
 //! said, in our words, and is strict about what it does not know. What wraps a provider (measuring, breaking, retrying)
 //! is a `Provider` itself.
 
+mod guard;
 pub mod http;
 mod metered;
+pub mod paypal;
 mod secret;
 pub mod stripe;
 
 pub use self::{
+    guard::{BreakerSettings, BreakerState, Breakers, GuardPorts, GuardSettings, Guarded, QuotaSettings},
     http::{HttpSettings, ReqwestClient},
     metered::Metered,
+    paypal::{Paypal, PaypalConfig, PaypalEvents},
     secret::Secret,
     stripe::{ConfigError, Stripe, StripeConfig, StripeEvents},
 };

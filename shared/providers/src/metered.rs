@@ -134,7 +134,13 @@ mod tests {
     fn an_outcome_says_whether_what_was_asked_for_is_done() {
         let amount = Money::zero("JPY".parse().unwrap());
         let shows = |state| {
-            Answer::Shows(TransactionView { transaction_id: "pi_1".to_owned(), request_id: None, amount, state })
+            Answer::Shows(TransactionView {
+                transaction_id: "pi_1".to_owned(),
+                request_id: None,
+                amount,
+                state,
+                kept: None,
+            })
         };
         let held = || shows(TransactionState::Authorized { expires_at: None });
         let taken = || shows(TransactionState::Captured { amount, refunded: amount });

@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     background::{Background, stopping},
     config::{Mistakes, Variables},
-    health::{Check, Health},
+    health::{Check, Fact, Health},
     layers::{Edge, RequestLimits, layered},
     logs::{self, Chain, LogOptions},
     metrics,
@@ -35,6 +35,7 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 pub struct Function {
     router: Router,
     checks: Vec<Check>,
+    facts: Vec<Fact>,
     background: Vec<Background>,
     request_limits: RequestLimits,
     server_limits: ServerLimits,
@@ -46,6 +47,7 @@ impl Function {
         Self {
             router,
             checks: Vec::new(),
+            facts: Vec::new(),
             background: Vec::new(),
             request_limits: RequestLimits::default(),
             server_limits: ServerLimits::default(),
@@ -56,6 +58,13 @@ impl Function {
     #[must_use]
     pub fn ready_when(mut self, check: Check) -> Self {
         self.checks.push(check);
+        self
+    }
+
+    /// Adds what `/health/deep` shows beside the checks.
+    #[must_use]
+    pub fn showing(mut self, fact: Fact) -> Self {
+        self.facts.push(fact);
         self
     }
 
@@ -89,7 +98,7 @@ impl Function {
 
     /// Its routes with health and metrics, in their layers.
     fn into_router(self, name: &'static str, system: &System, project: Option<String>) -> Router {
-        let health = Health::new(name, system, self.checks).router();
+        let health = Health::new(name, system, self.checks).showing(self.facts).router();
         let router = self.router.merge(health).merge(metrics::router(system));
         layered(router, Edge::new(name, system).with_limits(self.request_limits).with_project(project))
     }

@@ -1,4 +1,4 @@
-//! `GET /health/live` and `/health/ready`.
+//! `GET /health/live`, `/health/ready`, and `/health/deep` for people and dashboards.
 //!
 //! Must not know: what a check asks. The answer names the checks that fail, never why: that goes to the log.
 
@@ -13,6 +13,7 @@ use std::{
 
 use axum::{Json, Router, http::StatusCode, response::IntoResponse, routing::get};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -89,6 +90,41 @@ enum Outcome {
 struct Report {
     status: &'static str,
     checks: BTreeMap<&'static str, Outcome>,
+    /// How long each check took.
+    #[serde(skip)]
+    took: BTreeMap<&'static str, Duration>,
+}
+
+/// Something that is worth a look and decides nothing, such as how circuit breakers stand.
+#[derive(Clone)]
+pub struct Fact {
+    name: &'static str,
+    look: Arc<dyn Fn() -> Value + Send + Sync>,
+}
+
+impl Fact {
+    /// A fact with this name in `/health/deep`. `look` must be quick: nobody bounds it. It may say nothing that outsiders must
+    /// not know.
+    pub fn new(name: &'static str, look: impl Fn() -> Value + Send + Sync + 'static) -> Self {
+        Self { name, look: Arc::new(look) }
+    }
+}
+
+/// What `/health/deep` says.
+#[derive(Debug, Serialize)]
+struct DeepReport {
+    status: &'static str,
+    version: &'static str,
+    checks: BTreeMap<&'static str, DeepOutcome>,
+    #[serde(flatten)]
+    facts: BTreeMap<&'static str, Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct DeepOutcome {
+    outcome: Outcome,
+    needed: bool,
+    latency_ms: u64,
 }
 
 /// A function's health routes.
@@ -96,26 +132,59 @@ pub struct Health {
     function: &'static str,
     system: System,
     checks: Vec<Check>,
+    facts: Vec<Fact>,
     latest: Mutex<Option<(Duration, Report)>>,
 }
 
 impl Health {
     /// The health of `function`, which is ready when every check says so.
     pub fn new(function: &'static str, system: &System, checks: Vec<Check>) -> Self {
-        Self { function, system: system.clone(), checks, latest: Mutex::new(None) }
+        Self { function, system: system.clone(), checks, facts: Vec::new(), latest: Mutex::new(None) }
     }
 
-    /// `GET /health/live`: the process answers. `GET /health/ready`: it can do its work.
+    /// Shows these in `/health/deep`, too.
+    #[must_use]
+    pub fn showing(mut self, facts: impl IntoIterator<Item = Fact>) -> Self {
+        self.facts.extend(facts);
+        self
+    }
+
+    /// `GET /health/live`: the process answers. `GET /health/ready`: it can do its work. `GET /health/deep`: the same with how
+    /// long each check took, and what else is worth a look.
     pub fn router(self) -> Router {
         let health = Arc::new(self);
-        Router::new().route("/health/live", get(async || Json(Report::new(BTreeMap::new(), false)))).route(
-            "/health/ready",
-            get(async move || {
-                let report = health.report().await;
-                let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-                (status, Json(report)).into_response()
-            }),
-        )
+        let deep = Arc::clone(&health);
+        Router::new()
+            .route("/health/live", get(async || Json(Report::new(BTreeMap::new(), false))))
+            .route(
+                "/health/ready",
+                get(async move || {
+                    let report = health.report().await;
+                    (status_of(report.is_ready()), Json(report)).into_response()
+                }),
+            )
+            .route(
+                "/health/deep",
+                get(async move || {
+                    let report = deep.report().await;
+                    (status_of(report.is_ready()), Json(deep.deep(report))).into_response()
+                }),
+            )
+    }
+
+    fn deep(&self, report: Report) -> DeepReport {
+        let needed = |name| self.checks.iter().any(|check| check.name == name && check.is_needed);
+        let checks = report.checks.into_iter().map(|(name, outcome)| {
+            let latency = report.took.get(name).copied().unwrap_or_default();
+            let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+            (name, DeepOutcome { outcome, needed: needed(name), latency_ms })
+        });
+        DeepReport {
+            status: report.status,
+            version: env!("CARGO_PKG_VERSION"),
+            checks: checks.collect(),
+            facts: self.facts.iter().map(|fact| (fact.name, (fact.look)())).collect(),
+        }
     }
 
     /// The latest report, or a new one where that is too old. Whoever asks meanwhile waits for the same one.
@@ -127,11 +196,17 @@ impl Health {
         {
             return report.clone();
         }
-        let runs = self.checks.iter().map(|check| check.run(self.function, &self.system));
-        let outcomes = all(runs).await;
+        let runs = self.checks.iter().map(|check| async {
+            let started = self.system.time.monotonic();
+            let outcome = check.run(self.function, &self.system).await;
+            (outcome, self.system.time.monotonic().saturating_sub(started))
+        });
+        let (outcomes, took): (Vec<_>, Vec<_>) = all(runs).await.into_iter().unzip();
         let needed_fails =
             self.checks.iter().zip(&outcomes).any(|(check, outcome)| check.is_needed && *outcome != Outcome::Ok);
-        let report = Report::new(self.checks.iter().map(|check| check.name).zip(outcomes).collect(), needed_fails);
+        let names = || self.checks.iter().map(|check| check.name);
+        let mut report = Report::new(names().zip(outcomes).collect(), needed_fails);
+        report.took = names().zip(took).collect();
         *latest = Some((self.system.time.monotonic(), report.clone()));
         report
     }
@@ -146,12 +221,16 @@ impl Report {
         } else {
             "degraded"
         };
-        Self { status, checks }
+        Self { status, checks, took: BTreeMap::new() }
     }
 
     fn is_ready(&self) -> bool {
         self.status != "unavailable"
     }
+}
+
+fn status_of(is_ready: bool) -> StatusCode {
+    if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 /// Runs futures side by side on this task, and answers their values in order.

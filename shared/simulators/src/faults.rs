@@ -24,7 +24,7 @@ pub struct Fault {
 pub enum FaultKind {
     /// The next payment is declined.
     Decline,
-    /// Nothing happened; the provider answers its own server error, and keeps it under the idempotency key.
+    /// Nothing happened; the provider answers its own server error, and keeps it under the key if it does such a thing.
     #[serde(rename = "error_500")]
     Error500,
     /// Nothing happened; a proxy in front of the provider answers an HTML page.

@@ -8,14 +8,18 @@
 //! Nothing here may depend on the gateway's rules: a simulator knows its provider's documentation, and the gateway's
 //! ports for time, randomness, tasks and outbound HTTP.
 
+mod agenda;
+mod bank;
 mod clock;
 mod faults;
 mod http;
 mod journal;
 mod mangle;
 mod outbox;
+mod paypal;
 mod provider;
 mod raw_json;
+mod shelf;
 mod simulator;
 mod simulators;
 mod stripe;
@@ -25,11 +29,13 @@ use std::sync::Arc;
 
 use tollgate_gateway::ports::{Entropy, HttpClient, Spawn};
 
+pub use bank::Bank;
 pub use clock::SandboxTime;
 pub use faults::{Fault, FaultKind};
 pub use http::{router, serve};
 pub use journal::JournalError;
 pub use outbox::{Endpoint, Webhook};
+pub use paypal::PayPal;
 pub use provider::{CallKind, Changes, Event, Interference, Provider, Reply, Transaction};
 pub use simulator::{Answer, Ending, Simulator};
 pub use simulators::{Settings, Simulators};

@@ -34,11 +34,26 @@ pub trait Provider: Send + 'static {
     /// The event with this id, if it is still kept.
     fn event(&self, id: &str) -> Option<Event>;
 
-    /// The headers of a webhook with this body, signed with the endpoint's secret.
+    /// Makes what [`sign`](Self::sign) needs and does not have yet, such as a key.
+    fn prepare_to_sign(&mut self) -> Changes {
+        Changes::default()
+    }
+
+    /// The bytes that are sent for an event with this body: the body itself, unless the provider sends it in a wrapping.
+    fn envelope(&self, _secret: &str, _now: Timestamp, body: &Arc<str>) -> Arc<str> {
+        Arc::clone(body)
+    }
+
+    /// The headers of a webhook with these bytes, signed with the endpoint's secret.
     fn sign(&self, secret: &str, now: Timestamp, body: &str) -> HeaderMap;
 
     /// `body` with the id of another object: what a confused provider would answer.
     fn with_wrong_id(&mut self, body: &[u8]) -> Bytes;
+
+    /// Gives `response` such a body, and whatever has to go with it, such as a signature.
+    fn give_wrong_id(&mut self, _now: Timestamp, response: &mut Response<Bytes>) {
+        *response.body_mut() = self.with_wrong_id(response.body());
+    }
 
     /// Takes in one record of its journal.
     fn restore(&mut self, record: &RawValue) -> Result<(), serde_json::Error>;
@@ -69,7 +84,7 @@ pub enum Interference {
     None,
     /// Decline the payment that this call asks for.
     Decline,
-    /// Fail with the provider's server error, and remember that under the idempotency key.
+    /// Fail with the provider's server error, remembered under the idempotency key where the provider does that.
     ServerError,
     /// Refuse with the provider's rate limit error.
     RateLimit,

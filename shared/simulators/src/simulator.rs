@@ -134,9 +134,7 @@ impl Simulator {
             }
             Some(FaultKind::MalformedJson) => mangle::cut_json(&mut answer.response),
             Some(FaultKind::TruncatedBody) => answer.ending = Ending::Truncated,
-            Some(FaultKind::WrongId) => {
-                *answer.response.body_mut() = self.provider.with_wrong_id(answer.response.body());
-            }
+            Some(FaultKind::WrongId) => self.provider.give_wrong_id(now, &mut answer.response),
             _ => {}
         }
         answer
@@ -205,6 +203,9 @@ impl Simulator {
     pub fn take_webhook(&mut self, now: Timestamp) -> Option<Webhook> {
         let Event { id, body, .. } = self.outbox.take(now)?;
         let Endpoint { url, secret } = self.outbox.endpoint.clone()?;
+        let changes = self.provider.prepare_to_sign();
+        self.take_in(changes, now);
+        let body = self.provider.envelope(&secret, now, &body);
         Some(Webhook { event_id: id, url, headers: self.provider.sign(&secret, now, &body), body })
     }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
 use tollgate_gateway::ports::Time;
 
-use crate::{Endpoint, JournalError, Ports, Simulator, Stripe};
+use crate::{Bank, Endpoint, JournalError, PayPal, Ports, Provider, Simulator, Stripe};
 
 /// How often real time is looked at for what became due.
 const TICK: Duration = Duration::from_millis(250);
@@ -46,19 +46,20 @@ impl Simulators {
     /// where it stood.
     pub fn open(settings: Settings, ports: Ports) -> Result<Arc<Self>, JournalError> {
         let Settings { data, public_url } = settings;
-        let stripe = Stripe::new(Arc::clone(&ports.entropy), public_url);
-        let stripe = match &data {
-            Some(folder) => Simulator::open(stripe, folder)?,
-            None => Simulator::ephemeral(stripe),
-        };
+        let folder = data.as_deref();
+        let all = [
+            open(Stripe::new(Arc::clone(&ports.entropy), public_url.clone()), folder)?,
+            open(PayPal::new(Arc::clone(&ports.entropy), public_url.clone()), folder)?,
+            open(Bank::new(Arc::clone(&ports.entropy), public_url), folder)?,
+        ];
         let clock_file = data.map(|folder| folder.join("simulators.clock"));
         if let Some(kept) = clock_file.as_deref().and_then(kept_clock) {
             ports.time.set(Some(kept));
         }
         Ok(Arc::new(Self {
             ports,
-            names: vec![stripe.name()],
-            providers: vec![Mutex::new(stripe)],
+            names: all.iter().map(Simulator::name).collect(),
+            providers: all.into_iter().map(Mutex::new).collect(),
             clock_file,
             moving: tokio::sync::Mutex::default(),
             bell: Notify::new(),
@@ -172,6 +173,13 @@ impl Simulators {
             }
             self.ports.time.sleep(TICK).await;
         }
+    }
+}
+
+fn open(provider: impl Provider, folder: Option<&Path>) -> Result<Simulator, JournalError> {
+    match folder {
+        Some(folder) => Simulator::open(provider, folder),
+        None => Ok(Simulator::ephemeral(provider)),
     }
 }
 

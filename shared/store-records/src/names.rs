@@ -139,6 +139,7 @@ names!(What {
     NotReached = "provider_not_reached",
     PayerActionRequired = "payer_action_required",
     PayerReturned = "payer_returned",
+    PayerApproved = "payer_approved",
     Authorized = "authorized",
     ExpiryLearned = "expiry_learned",
     Captured = "captured",

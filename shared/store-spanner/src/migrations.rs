@@ -41,6 +41,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "0002_settlements_and_jobs.sql",
         sql: include_str!("../../../schemas/spanner/0002_settlements_and_jobs.sql"),
     },
+    Migration {
+        version: 3,
+        name: "0003_provider_state.sql",
+        sql: include_str!("../../../schemas/spanner/0003_provider_state.sql"),
+    },
 ];
 
 /// Which were applied, and what the database's whole DDL was after each; `NULL` while it is being applied.

@@ -31,6 +31,7 @@ pub(crate) static PAYMENTS: Source = Source {
         "refund_reserved",
         "provider",
         "provider_transaction_id",
+        "provider_state",
         "provider_request_id",
         "capture_method",
         "merchant_reference",
@@ -83,6 +84,7 @@ pub(crate) fn write(payment: &Payment) -> Counted {
         .set("refund_reserved", int(payment.refund_reserved.minor()))
         .set("provider", name(payment.provider))
         .set("provider_transaction_id", maybe(payment.provider_transaction_id.as_ref().map(text)))
+        .set("provider_state", maybe(payment.provider_state.as_ref().map(text)))
         .set("provider_request_id", text(payment.provider_request_id))
         .set("failure", maybe(payment.failure.as_ref().map(json)))
         .set("expires_at", maybe(payment.expires_at.map(time)))
@@ -196,6 +198,7 @@ pub(crate) fn read(row: &Row) -> Result<Payment> {
         refund_reserved: row.money("refund_reserved", currency)?,
         provider: row.name("provider")?,
         provider_transaction_id: row.maybe_string("provider_transaction_id")?,
+        provider_state: row.maybe_string("provider_state")?,
         provider_request_id: row.text("provider_request_id")?,
         capture_method: row.name("capture_method")?,
         details: Details { merchant_reference: row.maybe_string("merchant_reference")?, ..details },

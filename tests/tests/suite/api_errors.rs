@@ -115,7 +115,9 @@ async fn a_webhook_that_is_not_signed_changes_nothing_and_says_nothing() {
             assert!([400, 401].contains(&answer.status), "{signature}: {}", answer.status);
         }
     }
-    for provider in ["paypal", "bank", "Stripe", "%2e%2e", "nobody"] {
+    let unsigned = Request::new("POST", "/webhooks/providers/paypal").body(b"{}");
+    world.send(unsigned).await.expect_problem(401, "unauthenticated", "PayPal without a signature");
+    for provider in ["bank", "Stripe", "%2e%2e", "nobody"] {
         let path = format!("/webhooks/providers/{provider}");
         world.send(Request::new("POST", &path).body(b"{}")).await.expect_problem(404, "not_found", provider);
     }

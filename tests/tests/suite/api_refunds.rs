@@ -204,7 +204,7 @@ async fn a_refund_whose_answer_was_lost_is_made_once() {
 async fn a_provider_that_is_not_reached_answers_503_and_the_same_key_resumes() {
     let world = World::start().await;
     let id = settled(&world, 1000, "pm_card_visa").await;
-    world.fault(&json!({"kind": "unreachable", "times": 1})).await;
+    world.fault(&json!({"kind": "unreachable", "times": 3})).await;
     let request = refund(&world, &id, &json!({"amount": 250}));
     let answer = world.send(request.clone()).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("provider_unavailable")));

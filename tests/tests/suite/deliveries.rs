@@ -75,7 +75,7 @@ impl Provider for Holds {
             TransactionState::Authorized { expires_at: None }
         };
         let transaction_id = format!("pi_{}", call.payment.id);
-        let view = TransactionView { transaction_id, request_id: None, amount: yen(1000), state };
+        let view = TransactionView { transaction_id, request_id: None, amount: yen(1000), state, kept: None };
         Reply { answer: Answer::Shows(view), http_status: Some(200), reference: None, provider_code: None }
     }
 

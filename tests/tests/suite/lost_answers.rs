@@ -33,11 +33,6 @@ fn assert_unavailable(answer: &Answer) {
     assert!(answer.retry_after.is_some_and(|wait| wait > 0), "{answer:?}");
 }
 
-/// Makes the sandbox find Stripe unreachable, once.
-async fn unreachable_once(client: &Client) {
-    client.fault("stripe", &json!({"kind": "unreachable", "times": 1})).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_whose_answer_is_lost_is_unknown_and_a_retry_finds_or_makes_the_one_charge() {
     let stage = deaf_stage().await;
@@ -140,9 +135,11 @@ async fn a_provider_that_was_not_reached_is_503_and_the_same_key_resumes() {
     let stage = deaf_stage().await;
     let client = stage.client();
     for fault in ["rate_limit", "unreachable"] {
-        let arm = async || match fault {
-            "unreachable" => unreachable_once(&client).await,
-            _ => stage.fault(fault, 1, 0).await,
+        // However often it is tried.
+        let arm = async || client.fault("stripe", &json!({"kind": fault})).await.unwrap();
+        let disarm = async || {
+            client.clear_faults("stripe").await.unwrap();
+            stage.lasting_fault("drop_webhooks").await;
         };
         let body = json!({"amount": 1000, "currency": "JPY", "payment_method": {"stripe": "pm_card_visa"}, "merchant_reference": fault});
         arm().await;
@@ -151,11 +148,13 @@ async fn a_provider_that_was_not_reached_is_503_and_the_same_key_resumes() {
         let id = listed.body["data"][0]["id"].as_str().unwrap().to_owned();
         assert_eq!(listed.body["data"][0]["status"], "PENDING", "{fault}: it is kept");
         assert!(stage.charges_of(&id).await.is_empty(), "{fault}");
+        disarm().await;
         let known = client.create_as(fault, &body).await.unwrap();
         assert_eq!((known.status, known.text("id"), known.text("status")), (200, id.as_str(), "AUTHORIZED"), "{fault}");
 
         arm().await;
         assert_unavailable(&client.capture(&id, fault, None).await.unwrap());
+        disarm().await;
         let captured = client.capture(&id, fault, None).await.unwrap();
         assert_eq!((captured.status, captured.text("status")), (200, "CAPTURED"), "{fault}");
         stage.agreed(&id).await;
@@ -163,6 +162,7 @@ async fn a_provider_that_was_not_reached_is_503_and_the_same_key_resumes() {
         let id = authorized(&client, &format!("to-void-{fault}")).await;
         arm().await;
         assert_unavailable(&client.void(&id, fault).await.unwrap());
+        disarm().await;
         assert_eq!(client.void(&id, fault).await.unwrap().text("status"), "VOIDED", "{fault}");
         stage.agreed(&id).await;
     }

@@ -230,7 +230,7 @@ impl Till {
         let (payment, now) = (self.payment(payment).await, self.time.now());
         let state = TransactionState::Captured { amount: payment.amount, refunded: yen(0) };
         let (transaction_id, amount) = ("pi_other".to_owned(), payment.amount);
-        let view = TransactionView { transaction_id, request_id: None, amount, state };
+        let view = TransactionView { transaction_id, request_id: None, amount, state, kept: None };
         let Observation::Change(change) = payment.observed(&view, true, samples.attempt(now), now) else {
             panic!("one success too many is undone")
         };

@@ -433,7 +433,7 @@ pub(crate) fn yen(minor: i64) -> Money {
 }
 
 pub(crate) fn view(state: TransactionState) -> TransactionView {
-    TransactionView { transaction_id: "pi_1".to_owned(), request_id: None, amount: yen(1000), state }
+    TransactionView { transaction_id: "pi_1".to_owned(), request_id: None, amount: yen(1000), state, kept: None }
 }
 
 pub(crate) fn shows(state: TransactionState) -> Answer {

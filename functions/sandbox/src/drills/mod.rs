@@ -2,6 +2,7 @@
 //! them, and checks that no money was lost or doubled.
 
 mod c1;
+mod c2;
 mod c3;
 mod c4;
 mod c5;
@@ -29,8 +30,9 @@ use crate::{
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Every drill: its finding, and what it shows.
-const DRILLS: [(&str, &str); 7] = [
+const DRILLS: [(&str, &str); 8] = [
     ("C1", "a retried request never charges twice: 100 at once with one key, and again after a restart"),
+    ("C2", "a provider that hangs: it is left alone, and the others do not feel it"),
     ("C3", "payments whose answer, webhook or payer never came: the jobs find out, nothing stays stuck"),
     ("C4", "a merchant who is down is told all the same, over crashes of ours, or can have it sent again"),
     ("C5", "a crash between the provider's charge and our record loses nothing: killed at every step, then retried"),
@@ -69,6 +71,7 @@ async fn play_to_the_end(name: &str) -> anyhow::Result<()> {
     say(&format!("{name}: {what}"))?;
     match *name {
         "C1" => c1::play().await,
+        "C2" => c2::play().await,
         "C3" => c3::play().await,
         "C4" => c4::play().await,
         "C5" => c5::play().await,

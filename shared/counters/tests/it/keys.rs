@@ -80,6 +80,6 @@ async fn keys_say_what_they_are_and_keep_what_belongs_together_on_one_node() {
     }
     let mut keys = subject.keys();
     keys.sort();
-    let named = [format!("{{{id}}}:replays"), format!("{{{id}}}:requests"), "{stripe}:whole".to_owned()];
+    let named = [format!("{{{id}}}:replays"), format!("{{{id}}}:requests"), "{stripe}:operations".to_owned()];
     assert_eq!(keys, named.map(|name| format!("{}:{name}", subject.prefix)));
 }

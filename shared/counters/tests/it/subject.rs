@@ -131,7 +131,7 @@ pub(crate) fn merchant(number: u32) -> Bucket {
     Bucket::Merchant(MerchantId::from_random(number.to_be_bytes()))
 }
 
-pub(crate) const QUOTA: Bucket = Bucket::Provider { provider: ProviderName::Stripe, share: Share::Whole };
+pub(crate) const QUOTA: Bucket = Bucket::Provider { provider: ProviderName::Stripe, share: Share::Operations };
 
 /// A limit that nobody meets.
 pub(crate) const WIDE: Limit = Limit::per_second(u32::MAX, u32::MAX);

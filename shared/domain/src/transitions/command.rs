@@ -21,6 +21,7 @@ impl Payment {
             refund_reserved: zero,
             provider: new.provider,
             provider_transaction_id: None,
+            provider_state: None,
             provider_request_id: attempt.request_id,
             capture_method: new.capture_method,
             details: new.details,

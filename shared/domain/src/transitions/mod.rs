@@ -87,6 +87,26 @@ impl Payment {
         draft.done()
     }
 
+    /// The payer has approved: the next step is ours, under a fresh lease (rule 7).
+    fn approved(
+        &self,
+        open: &Operation,
+        transaction_id: &str,
+        progress: &str,
+        next: Attempt,
+        now: Timestamp,
+    ) -> Change {
+        let mut draft = Draft::of(self, What::PayerApproved, open.number, now);
+        draft.payment().provider_transaction_id = Some(transaction_id.to_owned());
+        let mut operation = open.clone();
+        operation.transaction_id = Some(transaction_id.to_owned());
+        operation.progress = Some(progress.to_owned());
+        operation.payer = None;
+        operation.lease_to(next.lease);
+        draft.open(operation);
+        draft.done()
+    }
+
     /// An operation that comes next, numbered and leased.
     fn next_operation(&self, kind: OperationKind, amount: Money, next: Attempt, now: Timestamp) -> Operation {
         Operation {

@@ -29,6 +29,20 @@ impl Payment {
     /// What follows from `view`. `fresh`: the provider was asked just now; otherwise it is a hint that may be old.
     /// `next` is used if it leads to another call.
     pub fn observed(&self, view: &TransactionView, fresh: bool, next: Attempt, now: Timestamp) -> Observation {
+        match self.followed(view, fresh, next, now) {
+            Observation::Change(mut change) => {
+                let of_the_one_that_counts =
+                    change.payment.provider_transaction_id.as_ref() == Some(&view.transaction_id);
+                if let Some(kept) = view.kept.as_ref().filter(|_| of_the_one_that_counts) {
+                    change.payment.provider_state = Some(kept.clone());
+                }
+                Observation::Change(change)
+            }
+            other => other,
+        }
+    }
+
+    fn followed(&self, view: &TransactionView, fresh: bool, next: Attempt, now: Timestamp) -> Observation {
         if !self.is_shown_by(view) {
             return contradiction_if(fresh);
         }
@@ -125,7 +139,11 @@ impl Payment {
                 Some(turn) if turn.url == *url => NOTHING,
                 _ => change(self.payer_must_act(&view.transaction_id, url, *until, now)),
             },
-            TransactionState::Processing => NOTHING,
+            // Whoever holds the right to send goes on by itself; nobody does while the payer is waited for.
+            TransactionState::Approved { progress } if open.payer.is_some() => {
+                change(self.approved(open, &view.transaction_id, progress, next, now))
+            }
+            TransactionState::Processing | TransactionState::Approved { .. } => NOTHING,
             // A no can be old: the payer may have succeeded since.
             TransactionState::Declined(_) | TransactionState::Voided if !fresh => Observation::AskProvider,
             TransactionState::Declined(_) | TransactionState::Voided if open.payers_turn_is_over(now) => {

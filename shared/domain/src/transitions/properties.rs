@@ -48,6 +48,7 @@ enum AnswerKind {
 #[derive(Debug, Clone)]
 enum StateKind {
     AwaitingPayer,
+    Approved,
     Processing,
     Authorized,
     Captured { amount: i64, refunded: i64 },
@@ -58,6 +59,7 @@ enum StateKind {
 fn state_kind() -> impl Strategy<Value = StateKind> {
     prop_oneof![
         1 => Just(StateKind::AwaitingPayer),
+        1 => Just(StateKind::Approved),
         1 => Just(StateKind::Processing),
         3 => Just(StateKind::Authorized),
         3 => (1..=1100_i64, 0..=1100_i64)
@@ -108,6 +110,7 @@ fn failure() -> Failure {
 fn state(kind: &StateKind) -> TransactionState {
     match kind {
         StateKind::AwaitingPayer => TransactionState::AwaitingPayer { url: "https://3ds".to_owned(), until: None },
+        StateKind::Approved => TransactionState::Approved { progress: "order".to_owned() },
         StateKind::Processing => TransactionState::Processing,
         StateKind::Authorized => held(),
         StateKind::Captured { amount, refunded: 0 } => taken(*amount),

@@ -40,7 +40,7 @@ pub(crate) fn opened(capture_method: CaptureMethod) -> Payment {
 }
 
 pub(crate) fn view(state: TransactionState) -> TransactionView {
-    TransactionView { transaction_id: "pi_1".to_owned(), request_id: None, amount: jpy(1000), state }
+    TransactionView { transaction_id: "pi_1".to_owned(), request_id: None, amount: jpy(1000), state, kept: None }
 }
 
 pub(crate) fn held() -> TransactionState {

@@ -239,6 +239,28 @@ fn a_new_page_for_the_payer_does_not_give_more_time() {
 }
 
 #[test]
+fn a_payer_who_approved_leads_to_our_next_step_under_a_fresh_lease_and_once() {
+    let page = TransactionState::AwaitingPayer { url: "https://a".to_owned(), until: None };
+    let waiting = shows(&opened(CaptureMethod::Manual), page).payment;
+    let approved = || TransactionState::Approved { progress: "order".to_owned() };
+    let mut seen = view(approved());
+    seen.kept = Some("order 1".to_owned());
+    let Observation::Change(change) = waiting.observed(&seen, true, attempt(2, NOW), NOW) else {
+        panic!("the next step is ours")
+    };
+    let open = change.payment.open.clone().unwrap();
+    assert_eq!(
+        (change.what, open.payer.is_none(), open.progress.as_deref()),
+        (What::PayerApproved, true, Some("order"))
+    );
+    assert_eq!(open.lease, Some(attempt(2, NOW).lease));
+    assert_eq!(open.request_id, waiting.open.as_ref().unwrap().request_id, "it is the same operation");
+    assert_eq!(change.payment.provider_state.as_deref(), Some("order 1"));
+    let again = change.payment.observed(&view(approved()), true, attempt(3, NOW), NOW);
+    assert_eq!(again, Observation::Nothing { contradiction: false }, "whoever saw it first sends");
+}
+
+#[test]
 fn a_reversal_that_came_back_is_made_again_a_day_later_and_a_person_looks_meanwhile() {
     let failed = answered(&opened(CaptureMethod::Manual), &refused(false)).payment;
     let observed = |payment: &crate::Payment, now| payment.observed(&view(taken(1000)), true, attempt(2, now), now);

@@ -14,6 +14,7 @@ use tollgate_domain::{MerchantId, ProviderName};
 use crate::ports::{
     Counters,
     counters::{Bucket, DecidedBy, Limit, Share, Standing},
+    provider::CallKind,
 };
 
 /// Counters under test. Real time may pass too: no more than a check takes.
@@ -209,7 +210,8 @@ pub async fn instances_share_a_bucket(subject: &dyn CountersSubject) {
 pub async fn what_is_counted_apart_is_counted_apart(subject: &dyn CountersSubject) {
     let limit = Limit::per_minute(1, 1);
     let replays = Bucket::MerchantReplays(MerchantId::from_random([1; 16]));
-    let shares = ProviderName::ALL.into_iter().flat_map(|provider| Share::ALL.map(|share| (provider, share)));
+    let shares = [Share::Operations, Share::LookUps].into_iter().chain(CallKind::ALL.map(Share::Endpoint));
+    let shares = ProviderName::ALL.into_iter().flat_map(|provider| shares.clone().map(move |share| (provider, share)));
     let providers = shares.map(|(provider, share)| Bucket::Provider { provider, share });
     for bucket in [merchant(1), merchant(2), replays].into_iter().chain(providers) {
         assert_eq!(taken(subject, bucket, limit, 2).await, 1, "{bucket:?}");

@@ -196,7 +196,7 @@ impl<'a> Story<'a> {
     fn view(&self, state: TransactionState) -> TransactionView {
         let transaction_id =
             self.payment.provider_transaction_id.clone().unwrap_or_else(|| format!("pi_{}", self.payment.id));
-        TransactionView { transaction_id, request_id: None, amount: self.payment.amount, state }
+        TransactionView { transaction_id, request_id: None, amount: self.payment.amount, state, kept: None }
     }
 
     fn requested<R: std::fmt::Debug>(

@@ -8,6 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tollgate_domain::{MerchantId, ProviderName};
 
+use super::provider::CallKind;
+
 /// What is counted. Each has a bucket of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bucket {
@@ -42,26 +44,23 @@ impl Bucket {
 }
 
 /// A part of what a provider allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Share {
-    /// All calls.
-    Whole,
-    /// Calls that somebody waits for.
-    Interactive,
-    /// Calls of jobs.
-    Jobs,
+    /// Operations: what moves money.
+    Operations,
+    /// Look-ups, by which what is unknown is found out: no new payment takes their share.
+    LookUps,
+    /// One endpoint: providers limit each by itself, too.
+    Endpoint(CallKind),
 }
 
 impl Share {
-    /// Every share.
-    pub const ALL: [Self; 3] = [Self::Whole, Self::Interactive, Self::Jobs];
-
-    /// Its name, in keys and metrics.
+    /// Its name, in keys.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Whole => "whole",
-            Self::Interactive => "interactive",
-            Self::Jobs => "jobs",
+            Self::Operations => "operations",
+            Self::LookUps => "look_ups",
+            Self::Endpoint(kind) => kind.as_str(),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! A provider: carries operations out step by step, shows transactions, and sends events.
 
-use std::time::Duration;
+use std::{any::Any, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
 use tollgate_domain::{
-    Answer, CaptureMethod, Money, Operation, Payment, PaymentId, ProviderName, RefundId, RefundView, Timestamp,
-    TransactionView,
+    Answer, CaptureMethod, Money, Operation, OperationKind, Payment, PaymentId, ProviderName, RefundId, RefundView,
+    Timestamp, TransactionView,
 };
 
 /// One call to be made: the operation as committed, and the payment that it belongs to. Everything that is sent comes
@@ -73,6 +73,81 @@ pub struct Terms {
     pub resend_window: Duration,
 }
 
+/// What a call is about, for what stands before a provider: each kind has its own trouble and its own endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallKind {
+    /// A step of an operation.
+    Send(OperationKind),
+    /// Asking how something stands.
+    LookUp,
+    /// Ending an attempt that waits for its payer.
+    Cancel,
+}
+
+impl CallKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Send(OperationKind::Authorize),
+        Self::Send(OperationKind::Capture),
+        Self::Send(OperationKind::Void),
+        Self::Send(OperationKind::Refund),
+        Self::Send(OperationKind::Reversal),
+        Self::LookUp,
+        Self::Cancel,
+    ];
+
+    /// Its place in [`CallKind::ALL`].
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Send(OperationKind::Authorize) => 0,
+            Self::Send(OperationKind::Capture) => 1,
+            Self::Send(OperationKind::Void) => 2,
+            Self::Send(OperationKind::Refund) => 3,
+            Self::Send(OperationKind::Reversal) => 4,
+            Self::LookUp => 5,
+            Self::Cancel => 6,
+        }
+    }
+
+    /// The name in keys and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Send(kind) => kind.as_str(),
+            Self::LookUp => "look_up",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+/// The right to make one call. Dropped unused, the place that it kept is free again.
+pub struct Pass(Option<Box<dyn Any + Send>>);
+
+impl Pass {
+    /// One that nothing was asked for.
+    pub const fn free() -> Self {
+        Self(None)
+    }
+
+    /// One that keeps `held` for the call.
+    pub fn holding<T: Send + 'static>(held: T) -> Self {
+        Self(Some(Box::new(held)))
+    }
+
+    /// What it keeps, if it is a `T`.
+    pub fn into_held<T: 'static>(self) -> Option<T> {
+        self.0?.downcast().ok().map(|held| *held)
+    }
+}
+
+/// No call may be made now: the provider is in trouble, or was called as often as it allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy {
+    /// For the log.
+    pub reason: &'static str,
+    /// How long to wait.
+    pub retry_after: Duration,
+}
+
 /// Carries operations out.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
@@ -84,6 +159,16 @@ pub trait Provider: Send + Sync + 'static {
 
     /// What it promises.
     fn terms(&self) -> Terms;
+
+    /// Asks for the right to make a call of this kind, before anything is written that would need it.
+    async fn admit(&self, _kind: CallKind) -> Result<Pass, Busy> {
+        Ok(Pass::free())
+    }
+
+    /// [Sends](Self::send), with the right that was asked for.
+    async fn send_with(&self, call: Call<'_>, _pass: Pass) -> Reply<Answer> {
+        self.send(call).await
+    }
 
     /// Sends the operation's next step. Every call of one operation carries the same id.
     async fn send(&self, call: Call<'_>) -> Reply<Answer>;
@@ -112,6 +197,8 @@ pub struct ProviderEvent {
 pub enum News {
     /// Of a type that we do not use.
     NotUsed,
+    /// About what carries no id of ours: somebody else's, with the same account.
+    NotOurs,
     /// A transaction, as it stood when the event was made.
     Transaction {
         /// Our payment, from the provider's metadata (rule 17); `None` if it carries none of ours.
@@ -144,6 +231,9 @@ pub enum EventRejected {
     /// Not signed by the provider, or too old, or from the future.
     #[error("the signature does not hold: {0}")]
     Signature(&'static str),
+    /// Whether the provider signed it cannot be found out now: to be sent again.
+    #[error("the signature cannot be checked: {0}")]
+    Unverifiable(String),
     /// Signed, but not readable as an event.
     #[error("the event cannot be read: {0}")]
     Malformed(String),

@@ -7,7 +7,10 @@ use tollgate_domain::{Answer, Operation, Payment, PaymentStatus, TransactionStat
 
 use crate::{
     Context, Error, Gateway, Resolution,
-    ports::{FailPoint, provider::LookUp},
+    ports::{
+        FailPoint,
+        provider::{LookUp, Pass},
+    },
     records::{Cause, Committed},
 };
 
@@ -91,7 +94,7 @@ impl Gateway {
         if self.commit(&set).await? != Committed::Done {
             return Ok(Resolution::Raced);
         }
-        let carried = self.carry_out(next, context).await?;
+        let carried = self.carry_out(next, Pass::free(), context).await?;
         if carried.not_reached.is_some() {
             return Ok(Resolution::Unreachable);
         }

@@ -57,6 +57,7 @@ pub(super) fn any_intent_view(intent: &Intent) -> Result<TransactionView, Mismat
         request_id: intent.metadata.parse(Metadata::REQUEST_ID),
         amount,
         state: state(intent, amount)?,
+        kept: None,
     })
 }
 

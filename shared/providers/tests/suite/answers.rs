@@ -246,7 +246,13 @@ async fn every_status_of_an_intent_has_its_meaning() {
     ];
     for (intent, state) in cases {
         let made_by = Some(ProviderRequestId::from_random([7; 16]));
-        let view = TransactionView { transaction_id: INTENT.to_owned(), request_id: made_by, amount: usd(1000), state };
+        let view = TransactionView {
+            transaction_id: INTENT.to_owned(),
+            request_id: made_by,
+            amount: usd(1000),
+            state,
+            kept: None,
+        };
         let answer = World::new(OperationKind::Authorize, vec![ok(&intent)]).send().await;
         assert_eq!(answer, Answer::Shows(view), "{intent}");
     }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod flows;
+mod guard;
 mod look_up;
 mod panics;
 mod requests;

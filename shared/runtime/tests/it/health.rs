@@ -1,4 +1,4 @@
-//! `/health/live` and `/health/ready`.
+//! `/health/live`, `/health/ready` and `/health/deep`.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use anyhow::anyhow;
 use serde_json::json;
 use tollgate_runtime::{
     System,
-    health::{Check, Health},
+    health::{Check, Fact, Health},
     logs::LogFormat,
     metrics,
 };
@@ -27,6 +27,32 @@ async fn a_function_without_checks_is_alive_and_ready() {
         let answer = server.get(path).await;
         assert_eq!((answer.status, answer.json()), (200, json!({"status": "ok", "checks": {}})), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_deep_look_shows_how_long_each_check_took_and_what_else_is_worth_a_look() {
+    let system = System::real();
+    let time = system.time.clone();
+    let slow = Check::new("store", move || {
+        let time = time.clone();
+        async move {
+            time.sleep(Duration::from_millis(30)).await;
+            Ok(())
+        }
+    });
+    let away = Check::new("counters", async || Err(anyhow!("gone"))).can_do_without();
+    let breakers = Fact::new("circuit_breakers", || json!({"stripe": "open"}));
+    let health = Health::new("health-deep", &system, vec![slow, away]).showing([breakers]);
+    let server = Running::start(&system, health.router()).await;
+    let answer = server.get("/health/deep").await;
+    assert_eq!(answer.status, 200);
+    let report = answer.json();
+    assert_eq!((&report["status"], &report["circuit_breakers"]), (&json!("degraded"), &json!({"stripe": "open"})));
+    assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+    let (store, counters) = (&report["checks"]["store"], &report["checks"]["counters"]);
+    assert_eq!((&store["outcome"], &store["needed"]), (&json!("ok"), &json!(true)));
+    assert!(store["latency_ms"].as_u64().unwrap() >= 30, "{store}");
+    assert_eq!((&counters["outcome"], &counters["needed"]), (&json!("failed"), &json!(false)));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub use server::serve;
 
 /// Every path of the simulators:
 ///
-/// - `/stripe/…`: the provider's wire format
+/// - `/stripe/…`, `/paypal/…`, `/bank/…`: the providers' wire formats
 /// - `/sandbox/providers/{provider}/faults` and `…/transactions`
 /// - `/control/webhook-endpoint`, `/control/clock`, `/control/due`, `/control/quiet`
 ///
@@ -29,6 +29,8 @@ pub use server::serve;
 pub fn router(simulators: Arc<Simulators>) -> Router {
     Router::new()
         .route("/stripe/{*path}", any(wire::call))
+        .route("/paypal/{*path}", any(wire::call))
+        .route("/bank/{*path}", any(wire::call))
         .route("/sandbox/providers/{provider}/faults", post(sandbox::arm_fault).delete(sandbox::clear_faults))
         .route("/sandbox/providers/{provider}/transactions", get(sandbox::transactions))
         .route("/control/webhook-endpoint", put(control::set_webhook_endpoint))

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    cards::{Card, Reason},
-    shelf::Filed,
-};
+use super::cards::{Card, Reason};
+use crate::shelf::Filed;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Charge {

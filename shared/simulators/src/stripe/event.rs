@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{API_VERSION, Call, Stripe, shelf::Filed};
-use crate::Event;
+use super::{API_VERSION, Call, Stripe};
+use crate::{Event, shelf::Filed};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct StoredEvent {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{
     cards::{Card, Refusal},
     errors::doc_url,
-    shelf::Filed,
 };
+use crate::shelf::Filed;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Intent {

@@ -5,15 +5,9 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use super::{
-    Stripe,
-    charge::Charge,
-    errors::ApiError,
-    event::StoredEvent,
-    intent::Intent,
-    params::Params,
-    refund::Refund,
-    shelf::{Filed, Shelf},
+    Stripe, charge::Charge, errors::ApiError, event::StoredEvent, intent::Intent, params::Params, refund::Refund,
 };
+use crate::shelf::{Filed, Shelf};
 
 /// Which part of a list is asked for.
 struct Page<'a> {

@@ -1,6 +1,5 @@
 //! A simulated Stripe: payment intents, charges, refunds and events, with the wire format of its API.
 
-mod agenda;
 mod amounts;
 mod answers;
 mod attempt;
@@ -21,7 +20,6 @@ mod records;
 mod refund;
 mod refunds;
 mod serve;
-mod shelf;
 mod signature;
 mod state;
 mod three_d_secure;

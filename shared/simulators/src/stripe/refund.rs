@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::shelf::Filed;
+use crate::shelf::Filed;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Refund {

@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    agenda::Agenda,
     amounts,
     answers::{Answers, KeptAnswer},
     charge::Charge,
@@ -14,9 +13,8 @@ use super::{
     intent::{self, Intent},
     records::Record,
     refund::Refund,
-    shelf::Shelf,
 };
-use crate::{Transaction, provider::Changes};
+use crate::{Transaction, agenda::Agenda, provider::Changes, shelf::Shelf};
 
 /// Stripe lists events of 30 days.
 const EVENTS_KEPT_SECONDS: i64 = 30 * 24 * 3600;

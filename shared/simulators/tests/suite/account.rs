@@ -17,7 +17,7 @@ use tollgate_simulators::{Answer, Endpoint, Fault, FaultKind, Simulator, Stripe}
 
 /// Randomness that repeats, but never within a test.
 #[derive(Default)]
-pub(crate) struct Counting(AtomicU64);
+pub(crate) struct Counting(pub(crate) AtomicU64);
 
 impl Entropy for Counting {
     fn fill(&self, bytes: &mut [u8]) {

@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../../schemas/sqlite/0004_jobs.sql"),
     include_str!("../../../../schemas/sqlite/0005_secrets_before.sql"),
     include_str!("../../../../schemas/sqlite/0006_keys_of_a_merchant.sql"),
+    include_str!("../../../../schemas/sqlite/0007_provider_state.sql"),
 ];
 
 /// Brings the database to the schema that this program knows. Safe where several processes start at once: each step

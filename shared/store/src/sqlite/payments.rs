@@ -10,11 +10,11 @@ use super::columns::{Count, FromJson, Micros, Name, Text, ToJson, money};
 pub(super) fn insert(connection: &Connection, payment: &Payment) -> Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO payments (id, merchant_id, version, status, currency, amount, captured, refunded,
-            refund_reserved, provider, provider_transaction_id, provider_request_id, capture_method,
+            refund_reserved, provider, provider_transaction_id, provider_state, provider_request_id, capture_method,
             merchant_reference, details, failure, expires_at, captured_at, settlement_id, reversed_at,
             review, review_since, open_operation, remembered_void, operations, events, due_at, truth_at, created_at, updated_at)
          VALUES (:id, :merchant_id, :version, :status, :currency, :amount, :captured, :refunded,
-            :refund_reserved, :provider, :provider_transaction_id, :provider_request_id, :capture_method,
+            :refund_reserved, :provider, :provider_transaction_id, :provider_state, :provider_request_id, :capture_method,
             :merchant_reference, :details, :failure, :expires_at, :captured_at, :settlement_id, :reversed_at, :review, :review_since,
             :open_operation, :remembered_void, :operations, :events, :due_at, :truth_at, :created_at, :updated_at)",
     )?;
@@ -30,6 +30,7 @@ pub(super) fn insert(connection: &Connection, payment: &Payment) -> Result<()> {
         ":refund_reserved": payment.refund_reserved.minor(),
         ":provider": Name(payment.provider),
         ":provider_transaction_id": payment.provider_transaction_id,
+        ":provider_state": payment.provider_state,
         ":provider_request_id": Text(payment.provider_request_id),
         ":capture_method": Name(payment.capture_method),
         ":merchant_reference": payment.details.merchant_reference,
@@ -59,7 +60,7 @@ pub(super) fn update(connection: &Connection, payment: &Payment) -> Result<bool>
     let mut update = connection.prepare_cached(
         "UPDATE payments SET version = :version, status = :status, captured = :captured, refunded = :refunded,
             refund_reserved = :refund_reserved, provider = :provider,
-            provider_transaction_id = :provider_transaction_id, provider_request_id = :provider_request_id,
+            provider_transaction_id = :provider_transaction_id, provider_state = :provider_state, provider_request_id = :provider_request_id,
             failure = :failure, expires_at = :expires_at, captured_at = :captured_at,
             settlement_id = :settlement_id, reversed_at = :reversed_at, review = :review, review_since = :review_since,
             open_operation = :open_operation, remembered_void = :remembered_void, operations = :operations,
@@ -75,6 +76,7 @@ pub(super) fn update(connection: &Connection, payment: &Payment) -> Result<bool>
         ":refund_reserved": payment.refund_reserved.minor(),
         ":provider": Name(payment.provider),
         ":provider_transaction_id": payment.provider_transaction_id,
+        ":provider_state": payment.provider_state,
         ":provider_request_id": Text(payment.provider_request_id),
         ":failure": payment.failure.as_ref().map(ToJson),
         ":expires_at": payment.expires_at.map(Micros),
@@ -160,6 +162,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Payment> {
         refund_reserved: money(row, "refund_reserved", currency)?,
         provider: row.get::<_, Name<_>>("provider")?.0,
         provider_transaction_id: row.get("provider_transaction_id")?,
+        provider_state: row.get("provider_state")?,
         provider_request_id: row.get::<_, Text<_>>("provider_request_id")?.0,
         capture_method: row.get::<_, Name<_>>("capture_method")?.0,
         details: Details { merchant_reference: row.get("merchant_reference")?, ..details },

@@ -1,4 +1,4 @@
-//! Objects by id and in the order they were made: what Stripe's lists are served from.
+//! Objects by id and in the order they were made: what a provider's lists are served from.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Something with an id and a time of creation.
-pub(super) trait Filed {
+pub(crate) trait Filed {
     fn id(&self) -> &str;
     /// Unix seconds.
     fn created(&self) -> i64;
@@ -18,7 +18,7 @@ type Place = (i64, u64);
 
 /// Objects of one kind.
 #[derive(Debug)]
-pub(super) struct Shelf<T> {
+pub(crate) struct Shelf<T> {
     objects: HashMap<Arc<str>, (Place, T)>,
     order: BTreeMap<Place, Arc<str>>,
     next: u64,
@@ -31,12 +31,12 @@ impl<T> Default for Shelf<T> {
 }
 
 impl<T: Filed> Shelf<T> {
-    pub(super) fn get(&self, id: &str) -> Option<&T> {
+    pub(crate) fn get(&self, id: &str) -> Option<&T> {
         self.objects.get(id).map(|(_, object)| object)
     }
 
     /// Puts `object` in, over what had its id.
-    pub(super) fn put(&mut self, object: T) {
+    pub(crate) fn put(&mut self, object: T) {
         if let Some((_, kept)) = self.objects.get_mut(object.id()) {
             *kept = object;
             return;
@@ -48,26 +48,26 @@ impl<T: Filed> Shelf<T> {
         self.objects.insert(id, (place, object));
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.objects.len()
     }
 
     /// Takes the oldest object out.
-    pub(super) fn pop_oldest(&mut self) -> Option<T> {
+    pub(crate) fn pop_oldest(&mut self) -> Option<T> {
         let (_, id) = self.order.pop_first()?;
         self.objects.remove(&id).map(|(_, object)| object)
     }
 
-    pub(super) fn oldest(&self) -> Option<&T> {
+    pub(crate) fn oldest(&self) -> Option<&T> {
         self.order.values().next().and_then(|id| self.get(id))
     }
 
-    pub(super) fn oldest_first(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = &T> {
         self.order.values().filter_map(|id| self.get(id))
     }
 
     /// Objects created within `created` and older than `before` (an id), newest first.
-    pub(super) fn newest_first(&self, created: RangeInclusive<i64>, before: Option<&str>) -> impl Iterator<Item = &T> {
+    pub(crate) fn newest_first(&self, created: RangeInclusive<i64>, before: Option<&str>) -> impl Iterator<Item = &T> {
         let place = before.and_then(|id| self.objects.get(id)).map(|(place, _)| *place);
         let first = (*created.start(), 0);
         let last = (*created.end(), u64::MAX);
@@ -83,7 +83,7 @@ impl<T: Filed> Shelf<T> {
     }
 
     /// Objects created within `created` and newer than `after` (an id), oldest first.
-    pub(super) fn oldest_after(&self, created: RangeInclusive<i64>, after: &str) -> impl Iterator<Item = &T> {
+    pub(crate) fn oldest_after(&self, created: RangeInclusive<i64>, after: &str) -> impl Iterator<Item = &T> {
         let first = (*created.start(), 0);
         let last = (*created.end(), u64::MAX);
         let place = self.objects.get(after).map_or(first, |(place, _)| *place);

@@ -1,4 +1,4 @@
-//! What happens by itself, by when: authorizations that end, refunds that turn.
+//! What happens by itself at a provider, by when: authorizations that end, refunds that turn.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 /// Objects by when they next change by themselves. An object has at most one entry.
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
+pub(crate) struct Agenda {
     due: BTreeSet<(i64, String)>,
     by_id: HashMap<String, i64>,
 }
 
 impl Agenda {
     /// Notes that `id` changes at `due` (Unix seconds), or not any more.
-    pub(super) fn note(&mut self, id: &str, due: Option<i64>) {
+    pub(crate) fn note(&mut self, id: &str, due: Option<i64>) {
         if let Some(old) = self.by_id.remove(id) {
             self.due.remove(&(old, id.to_owned()));
         }
@@ -23,12 +23,12 @@ impl Agenda {
         }
     }
 
-    pub(super) fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.due.first().and_then(|(due, _)| Timestamp::from_second(*due).ok())
     }
 
     /// The next object that is due by `now`, with its time.
-    pub(super) fn take(&mut self, now: Timestamp) -> Option<(i64, String)> {
+    pub(crate) fn take(&mut self, now: Timestamp) -> Option<(i64, String)> {
         let first = self.due.first().filter(|(due, _)| *due <= now.as_second())?.clone();
         self.note(&first.1, None);
         Some(first)

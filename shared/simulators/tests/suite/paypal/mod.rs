@@ -1,0 +1,13 @@
+//! What the simulated PayPal does, in sentences.
+
+mod account;
+mod approval;
+mod authorizations;
+mod books;
+mod faults;
+mod orders;
+mod over_http;
+mod refunds;
+mod request_ids;
+mod tokens;
+mod webhooks;
