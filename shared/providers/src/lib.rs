@@ -14,7 +14,7 @@ mod secret;
 pub mod stripe;
 
 pub use self::{
-    bank::{Bank, BankAccount, BankConfig},
+    bank::{Bank, BankAccount, BankConfig, BankEvents},
     guard::{BreakerSettings, BreakerState, Breakers, GuardPorts, GuardSettings, Guarded, QuotaSettings},
     http::{HttpSettings, ReqwestClient},
     metered::Metered,

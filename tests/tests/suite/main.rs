@@ -13,6 +13,7 @@ mod api_running;
 mod api_sandbox;
 mod api_support;
 mod api_webhooks;
+mod bank_adapter;
 mod bank_spec;
 mod concurrency;
 mod crashes;

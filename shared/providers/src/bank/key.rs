@@ -94,3 +94,55 @@ pub(super) fn encode(bytes: impl AsRef<[u8]>) -> String {
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use getrandom::SysRng;
+    use ring::signature::RSA_PSS_2048_8192_SHA256;
+    use rsa::{
+        PrivateKey,
+        pkcs8::{EncodePrivateKey, LineEnding},
+        rand_core::UnwrapErr,
+    };
+
+    use super::*;
+
+    fn key(bits: usize) -> Option<SigningKey> {
+        let pem = PrivateKey::new(&mut UnwrapErr(SysRng), bits).unwrap().to_pkcs8_pem(LineEnding::LF).unwrap();
+        SigningKey::read(&Secret::new(pem.to_string()), "k1")
+    }
+
+    /// The header of what `signed` says, if `key`'s public half confirms it.
+    fn verified(key: &SigningKey, signed: &str, body: Option<&[u8]>) -> Option<Value> {
+        let parts: Vec<&str> = signed.split('.').collect();
+        let payload = body.map_or_else(|| parts[1].to_owned(), encode);
+        let jwk = key.jwk();
+        let part = |name: &str| decode(jwk[name].as_str().unwrap()).unwrap();
+        RsaPublicKeyComponents { n: part("n"), e: part("e") }
+            .verify(&RSA_PSS_2048_8192_SHA256, format!("{}.{payload}", parts[0]).as_bytes(), &decode(parts[2]).unwrap())
+            .ok()?;
+        serde_json::from_slice(&decode(parts[0]).unwrap()).ok()
+    }
+
+    #[test]
+    fn what_is_signed_can_be_checked_with_the_public_half() {
+        let key = key(2048).unwrap();
+        let detached = key.detached("tollgate", 1_795_406_400, b"{}").unwrap();
+        assert!(detached.contains(".."), "{detached}");
+        let header = verified(&key, &detached, Some(b"{}")).unwrap();
+        assert_eq!((&header["alg"], &header["kid"]), (&json!("PS256"), &json!("k1")));
+        assert_eq!((&header[ISSUER], &header[ISSUED_AT]), (&json!("tollgate"), &json!(1_795_406_400)));
+        assert_eq!(header["crit"], json!([ISSUED_AT, ISSUER, TRUST_ANCHOR]));
+        assert_eq!(verified(&key, &detached, Some(b"{ }")), None, "another body");
+        let token = key.token(&json!({"iss": "tollgate"}), &json!({"jwk": key.jwk()})).unwrap();
+        assert_eq!(verified(&key, &token, None).unwrap()["jwk"], key.jwk());
+        assert_ne!(key.fresh_name(), key.fresh_name());
+    }
+
+    #[test]
+    fn what_is_no_sound_key_is_not_read() {
+        assert!(key(1024).is_none());
+        assert!(SigningKey::read(&Secret::new("-----BEGIN PRIVATE KEY-----"), "k1").is_none());
+        assert!(SigningKey::read(&Secret::new(""), "k1").is_none());
+    }
+}

@@ -7,8 +7,10 @@
 
 mod amounts;
 mod api;
+mod events;
 mod failures;
 mod key;
+mod keys;
 mod look_up;
 mod objects;
 mod reads;
@@ -27,6 +29,8 @@ use tollgate_gateway::ports::{
     HttpClient, Provider, Time,
     provider::{Call, LookUp, Reply, Terms, Unsupported},
 };
+
+pub use events::BankEvents;
 
 use crate::Secret;
 use api::{Api, Trace};

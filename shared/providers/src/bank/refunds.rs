@@ -52,16 +52,15 @@ pub(super) async fn reverse(bank: &Bank, call: Call<'_>, deadline: Deadline) -> 
     };
     match &view.state {
         TransactionState::Captured { amount, refunded } if amount != refunded => {
-            let amount = *amount;
-            let (answer, trace) = undo(bank, call, &view, amount, deadline).await;
-            (answer, trace)
+            undo(bank, call, &view, *amount, deadline).await
         }
         _ => (released(LookUp::Found(Answer::Shows(view))), trace),
     }
 }
 
 async fn undo(bank: &Bank, call: Call<'_>, view: &TransactionView, amount: Money, deadline: Deadline) -> Answered {
-    let expected = Expected::reversal(call.payment, amount);
+    // Part of it may be back already: the operation says how much is not.
+    let expected = Expected::reversal(call.payment, call.operation.amount);
     let (step, trace) = give_back(bank, call, &expected, json!({}), deadline).await;
     let paid = match step {
         Ok(Step::Consented(id)) => {

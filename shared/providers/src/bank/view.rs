@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 use tollgate_domain::{
-    Failure, Money, Operation, Payment, PaymentId, Refund, RefundId, RefundState, RefundView, TransactionState,
-    TransactionView,
+    Failure, Money, Operation, Payment, PaymentId, PaymentStatus, Refund, RefundId, RefundState, RefundView,
+    TransactionState, TransactionView,
 };
 
 use super::{
@@ -129,14 +129,16 @@ pub(super) fn shown(payment: &Payment, consent: &str, state: TransactionState, p
 }
 
 /// What a payment that was made means for the one that asked for it. What went back, the bank shows nowhere: it was sent by
-/// payments of our own.
+/// payments of our own, and ours is the word on it.
 pub(super) fn paid_state(payment: &Payment, paid: &Paid) -> Result<TransactionState, Mismatch> {
-    let is_undone = payment.is_over() && payment.reversed_at.is_some();
+    let counts = payment.provider_transaction_id.as_ref().is_none_or(|known| *known == paid.data.consent_id);
+    let refunded = match payment.reversed_at {
+        Some(_) if is_over(payment) => payment.amount,
+        _ if counts => payment.refunded,
+        _ => Money::zero(payment.amount.currency()),
+    };
     Ok(match course(paid)? {
-        Course::Done => TransactionState::Captured {
-            amount: payment.amount,
-            refunded: if is_undone { payment.amount } else { payment.refunded },
-        },
+        Course::Done => TransactionState::Captured { amount: payment.amount, refunded },
         Course::Underway => TransactionState::Processing,
         Course::Rejected(_) => TransactionState::Voided,
     })
@@ -155,17 +157,9 @@ pub(super) fn refund_view(paid: &Paid) -> Result<RefundView, Mismatch> {
     Ok(RefundView { refund_reference: paid.data.domestic_payment_id.clone(), instead_of: None, state })
 }
 
-/// Whether a payment has ended without money.
-pub(super) trait IsOver {
-    /// Nothing of it will be asked for any more.
-    fn is_over(&self) -> bool;
-}
-
-impl IsOver for Payment {
-    fn is_over(&self) -> bool {
-        use tollgate_domain::PaymentStatus::{Failed, Voided};
-        matches!(self.status, Failed | Voided)
-    }
+/// Whether a payment has ended without money: nothing of it will be asked for any more.
+pub(super) fn is_over(payment: &Payment) -> bool {
+    matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Voided)
 }
 
 /// The last step of an operation, as it is committed: `<what>:<id> <the operation's id then>`. A step of an id that counts no
