@@ -2,46 +2,31 @@
 //! late, and what the bank tells.
 
 use std::{
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use getrandom::SysRng;
 use http::{HeaderMap, Request, Response};
 use jiff::{SignedDuration, Timestamp};
-use rsa::{
-    PrivateKey,
-    pkcs8::{EncodePrivateKey, LineEnding},
-    rand_core::UnwrapErr,
-};
 use tollgate_domain::{
     Answer, Attempt, BootId, CaptureMethod, Details, KeyHash, Lease, MerchantId, Money, NewPayment, Observation,
     OperationKind, Payment, PaymentId, PaymentStatus, ProviderName, ProviderRequestId, RefundId, RefundState,
     SettlementId, TransactionState,
 };
 use tollgate_gateway::ports::{
-    Entropy as _, EventReader as _, HttpClient, HttpError, Provider as _, Time,
+    EventReader as _, HttpClient, HttpError, Provider as _, Time,
     provider::{Call, EventRejected, LookUp, News, ProviderEvent},
 };
-use tollgate_providers::{Bank, BankAccount, BankConfig, BankEvents, Secret};
+use tollgate_providers::{Bank, BankConfig, BankEvents};
 use tollgate_simulators::{Bank as SimulatedBank, Ending, Endpoint, Simulator};
 use tollgate_tests::ports::SystemEntropy;
 
+use crate::provider_subjects::{bank_config, random};
+
 const URL: &str = "http://bank.test/bank";
 const AUDIENCE: &str = "tollgate-at-the-bank";
-
-static KEY: LazyLock<String> = LazyLock::new(|| {
-    let key = PrivateKey::new(&mut UnwrapErr(SysRng), 2048).unwrap();
-    key.to_pkcs8_pem(LineEnding::LF).unwrap().to_string()
-});
-
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    SystemEntropy.fill(&mut bytes);
-    bytes
-}
 
 /// The simulated bank without a socket, and its clock.
 struct Desk {
@@ -74,21 +59,7 @@ impl Time for Desk {
 }
 
 fn config() -> BankConfig {
-    let account = |identification: &str| BankAccount {
-        scheme: "UK.OBIE.SortCodeAccountNumber".to_owned(),
-        identification: identification.to_owned(),
-        name: "Tollgate".to_owned(),
-    };
-    BankConfig {
-        api_url: URL.to_owned(),
-        issuer: URL.to_owned(),
-        client_id: "tollgate".to_owned(),
-        signing_key: Secret::new(KEY.as_str()),
-        signing_key_id: "k1".to_owned(),
-        creditor: account("collections"),
-        refunds_from: account("tollgate-refunds"),
-        currencies: vec!["GBP".parse().unwrap()],
-    }
+    bank_config(URL)
 }
 
 fn pounds(minor: i64) -> Money {

@@ -35,6 +35,7 @@ mod paypal_schemas;
 mod paypal_spec;
 mod provider_contract;
 mod provider_events;
+mod provider_subjects;
 mod reconciliation;
 mod sandbox_process;
 mod separate_functions;

@@ -125,7 +125,7 @@ async fn consent_to_it(
     };
     marks["tollgate_payment_id"] = call.payment.id.to_string().into();
     marks["tollgate_consent_id"] = taken.data.consent_id.as_str().into();
-    let ask = requests::consent_to_give_back(bank, expected, &to.account, call.operation, marks);
+    let ask = requests::consent_to_give_back(bank, expected, &to.account, call.operation, &marks);
     match reads::make_consent(&bank.api, ask, expected, deadline).await {
         (Ok(consent), trace) => (Ok(Step::Consented(consent.data.consent_id)), trace),
         (Err(not_shown), trace) => (Err(not_shown.answer()), trace),

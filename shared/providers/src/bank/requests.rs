@@ -62,7 +62,7 @@ pub(super) fn consent_to_give_back(
     expected: &Expected,
     to: &Value,
     operation: &Operation,
-    marks: Value,
+    marks: &Value,
 ) -> Result<Ask, Unsendable> {
     let text = |name: &str| to[name].as_str().filter(|text| !text.is_empty());
     let (Some(scheme), Some(identification)) = (text("SchemeName"), text("Identification")) else {
@@ -119,13 +119,13 @@ pub(super) fn show_payment(id: &str) -> Result<Ask, Unsendable> {
 
 /// Where the payer approves: the bank's page, with a request that we have signed (RFC 9101). It is signed anew each time.
 pub(super) fn approval_page(bank: &Bank, consent: &str, operation: &Operation) -> Result<String, Unsendable> {
-    let back = operation.return_url.as_deref().ok_or("there is no address that the payer could come back to")?;
+    let returns_to = operation.return_url.as_deref().ok_or("there is no address that the payer could come back to")?;
     let (client, now) = (&bank.api.client_id, bank.api.time.now().as_second());
     let intent = json!({"openbanking_intent_id": {"value": consent, "essential": true}});
     let state = operation.request_id.to_string();
     let claims = json!({
         "iss": client, "aud": bank.issuer, "client_id": client, "response_type": "code",
-        "scope": "openid payments", "redirect_uri": back, "state": state, "nonce": state,
+        "scope": "openid payments", "redirect_uri": returns_to, "state": state, "nonce": state,
         "iat": now, "nbf": now, "exp": now + PAGE_SECONDS, "claims": {"id_token": intent},
     });
     let request = bank.api.key.token(&claims, &Value::Null).map_err(|_| "the request to the payer cannot be signed")?;
