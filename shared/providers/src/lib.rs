@@ -5,6 +5,7 @@
 //! said, in our words, and is strict about what it does not know. What wraps a provider (measuring, breaking, retrying)
 //! is a `Provider` itself.
 
+pub mod bank;
 mod guard;
 pub mod http;
 mod metered;
@@ -13,6 +14,7 @@ mod secret;
 pub mod stripe;
 
 pub use self::{
+    bank::{Bank, BankAccount, BankConfig, BankEvents},
     guard::{BreakerSettings, BreakerState, Breakers, GuardPorts, GuardSettings, Guarded, QuotaSettings},
     http::{HttpSettings, ReqwestClient},
     metered::Metered,

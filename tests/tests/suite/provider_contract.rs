@@ -1,133 +1,19 @@
 //! What every provider's adapter keeps to, against its simulated provider over real sockets: the same payments, faults and
 //! payers for each. The domain decides what answers mean, as in the gateway; the provider's own books say what happened.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, Request};
 use serde_json::{Value, json};
 use tollgate_domain::{
-    Answer, Attempt, BootId, CaptureMethod, Details, KeyHash, Lease, MerchantId, Money, NewPayment, Observation,
-    Operation, OperationKind, Payment, PaymentId, PaymentStatus, ProviderName, ProviderRequestId, RefundId,
-    SettlementId, Timestamp,
+    Answer, CaptureMethod, Details, KeyHash, MerchantId, NewPayment, Observation, Operation, OperationKind, Payment,
+    PaymentId, PaymentStatus, ProviderName, RefundId, SettlementId,
 };
 use tollgate_gateway::ports::{
-    Entropy as _, HttpClient, Provider, Time,
+    Time as _,
     provider::{Call, LookUp},
 };
-use tollgate_providers::{HttpSettings, Paypal, PaypalConfig, ReqwestClient, Secret, Stripe, StripeConfig};
-use tollgate_simulators::SandboxTime;
-use tollgate_tests::{ports::SystemEntropy, simulated::start_providers, stage::Http};
 
-/// Given up sooner than in production.
-const CALL_TIMEOUT: Duration = Duration::from_millis(400);
-
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    SystemEntropy.fill(&mut bytes);
-    bytes
-}
-
-/// A provider, simulated, and the tokens that it knows.
-#[derive(Clone)]
-struct Subject {
-    provider: Arc<dyn Provider>,
-    time: Arc<SandboxTime>,
-    http: Arc<Http>,
-    url: String,
-    good: &'static str,
-    declined: &'static str,
-    asks_the_payer: &'static str,
-    currency: &'static str,
-}
-
-impl Subject {
-    async fn all() -> Vec<Self> {
-        vec![Self::stripe().await, Self::paypal().await]
-    }
-
-    async fn stripe() -> Self {
-        Self::with(
-            "usd",
-            ["pm_card_visa", "pm_card_visa_chargeDeclined", "pm_card_threeDSecure2Required"],
-            |url, http, time| {
-                let config =
-                    StripeConfig { api_url: format!("{url}/stripe"), secret_key: Secret::new("sk_test_contract") };
-                Arc::new(Stripe::new(&config, http, time).unwrap())
-            },
-        )
-        .await
-    }
-
-    async fn paypal() -> Self {
-        Self::with("usd", ["vault-ok", "vault-declined", "vault-needs-approval"], |url, http, time| {
-            let config = PaypalConfig {
-                api_url: format!("{url}/paypal"),
-                client_id: Secret::new("client"),
-                client_secret: Secret::new("secret"),
-            };
-            Arc::new(Paypal::new(&config, http, time).unwrap())
-        })
-        .await
-    }
-
-    async fn with(
-        currency: &'static str,
-        [good, declined, asks_the_payer]: [&'static str; 3],
-        make: impl FnOnce(&str, Arc<dyn HttpClient>, Arc<dyn Time>) -> Arc<dyn Provider>,
-    ) -> Self {
-        let time = Arc::new(SandboxTime::real());
-        let url = start_providers(time.clone()).await.unwrap();
-        let http = Arc::new(ReqwestClient::new(HttpSettings::default()).unwrap());
-        let provider = make(&url, http, time.clone());
-        Self { provider, time, http: Arc::new(Http::new()), url, good, declined, asks_the_payer, currency }
-    }
-
-    fn name(&self) -> ProviderName {
-        self.provider.name()
-    }
-
-    fn money(&self, minor: i64) -> Money {
-        Money::new(minor, self.currency.to_uppercase().parse().unwrap()).unwrap()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.time.now()
-    }
-
-    fn attempt(&self) -> Attempt {
-        let lease = Lease { owner: BootId::from_random([1; 16]), call_until: self.now() + Duration::from_secs(30) };
-        Attempt { request_id: ProviderRequestId::from_random(random()), lease }
-    }
-
-    async fn fault(&self, fault: &Value) {
-        let url = format!("{}/sandbox/providers/{}/faults", self.url, self.name());
-        let (status, answer) = self.http.json(Method::POST, &url, fault).await;
-        assert_eq!(status, 200, "{answer}");
-    }
-
-    async fn no_faults(&self) {
-        let url = format!("{}/sandbox/providers/{}/faults", self.url, self.name());
-        self.http.json(Method::DELETE, &url, &Value::Null).await;
-    }
-
-    /// What the provider's books show of a payment.
-    async fn books(&self, payment: PaymentId) -> Vec<Value> {
-        let url = format!("{}/sandbox/providers/{}/transactions", self.url, self.name());
-        let (_, all) = self.http.json(Method::GET, &url, &Value::Null).await;
-        let of = |row: &&Value| row["payment_id"] == payment.to_string().as_str();
-        all.as_array().unwrap().iter().filter(of).cloned().collect()
-    }
-
-    /// The payer, on the page that the provider sent him to.
-    async fn payer(&self, page: &str, does: &str) {
-        let (page, query) =
-            page.split_once('?').map_or((page, String::new()), |(page, query)| (page, format!("?{query}")));
-        let request = Request::post(format!("{page}/{does}{query}")).body(Bytes::new()).unwrap();
-        let answer = self.http.send(request).await;
-        assert!(answer.status().is_success() || answer.status().is_redirection(), "{answer:?}");
-    }
-}
+use crate::provider_subjects::{CALL_TIMEOUT, Subject, random};
 
 /// A payment of 10.00, whose operations are carried out by hand.
 struct Played {
@@ -369,6 +255,14 @@ async fn a_payer_who_approves_pays_once_however_often_it_is_looked_at() {
         assert_eq!(played.status(), PaymentStatus::Authorized, "{}: {:?}", subject.name(), played.payment);
         played.capture(None);
         played.carry_out().await;
+        if subject.name() == ProviderName::Bank {
+            // The bank takes this payment only with a token for the code that the payer brings back, and nobody hands the
+            // adapter that code yet: the capture is refused, and nothing is taken.
+            assert_eq!(played.status(), PaymentStatus::Authorized, "{:?}", played.payment);
+            assert!(played.open().is_none(), "{:?}", played.payment);
+            played.stands_at_the_provider(0, 0, "approved, and not captured").await;
+            continue;
+        }
         played.stands_at_the_provider(1000, 0, "approved and captured").await;
     }
 }
@@ -379,7 +273,11 @@ async fn a_payer_who_never_comes_or_refuses_leaves_nothing_that_could_be_paid_la
         for refuses in [true, false] {
             let (mut played, page) = at_the_payers_turn(&subject).await;
             if refuses {
-                let refuses = if subject.name() == ProviderName::Stripe { "fail" } else { "cancel" };
+                let refuses = match subject.name() {
+                    ProviderName::Stripe => "fail",
+                    ProviderName::Paypal => "cancel",
+                    ProviderName::Bank => "refuse",
+                };
                 subject.payer(&page, refuses).await;
             }
             let operation = played.open().unwrap();

@@ -1,0 +1,268 @@
+//! Calls to the bank's API: its token, one signed call, and the class of its answer. Decides nothing about what a class
+//! means for an operation.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::lock::Mutex;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use serde_json::{Value, json};
+use tollgate_gateway::ports::{HttpClient, HttpError, Time};
+
+use super::{
+    failures::{NO_SUCH, token},
+    key::{NoSignature, SigningKey},
+    objects::{ApiError, Token, read},
+};
+
+/// Where payments are, below the bank's address.
+const ROOT: &str = "/open-banking/v4.0/pisp";
+/// A token is renewed so long before it ends.
+const RENEW_BEFORE: Duration = Duration::from_secs(30);
+/// No token is believed to live longer.
+const TOKEN_LIVES_AT_MOST: Duration = Duration::from_secs(3600);
+/// How long the proof of who we are is good for.
+const ASSERTION_SECONDS: i64 = 120;
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const REFERENCE_MAX_LEN: usize = 64;
+/// Longer waits are not waited for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// The way to the bank.
+pub(super) struct Api {
+    pub(super) base: String,
+    pub(super) client_id: String,
+    pub(super) key: SigningKey,
+    pub(super) http: Arc<dyn HttpClient>,
+    pub(super) time: Arc<dyn Time>,
+    /// Got by one, waited for by the others.
+    pub(super) token: Mutex<Option<Known>>,
+}
+
+/// A token, and until when it is used (monotonic time).
+pub(super) struct Known {
+    bearer: HeaderValue,
+    until: Duration,
+}
+
+/// When a call must have ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline(Duration);
+
+/// What is asked for, below the payments API.
+pub(super) struct Ask {
+    method: Method,
+    path: String,
+    idempotency_key: Option<String>,
+    body: Option<Value>,
+}
+
+impl Ask {
+    pub(super) fn get(path: String) -> Self {
+        Self { method: Method::GET, path, idempotency_key: None, body: None }
+    }
+
+    pub(super) fn post(path: &str, idempotency_key: String, body: Value) -> Self {
+        let (path, idempotency_key) = (path.to_owned(), Some(idempotency_key));
+        Self { method: Method::POST, path, idempotency_key, body: Some(body) }
+    }
+}
+
+/// What the audit trail keeps of an answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trace {
+    pub(super) http_status: Option<u16>,
+    pub(super) reference: Option<String>,
+    pub(super) provider_code: Option<String>,
+}
+
+/// An answer, classified.
+pub(super) struct Reply {
+    pub(super) got: Got,
+    pub(super) trace: Trace,
+}
+
+/// The classes of answers.
+#[derive(Debug)]
+pub(super) enum Got {
+    /// A 2xx.
+    Body(Bytes),
+    /// There is no such thing.
+    Missing,
+    /// The bank's final word to the request itself, to be read by its code.
+    Refused(ApiError),
+    /// What happened is not known.
+    Unknown(String),
+    /// Nothing happened.
+    NotReached { reason: String, retry_after: Option<Duration> },
+}
+
+impl Api {
+    pub(super) fn deadline(&self, timeout: Duration) -> Deadline {
+        Deadline(self.time.monotonic() + timeout)
+    }
+
+    /// Sends `ask` within what is left until `deadline`, with our own token. One that the bank does not know any more is
+    /// replaced, once: it turned the request away before looking at it.
+    pub(super) async fn call(&self, ask: &Ask, deadline: Deadline) -> Reply {
+        let reply = match self.bearer(deadline).await {
+            Ok(bearer) => self.call_with(ask, &bearer, deadline).await,
+            Err(reply) => return *reply,
+        };
+        if reply.trace.http_status != Some(401) {
+            return reply;
+        }
+        *self.token.lock().await = None;
+        match self.bearer(deadline).await {
+            Ok(bearer) => match self.call_with(ask, &bearer, deadline).await {
+                Reply { trace, .. } if trace.http_status == Some(401) => {
+                    tracing::error!("the bank refuses the tokens that it gives us: check the client's permissions");
+                    Reply { got: not_reached("our token was refused"), trace }
+                }
+                reply => reply,
+            },
+            Err(reply) => *reply,
+        }
+    }
+
+    async fn call_with(&self, ask: &Ask, bearer: &HeaderValue, deadline: Deadline) -> Reply {
+        let body = ask.body.as_ref().map(Value::to_string).unwrap_or_default();
+        let mut request = Request::builder()
+            .method(&ask.method)
+            .uri(format!("{}{ROOT}{}", self.base, ask.path))
+            .header(header::AUTHORIZATION, bearer)
+            .header(header::ACCEPT, "application/json");
+        if let Some(key) = &ask.idempotency_key {
+            let now = self.time.now().as_second();
+            let Ok(signature) = self.key.detached(&self.client_id, now, body.as_bytes()) else {
+                return Reply { got: not_reached("the request cannot be signed"), trace: Trace::default() };
+            };
+            request = request
+                .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
+                .header("x-idempotency-key", key)
+                .header("x-jws-signature", signature);
+        }
+        match request.body(Bytes::from(body)) {
+            Ok(request) => self.exchange(request, deadline).await,
+            Err(error) => {
+                Reply { got: not_reached(&format!("the request cannot be written: {error}")), trace: Trace::default() }
+            }
+        }
+    }
+
+    async fn exchange(&self, request: Request<Bytes>, deadline: Deadline) -> Reply {
+        let left = deadline.0.saturating_sub(self.time.monotonic());
+        let trace = Trace::default();
+        if left.is_zero() {
+            return Reply { got: not_reached("no time left for the call"), trace };
+        }
+        match self.http.send(request, left).await {
+            Ok(response) => classify(&response),
+            Err(HttpError::NotReached(reason)) => Reply { got: not_reached(&reason), trace },
+            Err(HttpError::AnswerLost(reason)) => Reply { got: Got::Unknown(format!("answer lost: {reason}")), trace },
+        }
+    }
+
+    /// The token that calls are made with. Without one nothing is sent: whatever keeps us from it, the call did not happen.
+    async fn bearer(&self, deadline: Deadline) -> Result<HeaderValue, Box<Reply>> {
+        let mut known = self.token.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| self.time.monotonic() < known.until) {
+            return Ok(known.bearer.clone());
+        }
+        *known = None;
+        let refused = |reason: &str, trace: Trace| Err(Box::new(Reply { got: not_reached(reason), trace }));
+        let Some(request) = self.token_request() else {
+            return refused("the request for a token cannot be written", Trace::default());
+        };
+        let Reply { got, trace } = self.exchange(request, deadline).await;
+        let body = match got {
+            Got::Body(body) => body,
+            Got::NotReached { .. } if matches!(trace.http_status, None | Some(429)) => {
+                return Err(Box::new(Reply { got, trace }));
+            }
+            // OAuth's errors are shaped otherwise than the API's, so the status tells.
+            _ if matches!(trace.http_status, Some(400..=499)) => {
+                tracing::error!(
+                    status = trace.http_status,
+                    "the bank refused our credentials: check the client's id and its key"
+                );
+                return refused("our credentials were refused", trace);
+            }
+            // Nothing of the payment was sent: but the bank is in trouble, and no status of its says otherwise.
+            _ => return refused("no token: the bank is in trouble", Trace::default()),
+        };
+        let Ok(token) = read::<Token>(&body) else {
+            return refused("no token: an answer without one", Trace::default());
+        };
+        let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {}", token.access_token)) else {
+            return refused("no token: one that cannot be sent", Trace::default());
+        };
+        bearer.set_sensitive(true);
+        let lives = Duration::from_secs(token.expires_in).min(TOKEN_LIVES_AT_MOST).saturating_sub(RENEW_BEFORE);
+        *known = Some(Known { bearer: bearer.clone(), until: self.time.monotonic() + lives });
+        Ok(bearer)
+    }
+
+    fn token_request(&self) -> Option<Request<Bytes>> {
+        let url = format!("{}/oauth2/token", self.base);
+        let assertion = self.assertion(&url).ok()?;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("scope", "payments"),
+            ("client_assertion_type", ASSERTION_TYPE),
+            ("client_assertion", &assertion),
+        ];
+        let request = Request::post(url).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        request.body(Bytes::from(serde_urlencoded::to_string(form).ok()?)).ok()
+    }
+
+    /// The proof of who we are (RFC 7523), good once. It brings the public key: a bank without a directory takes it from
+    /// there, and others leave it alone.
+    fn assertion(&self, audience: &str) -> Result<String, NoSignature> {
+        let now = self.time.now().as_second();
+        let claims = json!({
+            "iss": self.client_id, "sub": self.client_id, "aud": audience, "jti": self.key.fresh_name()?,
+            "iat": now, "exp": now + ASSERTION_SECONDS,
+        });
+        self.key.token(&claims, &json!({"jwk": self.key.jwk()}))
+    }
+}
+
+pub(super) fn not_reached(reason: &str) -> Got {
+    Got::NotReached { reason: reason.to_owned(), retry_after: None }
+}
+
+/// The table of classes; the order of the lines is the order of precedence.
+pub(super) fn classify(response: &Response<Bytes>) -> Reply {
+    let status = response.status().as_u16();
+    let mut trace = Trace { http_status: Some(status), reference: reference(response.headers()), provider_code: None };
+    if matches!(status, 200..=204) {
+        return Reply { got: Got::Body(response.body().clone()), trace };
+    }
+    let error = read::<ApiError>(response.body());
+    if let Ok(error) = &error {
+        trace.provider_code = token(error.code()).map(ToOwned::to_owned);
+    }
+    let got = match (status, error) {
+        (401, _) => not_reached("our token was refused"),
+        (429, _) => Got::NotReached { reason: "rate limited".to_owned(), retry_after: retry_after(response.headers()) },
+        // It, or its twin, is being worked on right now.
+        (409, _) => Got::Unknown("the bank is still working on it".to_owned()),
+        (400 | 404, Ok(error)) if error.code() == NO_SUCH => Got::Missing,
+        (400 | 403, Ok(error)) => Got::Refused(error),
+        // Not the bank's own words (a proxy's page, say): whoever wrote this may not know what the bank did.
+        _ => Got::Unknown(format!("status {status}")),
+    };
+    Reply { got, trace }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+fn reference(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("x-fapi-interaction-id")?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (text.len() <= REFERENCE_MAX_LEN && text.bytes().all(plain)).then(|| text.to_owned())
+}

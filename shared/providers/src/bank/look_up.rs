@@ -1,0 +1,131 @@
+//! Asking how an operation's consent stands, and the payment that used it, changing nothing. A consent is found by its id
+//! alone: one whose id nobody knows can move no money, because moving it takes a further call of ours.
+
+use tollgate_domain::{Answer, OperationKind, PaymentStatus, TransactionState};
+use tollgate_gateway::ports::provider::{Call, LookUp};
+
+use super::{
+    Bank,
+    api::{Deadline, Trace},
+    failures::{NO_FUNDS, of_code, of_reasons},
+    objects::Consent,
+    reads::{self, NotShown},
+    refunds, requests,
+    view::{Expected, Progress, is_id, is_over, paid_state, shown},
+};
+
+/// Asks for what the operation works on.
+pub(super) async fn look_up(bank: &Bank, call: Call<'_>) -> (LookUp, Trace) {
+    let deadline = bank.api.deadline(call.timeout);
+    look_up_within(bank, call, deadline).await
+}
+
+pub(super) async fn look_up_within(bank: &Bank, call: Call<'_>, deadline: Deadline) -> (LookUp, Trace) {
+    match transaction(call) {
+        Some(_) if call.operation.kind == OperationKind::Refund => refunds::look_up(bank, call, deadline).await,
+        Some(id) => consent(bank, call, &id, deadline).await,
+        None if call.operation.kind == OperationKind::Authorize => (LookUp::NotFound, Trace::default()),
+        None => failed("there is no consent to ask for", Trace::default()),
+    }
+}
+
+/// The consent that the operation works on.
+pub(super) fn transaction(call: Call<'_>) -> Option<String> {
+    let known = call.operation.transaction_id.clone();
+    match call.operation.kind {
+        // An attempt of its own: the payment may show another.
+        OperationKind::Authorize => known.or_else(|| match Progress::of(call.operation) {
+            Some(Progress::Consent(id)) => Some(id),
+            _ => None,
+        }),
+        _ => known.or_else(|| call.payment.provider_transaction_id.clone()),
+    }
+}
+
+/// The payment that used the consent `of`, where it is known: kept with the payment, or a step of the capture.
+pub(super) fn known_payment(call: Call<'_>, of: &str) -> Option<String> {
+    let step = match Progress::of(call.operation) {
+        Some(Progress::Payment(id)) if call.operation.kind == OperationKind::Capture => Some(id),
+        _ => None,
+    };
+    let counts = call.payment.provider_transaction_id.as_deref() == Some(of);
+    step.or_else(|| call.payment.provider_state.clone().filter(|id| counts && is_id(id)))
+}
+
+async fn consent(bank: &Bank, call: Call<'_>, id: &str, deadline: Deadline) -> (LookUp, Trace) {
+    let expected = Expected::payment(call.payment);
+    let (found, trace) = reads::consent(&bank.api, id, &expected, deadline).await;
+    let consent = match found {
+        Ok(consent) => consent,
+        // Banks forget consents that nobody used.
+        Err(NotShown::Missing) if call.operation.kind == OperationKind::Authorize => return (LookUp::NotFound, trace),
+        Err(not_shown) => return (not_shown.look_up(), trace),
+    };
+    let payment = call.payment;
+    let (state, trace) = match consent.data.status.as_str() {
+        // Only a call of ours could use it, and none will: it holds nothing any more.
+        "AUTH" | "AWAU" if is_over(payment) => (TransactionState::Voided, trace),
+        "AWAU" => match awaiting(bank, call, id) {
+            Ok(state) => (state, trace),
+            Err(reason) => return failed(reason, trace),
+        },
+        "AUTH" if payment.status == PaymentStatus::Pending => match with_funds(bank, id, deadline).await {
+            (Ok(state), trace) => (state, trace),
+            (Err(not_shown), trace) => return (not_shown.look_up(), trace),
+        },
+        "AUTH" => (TransactionState::Authorized { expires_at: None }, trace),
+        "RJCT" if payment.status == PaymentStatus::Pending => {
+            (TransactionState::Declined(of_reasons(&consent.data.status_reason)), trace)
+        }
+        "RJCT" => (TransactionState::Voided, trace),
+        "COND" => return used(bank, call, &consent, &expected, deadline).await,
+        _ => return (LookUp::NotOurs { reason: "the answer shows an unknown status of a consent".to_owned() }, trace),
+    };
+    (LookUp::Found(Answer::Shows(shown(payment, id, state, None))), trace)
+}
+
+/// Nobody has approved yet.
+fn awaiting(bank: &Bank, call: Call<'_>, id: &str) -> Result<TransactionState, &'static str> {
+    if call.operation.kind != OperationKind::Authorize {
+        return Ok(TransactionState::Processing);
+    }
+    // A page that was given out is good for as long as the payer has: another would be news every time.
+    let url = match &call.operation.payer {
+        Some(turn) => turn.url.clone(),
+        None => requests::approval_page(bank, id, call.operation)?,
+    };
+    Ok(TransactionState::AwaitingPayer { url, until: None })
+}
+
+/// An approval says nothing about money: the bank is asked. Where only the payer's token may ask, it is not, and the payment
+/// itself will tell.
+async fn with_funds(bank: &Bank, id: &str, deadline: Deadline) -> (Result<TransactionState, NotShown>, Trace) {
+    let (funds, trace) = reads::has_funds(&bank.api, id, deadline).await;
+    let state = funds.map(|available| match available {
+        Some(false) => TransactionState::Declined(of_code(NO_FUNDS)),
+        Some(true) | None => TransactionState::Authorized { expires_at: None },
+    });
+    (state, trace)
+}
+
+async fn used(
+    bank: &Bank,
+    call: Call<'_>,
+    consent: &Consent,
+    expected: &Expected,
+    deadline: Deadline,
+) -> (LookUp, Trace) {
+    let id = &consent.data.consent_id;
+    let known = known_payment(call, id);
+    match reads::paid(&bank.api, consent, known.as_deref(), expected, deadline).await {
+        (Ok(paid), trace) => match paid_state(call.payment, &paid) {
+            Ok(state) => (LookUp::Found(Answer::Shows(shown(call.payment, id, state, Some(&paid)))), trace),
+            Err(reason) => (LookUp::NotOurs { reason: reason.to_owned() }, trace),
+        },
+        (Err(not_shown), trace) => (not_shown.look_up(), trace),
+    }
+}
+
+fn failed(reason: &str, trace: Trace) -> (LookUp, Trace) {
+    (LookUp::Failed { reason: reason.to_owned() }, trace)
+}
