@@ -290,9 +290,7 @@ fn start_serving(
 async fn start_providers(system: &SandboxSystem, folder: &Path) -> anyhow::Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let data = folder.join("providers");
-    let lock = FolderLock::take(&data, "simulated providers of their own")?;
-    let settings = Settings { data: Some(data), public_url: Some(url.clone()) };
+    let settings = Settings { data: Some(folder.join("providers")), public_url: Some(url.clone()) };
     let simulators =
         Simulators::open(settings, system.simulator_ports()).context("the providers' books do not open")?;
     // They end with the process, not before: a payment under way may still need them.
@@ -301,7 +299,6 @@ async fn start_providers(system: &SandboxSystem, folder: &Path) -> anyhow::Resul
         reason = "the providers stand for another process: a graceful stop does not wait for them"
     )]
     tokio::spawn(async move {
-        let _lock = lock;
         if let Err(error) = tollgate_simulators::serve(listener, simulators, std::future::pending()).await {
             tracing::error!(%error, "the simulated providers ended");
         }
