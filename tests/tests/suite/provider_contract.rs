@@ -49,14 +49,18 @@ impl Played {
         played.capture(None);
         played.carry_out().await;
         assert_eq!(played.status(), PaymentStatus::Captured, "{:?}", played.payment);
-        // Only what is settled is refunded.
-        let settled = played.payment.settle(SettlementId::from_random([9; 16]), subject.money(0), subject.now());
-        played.payment = settled.unwrap().payment;
+        played.settle();
         played
     }
 
     fn status(&self) -> PaymentStatus {
         self.payment.status
+    }
+
+    /// Only what is settled is refunded.
+    fn settle(&mut self) {
+        let (settlement, nothing) = (SettlementId::from_random([9; 16]), self.subject.money(0));
+        self.payment = self.payment.settle(settlement, nothing, self.subject.now()).unwrap().payment;
     }
 
     fn capture(&mut self, amount: Option<i64>) {
@@ -186,8 +190,7 @@ async fn a_payment_is_held_taken_and_given_back() {
         played.capture(Some(part));
         played.carry_out().await;
         assert_eq!((played.status(), played.payment.captured), (PaymentStatus::Captured, subject.money(part)));
-        let settled = played.payment.settle(SettlementId::from_random([9; 16]), subject.money(0), subject.now());
-        played.payment = settled.unwrap().payment;
+        played.settle();
         played.refund(300);
         played.find_out().await;
         assert_eq!(played.payment.refunded, subject.money(300));
@@ -345,6 +348,18 @@ async fn whatever_is_lost_on_the_way_every_operation_happens_once() {
             played.find_out().await;
             assert_eq!(played.status(), PaymentStatus::Captured, "{} {context}: {:?}", subject.name(), played.payment);
             played.stands_at_the_provider(1000, 0, &format!("capture, {context}")).await;
+            // What was taken from that answer is what comes next works on.
+            played.settle();
+            played.refund(250);
+            played.find_out().await;
+            played.stands_at_the_provider(1000, 250, &format!("refund after capture, {context}")).await;
+            assert_eq!(
+                played.payment.refunded,
+                subject.money(250),
+                "{} {context}: {:?}",
+                subject.name(),
+                played.payment
+            );
 
             let mut taken = Played::captured(&subject).await;
             subject.fault(&fault).await;

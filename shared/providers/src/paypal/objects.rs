@@ -41,6 +41,8 @@ pub(super) struct Authorization {
     pub(super) status: Option<String>,
     pub(super) create_time: Option<String>,
     pub(super) expiration_time: Option<String>,
+    #[serde(default)]
+    pub(super) links: Vec<Link>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -48,6 +50,8 @@ pub(super) struct Capture {
     pub(super) id: String,
     pub(super) status: Option<String>,
     pub(super) amount: Option<Amount>,
+    #[serde(default)]
+    pub(super) links: Vec<Link>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

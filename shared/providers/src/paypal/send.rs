@@ -71,15 +71,16 @@ fn made(body: &[u8]) -> Answer {
     match read::<Order>(body) {
         Ok(order) if !is_id(&order.id) => unknown("the answer shows no order"),
         // The next step would pay for it: it must be the one that we asked for, as far as the answer can say.
-        Ok(order) if !names_itself(&order) => unknown("the answer names two orders"),
+        Ok(order) if !names_itself(&order.id, &order.links) => unknown("the answer names two orders"),
         Ok(order) => Answer::Advanced { progress: format!("{MADE}{}", order.id) },
         Err(reason) => unknown(&reason),
     }
 }
 
-fn names_itself(order: &Order) -> bool {
-    let own = |link: &Link| link.rel == "self" && link.href.rsplit('/').next() == Some(&order.id);
-    order.links.iter().any(own)
+/// Whether an answer is about the thing whose id it shows, as far as it can say: its `self` link names it. What comes next
+/// works on that id.
+fn names_itself(id: &str, links: &[Link]) -> bool {
+    links.iter().any(|link| link.rel == "self" && link.href.rsplit('/').next() == Some(id))
 }
 
 fn awaiting(order: &str, url: String, amount: Money) -> Answer {
@@ -99,7 +100,9 @@ async fn capture(api: &Api, call: Call<'_>, deadline: Deadline) -> Answered {
         match answer {
             Ok(Done::Body(body)) => {
                 return match read::<Authorization>(&body) {
-                    Ok(new) if is_id(&new.id) => (Answer::Advanced { progress: format!("{RENEWED}{}", new.id) }, trace),
+                    Ok(new) if is_id(&new.id) && names_itself(&new.id, &new.links) => {
+                        (Answer::Advanced { progress: format!("{RENEWED}{}", new.id) }, trace)
+                    }
                     _ => (unknown("the answer shows no authorization"), trace),
                 };
             }
@@ -125,6 +128,9 @@ fn captured(body: &[u8], call: Call<'_>, kept: Kept) -> Answer {
     };
     if !is_id(&capture.id) {
         return unknown("the answer shows no capture");
+    }
+    if !names_itself(&capture.id, &capture.links) {
+        return unknown("the answer names two captures");
     }
     let amount = capture.amount.as_ref().and_then(money);
     let state = match capture.status.as_deref() {

@@ -61,6 +61,9 @@ async fn intent_by_mark(api: &Api, call: Call<'_>, deadline: Deadline) -> (LookU
         return (found, trace);
     }
     let late = (until, (api.time.now() + CLOCK_MARGIN).min(until + LATE_FOR));
+    if late.1 <= late.0 {
+        return (found, trace);
+    }
     match intent_made(api, call, late, deadline).await {
         (LookUp::Failed { reason }, _) => {
             tracing::warn!(payment = %call.payment.id, reason, "whether it arrived late could not be seen");
