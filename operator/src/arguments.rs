@@ -2,12 +2,16 @@
 //!
 //! Must not know: what a command does. What looks like a key or a secret is never repeated, however wrong it is here.
 
+mod provider;
+
 use std::{process::ExitCode, str::FromStr, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 use tollgate_domain::{MerchantId, PaymentId};
 
 use crate::output;
+
+pub(crate) use provider::{ProviderCommand, Share, Word, user};
 
 /// The longest name, in characters.
 const NAME_CHARS: usize = 100;
@@ -18,7 +22,7 @@ const KEEP_AT_MOST: Duration = Duration::from_hours(90 * 24);
 /// How what must not be shown begins.
 const SECRET_PREFIXES: [&str; 2] = ["tgk_", "whsec_"];
 
-/// Tollgate's operator: the schema, merchants, keys, endpoints, and all that is known of a payment.
+/// Tollgate's operator: the schema, merchants, keys, endpoints, providers, and all that is known of a payment.
 ///
 /// Reads the functions' own environment: `STORE_URL` (sqlite:PATH or spanner:projects/P/instances/I/databases/D),
 /// `SPANNER_EMULATOR_HOST`, and `SECRETS_KEY` where a webhook secret is made. Exit code 2: the command or the environment is
@@ -46,6 +50,9 @@ pub(crate) enum Command {
     /// Where merchants' webhooks go.
     #[command(subcommand)]
     Endpoints(Endpoints),
+    /// Which providers take new payments, and how these are shared out.
+    #[command(subcommand)]
+    Provider(ProviderCommand),
     /// Payments, to be looked at.
     #[command(subcommand)]
     Payment(PaymentCommand),

@@ -1,4 +1,5 @@
-//! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, and all that is known of a payment.
+//! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, providers' switches, and all that is
+//! known of a payment.
 //! It works on the store itself, with the rights of whoever runs it; the environment is the functions' own.
 //!
 //! Must not know: routes, SQL, what a payment may do. It never moves money.
@@ -13,6 +14,7 @@ mod migrate;
 mod open;
 mod output;
 mod payment;
+mod providers;
 mod rotate;
 mod table;
 
@@ -75,6 +77,7 @@ async fn run(command: Command, json: bool) -> anyhow::Result<()> {
             }
             (command, _) => endpoints::show(&operator, command.merchant(), json).await,
         },
+        Command::Provider(command) => providers::run(&operator, command, json).await,
         Command::Payment(PaymentCommand::Show { payment }) => payment::show(&operator, payment, json).await,
     }
 }

@@ -204,6 +204,19 @@ impl Client {
         self.ok(self.send(Method::DELETE, &path, None, None).await?).map(drop)
     }
 
+    /// Turns a provider `off` for new payments, or `on` again.
+    pub async fn switch(&self, provider: &str, state: &str, by: &str, why: &str) -> anyhow::Result<()> {
+        let body = json!({"state": state, "by": by, "why": why});
+        let path = format!("/sandbox/providers/{provider}/switch");
+        self.ok(self.send(Method::POST, &path, None, Some(&body)).await?).map(drop)
+    }
+
+    /// Shares new payments out among providers; null: as if that had never been done.
+    pub async fn weigh(&self, weights: &Value, by: &str, why: &str) -> anyhow::Result<()> {
+        let body = json!({"weights": weights, "by": by, "why": why});
+        self.ok(self.send(Method::POST, "/sandbox/weights", None, Some(&body)).await?).map(drop)
+    }
+
     /// Makes the sandbox die at a fail point.
     pub async fn crash_at(&self, point: &str) -> anyhow::Result<()> {
         let body = json!({"point": point});

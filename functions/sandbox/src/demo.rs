@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use anyhow::{Context, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -44,6 +44,7 @@ async fn play(client: &Client) -> anyhow::Result<()> {
     declined(client).await?;
     lost_answer(client).await?;
     outage(client).await?;
+    failed_over(client).await?;
     say("Everything was as it should be.")
 }
 
@@ -133,8 +134,8 @@ async fn declined(client: &Client) -> anyhow::Result<()> {
 
 async fn lost_answer(client: &Client) -> anyhow::Result<()> {
     say("Stripe charges, and its answer is lost on the way; so are its webhooks")?;
-    client.fault("stripe", &serde_json::json!({"kind": "drop_webhooks", "times": 2})).await?;
-    let fault = serde_json::json!({"kind": "charge_then_timeout", "times": 1, "ms": 300});
+    client.fault("stripe", &json!({"kind": "drop_webhooks", "times": 2})).await?;
+    let fault = json!({"kind": "charge_then_timeout", "times": 1, "ms": 300});
     client.fault("stripe", &fault).await?;
     let unknown = client.create("demo-order-3", 500, "pm_card_visa").await?;
     show("create", unknown.status, &unknown.body)?;
@@ -154,8 +155,8 @@ async fn lost_answer(client: &Client) -> anyhow::Result<()> {
 /// Nobody retries: the job finds out.
 async fn outage(client: &Client) -> anyhow::Result<()> {
     say("The same, and the merchant never asks again; and then the merchant's server is down")?;
-    client.fault("stripe", &serde_json::json!({"kind": "drop_webhooks", "times": 2})).await?;
-    let fault = serde_json::json!({"kind": "charge_then_timeout", "times": 1, "ms": 300});
+    client.fault("stripe", &json!({"kind": "drop_webhooks", "times": 2})).await?;
+    let fault = json!({"kind": "charge_then_timeout", "times": 1, "ms": 300});
     client.fault("stripe", &fault).await?;
     let unknown = client.create("demo-order-4", 700, "pm_card_visa").await?;
     show("create", unknown.status, &unknown.body)?;
@@ -170,6 +171,35 @@ async fn outage(client: &Client) -> anyhow::Result<()> {
     say(&format!("  its webhook: {} by try {attempts}", delivery["status"].as_str().unwrap_or_default()))?;
     ensure!(delivery["status"] == "DELIVERED" && attempts == 3, "expected that retries reach the merchant: {delivery}");
     say("")
+}
+
+/// The merchant has a token at two providers, and leaves the choice to the gateway.
+async fn failed_over(client: &Client) -> anyhow::Result<()> {
+    say("Stripe cannot be reached at all; the payer has a PayPal account, too")?;
+    client.fault("stripe", &json!({"kind": "unreachable"})).await?;
+    let method = json!({"stripe": "pm_card_visa", "paypal": "vault-ok"});
+    let body = json!({"amount": 1200, "currency": "JPY", "payment_method": method});
+    let created = client.create_as("demo-order-5", &body).await?;
+    show("create", created.status, &created.body)?;
+    ensure!(
+        created.text("status") == "AUTHORIZED" && created.text("provider") == "paypal",
+        "expected that PayPal takes it: {}",
+        created.body
+    );
+    for entry in client.timeline(created.text("id")).await? {
+        let detail = entry["detail"].as_str().map(|detail| format!(": {detail}")).unwrap_or_default();
+        say(&format!("    {}{detail}", timeline_line(&entry)))?;
+    }
+    client.clear_faults("stripe").await?;
+    let captured = client.capture(created.text("id"), "demo-capture-5", None).await?;
+    ensure!(captured.text("status") == "CAPTURED", "expected that it is captured there: {}", captured.body);
+    let count_at = async |provider: &str| {
+        let books = client.transactions(provider).await?;
+        anyhow::Ok(books.iter().filter(|row| row["payment_id"] == created.body["id"]).count())
+    };
+    let charges = (count_at("stripe").await?, count_at("paypal").await?);
+    ensure!(charges == (0, 1), "expected one charge, at PayPal: {charges:?}");
+    say("  The payer was charged once, through PayPal.\n")
 }
 
 /// Waits until the merchant's endpoint has received so much of a payment, and says what it was.

@@ -40,6 +40,7 @@ use crate::{
     lock::FolderLock,
     outside::{Crashes, Outages, PlayedHttp},
     providers_link::ProvidersLink,
+    switches,
     system::SandboxSystem,
 };
 
@@ -454,6 +455,7 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
     let settlement = tollgate_settlement::router(parts.gateway.clone(), callers());
     let reconciliation = tollgate_reconciliation::router(parts.gateway.clone(), callers());
     let own = control::router(control)
+        .merge(switches::router(parts.gateway.clone()))
         .merge(inbox::router(inbox.clone()))
         .merge(console::router(console))
         .merge(health)

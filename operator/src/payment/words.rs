@@ -51,11 +51,12 @@ fn payment(Dossier { payment, .. }: &Dossier) -> String {
 }
 
 fn operations(dossier: &Dossier) -> Table {
-    let mut table = Table::new(["#", "WHAT", "STATE", "AMOUNT", "REQUEST", "OPENED", "CLOSED", "FAILURE"]);
+    let mut table = Table::new(["#", "WHAT", "PROVIDER", "STATE", "AMOUNT", "REQUEST", "OPENED", "CLOSED", "FAILURE"]);
     for operation in &dossier.operations {
         table.row(&[
             operation.number.to_string(),
             operation.kind.as_str().to_owned(),
+            operation.provider.as_str().to_owned(),
             state(operation.state).to_owned(),
             money(operation.amount),
             operation.request_id.to_string(),

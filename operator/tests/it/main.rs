@@ -10,3 +10,4 @@ mod migrate;
 mod mistakes;
 mod payment;
 mod place;
+mod providers;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Account, Operation, OperationState, Payment, PaymentStatus, Refund, RefundStatus};
+use crate::{Account, Operation, OperationState, Payment, PaymentStatus, ProviderName, Refund, RefundStatus};
 
 /// Something that must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -168,12 +168,16 @@ impl Books {
             }
             Invariant::Refunding => self.balance(Account::Refunding(merchant)) == -reserved,
             Invariant::Receivable => {
+                let at = |at| self.balance(Account::Receivable(at));
                 let suspense = -self.balance(Account::Suspense);
-                self.balance(Account::Receivable(provider)) == captured - refunded + suspense
+                ProviderName::ALL.into_iter().map(at).sum::<i128>() == captured - refunded + suspense
+                    && ProviderName::ALL
+                        .into_iter()
+                        .all(|other| other == provider || at(other) == self.in_suspense_at(other))
             }
             Invariant::Suspense => {
-                let open = payment.open.as_ref().filter(|open| open.in_suspense);
-                self.balance(Account::Suspense) == -open.map_or(0, |open| i128::from(open.amount.minor()))
+                let in_suspense: i128 = ProviderName::ALL.into_iter().map(|at| self.in_suspense_at(at)).sum();
+                self.balance(Account::Suspense) == -in_suspense
             }
             Invariant::Refunds => {
                 self.refunds_in(RefundStatus::Completed) == refunded
@@ -184,6 +188,12 @@ impl Books {
             Invariant::Deliveries => self.deliveries == self.events,
             Invariant::Operations => self.operations_fit(),
         }
+    }
+
+    /// What was taken at this provider too late, and is not given back yet.
+    fn in_suspense_at(&self, provider: ProviderName) -> i128 {
+        let open = self.payment.open.as_ref().filter(|open| open.in_suspense && open.provider == provider);
+        open.map_or(0, |open| i128::from(open.amount.minor()))
     }
 
     fn balance(&self, account: Account) -> i128 {
@@ -204,15 +214,16 @@ impl Books {
         let own = [
             Account::MemoHeld(provider),
             Account::MemoDue(merchant),
-            Account::Receivable(provider),
             Account::Pending(merchant),
             Account::Available(merchant),
             Account::Refunding(merchant),
             Account::FeeIncome,
             Account::Suspense,
         ];
+        // A success too many may be at a provider that the payment was moved away from.
+        let own = own.into_iter().chain(ProviderName::ALL.map(Account::Receivable));
         line.currency == self.payment.amount.currency().code()
-            && own.iter().any(|account| account.to_string() == line.account)
+            && own.into_iter().any(|account| account.to_string() == line.account)
     }
 
     fn refunds_in(&self, status: RefundStatus) -> i128 {

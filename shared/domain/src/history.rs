@@ -33,6 +33,8 @@ pub enum What {
     OutcomeUnknown,
     /// The provider was not reached; nothing was sent.
     NotReached,
+    /// The provider was not reached, and another one is tried (rule 9).
+    FailedOver,
     /// The payer has to act.
     PayerActionRequired,
     /// The payer came back.
@@ -81,7 +83,7 @@ pub enum What {
 
 impl What {
     /// Every value, for parsing what was stored.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::PaymentOpened,
         Self::CaptureRequested,
         Self::VoidRequested,
@@ -91,6 +93,7 @@ impl What {
         Self::StepDone,
         Self::OutcomeUnknown,
         Self::NotReached,
+        Self::FailedOver,
         Self::PayerActionRequired,
         Self::PayerReturned,
         Self::PayerApproved,
@@ -127,6 +130,7 @@ impl What {
             Self::StepDone => "step_done",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::NotReached => "provider_not_reached",
+            Self::FailedOver => "failed_over",
             Self::PayerActionRequired => "payer_action_required",
             Self::PayerReturned => "payer_returned",
             Self::PayerApproved => "payer_approved",

@@ -19,6 +19,7 @@ pub mod provider;
 pub mod refund;
 pub mod refusal;
 pub mod review;
+pub mod routing;
 pub mod schedule;
 pub mod settlement;
 mod transitions;

@@ -146,6 +146,11 @@ impl Operation {
         self.state == OperationState::Open && by <= now
     }
 
+    /// Whether the payment was moved on to another provider from this attempt.
+    pub fn was_left_behind(&self) -> bool {
+        self.kind == OperationKind::Authorize && self.state == OperationState::Dropped
+    }
+
     /// Gives `lease` the right to send.
     pub(crate) fn lease_to(&mut self, lease: Lease) {
         self.last_call_until = self.last_call_until.max(Some(lease.call_until));

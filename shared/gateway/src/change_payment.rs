@@ -66,7 +66,7 @@ impl Gateway {
     async fn pass_for(&self, payment: &Payment, number: u32) -> Result<Pass, Error> {
         let Some(open) = payment.open.as_ref().filter(|open| open.number == number) else { return Ok(Pass::free()) };
         let provider = self.provider(open.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
-        self.admit(provider.as_ref(), open.kind).await
+        Ok(self.admit(provider.as_ref(), open.kind).await?)
     }
 
     async fn after_intent(&self, payment: Payment, number: u32, pass: Pass, context: &Context) -> Result<Done, Error> {

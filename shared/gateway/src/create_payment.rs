@@ -1,15 +1,13 @@
 //! `POST /v1/payments`: two commits, one provider call, no read (rule 16).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use tollgate_domain::{
-    CaptureMethod, Details, MerchantId, Money, NewPayment, OperationKind, Payment, PaymentId, ProviderName,
-};
+use tollgate_domain::{CaptureMethod, Details, MerchantId, Money, NewPayment, Payment, PaymentId, ProviderName};
 
 use crate::{
     Context, Done, Error, Gateway, Route,
     idempotency::Key,
-    ports::{FailPoint, Provider},
+    ports::FailPoint,
     records::{Cause, Committed, Guard, IdempotencyRecord},
 };
 
@@ -68,28 +66,28 @@ impl Gateway {
 
     async fn create(&self, command: CreatePayment, context: &Context) -> Result<Done, Error> {
         let key = command.key();
-        let provider = match self.route(&command) {
-            Ok(provider) => provider,
+        let mut plan = match self.plan(&command, &key).await {
+            Ok(plan) => plan,
             // What is refused before the intent may have been made before the provider was turned off.
             Err(error) => return self.replay_or(key, error, context).await,
         };
-        let pass = match self.admit(provider.as_ref(), OperationKind::Authorize).await {
-            Ok(pass) => pass,
+        let (chosen, pass) = match self.next_candidate(&mut plan).await {
+            Ok(chosen) => chosen,
             Err(error) => return self.replay_or(key, error, context).await,
         };
-        let payment_method = command.payment_method.get(&provider.name()).cloned().ok_or(Error::Internal)?;
         let id = self.payment_id();
         let new = NewPayment {
             id,
             merchant: command.merchant,
             amount: command.amount,
-            provider: provider.name(),
-            payment_method,
+            provider: chosen.provider.name(),
+            payment_method: chosen.token.clone(),
             return_url: self.settings.return_links.url(id),
             capture_method: command.capture_method,
             details: command.details,
         };
-        let change = Payment::open(new, self.attempt(), key.hash, self.now());
+        let mut change = Payment::open(new, self.attempt(), key.hash, self.now());
+        change.detail = Some(plan.why(&chosen));
         let payment = change.payment.clone();
         let mut set = self.change_set(None, change, Cause::Merchant, context);
         set.new_key = Some(key.record(payment.id, 1, self.now()));
@@ -98,6 +96,8 @@ impl Gateway {
             Committed::Done => {
                 self.ports.fail_points.pass(FailPoint::AfterIntent);
                 let carried = self.carry_out(payment, pass, context).await?;
+                // Boxed, as it is the rare path.
+                let carried = Box::pin(self.fail_over(carried, plan, context)).await?;
                 Done::of(carried.payment, &carried.operation, carried.not_reached)
             }
             Committed::Conflict(Guard::IdempotencyKey) => {
@@ -106,20 +106,6 @@ impl Gateway {
             }
             Committed::Conflict(_) => Err(Error::Internal),
         }
-    }
-
-    /// Picks the provider among those that the merchant has a token for and that take this amount.
-    fn route(&self, command: &CreatePayment) -> Result<&Arc<dyn Provider>, Error> {
-        let wanted = |name: ProviderName| command.provider.is_none_or(|provider| provider == name);
-        let mut refused = None;
-        for name in command.payment_method.keys().copied().filter(|name| wanted(*name)) {
-            let Some(provider) = self.provider(name) else { continue };
-            match provider.accepts(command.amount, command.capture_method) {
-                Ok(()) => return Ok(provider),
-                Err(unsupported) => refused = Some(Error::Unsupported(unsupported)),
-            }
-        }
-        Err(refused.unwrap_or(Error::ProviderUnavailable { retry_after: None }))
     }
 
     /// The answer of the request that used this key before, or `error` if there was none: a refusal that wrote

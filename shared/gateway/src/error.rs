@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use tollgate_domain::{Failure, Refusal};
 
-use crate::ports::{StoreError, provider::Unsupported, queue::QueueError, webhook_sender::EndpointRefused};
+use crate::ports::{
+    StoreError,
+    provider::{Busy, Unsupported},
+    queue::QueueError,
+    webhook_sender::EndpointRefused,
+};
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -54,4 +59,11 @@ pub enum Error {
     /// A defect of ours: the work ended without an outcome.
     #[error("the work ended without an outcome")]
     Internal,
+}
+
+/// Nothing was written: whoever comes back finds the key unused.
+impl From<Busy> for Error {
+    fn from(Busy { retry_after, .. }: Busy) -> Self {
+        Self::ProviderUnavailable { retry_after: Some(retry_after) }
+    }
 }

@@ -8,8 +8,9 @@ use tollgate_domain::{BootId, Change, Payment, ProviderName, Timestamp};
 use crate::{
     Error,
     endpoint_health::EndpointHealth,
+    flags::KnownFlags,
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Merchants, Provider, Queue,
+        Agenda, Audit, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Flags, Merchants, Provider, Queue,
         SettlementChunks, Settlements, Spawn, Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST,
         store::Upkeep,
     },
@@ -56,6 +57,8 @@ pub struct Stores {
     pub endpoints: Arc<dyn Endpoints>,
     /// Merchants.
     pub merchants: Arc<dyn Merchants>,
+    /// What operators switch.
+    pub flags: Arc<dyn Flags>,
     /// What jobs have to look at.
     pub agenda: Arc<dyn Agenda>,
     /// Settlements.
@@ -77,6 +80,7 @@ impl Stores {
             + Deliveries
             + Endpoints
             + Merchants
+            + Flags
             + Agenda
             + Settlements
             + SettlementChunks
@@ -89,6 +93,7 @@ impl Stores {
             deliveries: Arc::clone(store) as _,
             endpoints: Arc::clone(store) as _,
             merchants: Arc::clone(store) as _,
+            flags: Arc::clone(store) as _,
             agenda: Arc::clone(store) as _,
             settlements: Arc::clone(store) as _,
             settlement_chunks: Arc::clone(store) as _,
@@ -153,6 +158,7 @@ pub struct Inner {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) health: EndpointHealth,
+    pub(crate) flags: KnownFlags,
 }
 
 impl Deref for Gateway {
@@ -173,7 +179,7 @@ pub struct Context {
 impl Gateway {
     /// A gateway on these ports.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        Self(Arc::new(Inner { ports, settings, health: EndpointHealth::default() }))
+        Self(Arc::new(Inner { ports, settings, health: EndpointHealth::default(), flags: KnownFlags::default() }))
     }
 
     /// The present, cut to what the stores keep: what is answered now reads the same later.

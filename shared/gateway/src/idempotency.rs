@@ -87,7 +87,7 @@ impl Gateway {
         }
         for _ in 0..RACES {
             let payment = self.load(record.payment).await?.ok_or(Error::Internal)?;
-            let operation = self.operation_of(&payment, record.operation).await?;
+            let operation = self.operation_of_key(&payment, &record).await?;
             if operation.state != OperationState::Open || operation.payer.is_some() {
                 return Done::of(payment, &operation, None).map(Done::replayed);
             }
@@ -98,7 +98,7 @@ impl Gateway {
                 // Nothing is leased for asking: retries must not put off the time when "no such request" counts.
                 self.resolve_by_asking(payment, Cause::Merchant, context).await?;
                 let payment = self.load(record.payment).await?.ok_or(Error::Internal)?;
-                let operation = self.operation_of(&payment, record.operation).await?;
+                let operation = self.operation_of_key(&payment, &record).await?;
                 return Done::of(payment, &operation, None).map(Done::replayed);
             }
             let taken = payment.take_over(self.lease(), self.now()).ok_or(Error::Internal)?;
@@ -111,6 +111,18 @@ impl Gateway {
             }
         }
         Err(Error::KeyInUse)
+    }
+
+    /// The operation that a key stands for: where the payment was moved on to another provider, the one there.
+    async fn operation_of_key(&self, payment: &Payment, record: &IdempotencyRecord) -> Result<Operation, Error> {
+        let mut number = record.operation;
+        loop {
+            let operation = self.operation_of(payment, number).await?;
+            if !operation.was_left_behind() {
+                return Ok(operation);
+            }
+            number += 1;
+        }
     }
 
     /// Whether a call of it may be on its way: somebody who is not known to be gone holds the right to send.

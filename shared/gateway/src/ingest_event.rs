@@ -1,6 +1,8 @@
 //! A provider's event: a hint that can be late, repeated, out of order, or earlier than our own commit (rule 17).
 
-use tollgate_domain::{Observation, OperationKind, Payment, PaymentId, ProviderName, RefundId, RefundView};
+use tollgate_domain::{
+    Observation, OperationKind, Payment, PaymentId, ProviderName, RefundId, RefundView, TransactionView,
+};
 
 use crate::{
     Context, Error, Gateway,
@@ -62,12 +64,11 @@ impl Gateway {
         };
         self.ports.fail_points.pass(FailPoint::BeforeEvent);
         for _ in 0..RACES {
-            let Some(payment) = self.load(id).await?.filter(|found| found.provider == provider) else {
-                return Ok(Ingested::Unmatched);
-            };
+            let Some(payment) = self.load(id).await? else { return Ok(Ingested::Unmatched) };
             let seen = match &event.news {
+                _ if !self.was_at(&payment, provider).await? => return Ok(Ingested::Unmatched),
                 News::Refund { refund, view, .. } => self.refund_told(&payment, *refund, view).await?,
-                news => Some(self.observe(&payment, news, context).await?),
+                news => Some(self.observe(&payment, provider, news, context).await?),
             };
             let Some((observation, asked)) = seen else { return Ok(Ingested::Unmatched) };
             if observation == Observation::Later {
@@ -100,11 +101,12 @@ impl Gateway {
     async fn observe(
         &self,
         payment: &Payment,
+        provider: ProviderName,
         news: &News,
         context: &Context,
     ) -> Result<(Observation, Option<ProviderCall>), Error> {
         let hint = match news {
-            News::Transaction { view, .. } => payment.observed(view, false, self.attempt(), self.now()),
+            News::Transaction { view, .. } => self.seen_at(payment, provider, view, false),
             _ => Observation::AskProvider,
         };
         let transaction_id = match news {
@@ -115,11 +117,9 @@ impl Gateway {
         if hint != Observation::AskProvider {
             return Ok((hint, None));
         }
-        let (answer, row) = self.look_up_transaction(payment, transaction_id, context).await?;
+        let (answer, row) = self.look_up_transaction(payment, provider, transaction_id, context).await?;
         let observation = match answer {
-            LookUp::Found(tollgate_domain::Answer::Shows(view)) => {
-                payment.observed(&view, true, self.attempt(), self.now())
-            }
+            LookUp::Found(tollgate_domain::Answer::Shows(view)) => self.seen_at(payment, provider, &view, true),
             LookUp::Found(_) | LookUp::NotFound | LookUp::NotOurs { .. } => {
                 Observation::Nothing { contradiction: true }
             }
@@ -129,6 +129,20 @@ impl Gateway {
             contradicts(payment.id);
         }
         Ok((observation, Some(row)))
+    }
+
+    /// What a view of the payment's transaction at `provider` means: one that the payment was moved away from, too.
+    pub(crate) fn seen_at(
+        &self,
+        payment: &Payment,
+        provider: ProviderName,
+        view: &TransactionView,
+        fresh: bool,
+    ) -> Observation {
+        if payment.provider == provider {
+            return payment.observed(view, fresh, self.attempt(), self.now());
+        }
+        payment.observed_elsewhere(provider, view, fresh, self.attempt(), self.now())
     }
 
     /// What the event tells of a refund of `payment`; `None`: the payment has no such refund. A refund only moves forward,
@@ -157,13 +171,21 @@ impl Gateway {
     pub(crate) async fn look_up_transaction(
         &self,
         payment: &Payment,
+        provider: ProviderName,
         transaction_id: &str,
         context: &Context,
     ) -> Result<(LookUp, ProviderCall), Error> {
-        let mut operation = match &payment.open {
-            Some(open) => open.clone(),
-            None => self.operation_of(payment, payment.operations).await?,
+        let left_behind = if payment.provider == provider {
+            None
+        } else {
+            self.left_behind(payment).await?.into_iter().find(|attempt| attempt.provider == provider)
         };
+        let mut operation = match (left_behind, &payment.open) {
+            (Some(attempt), _) => attempt,
+            (None, Some(open)) => open.clone(),
+            (None, None) => self.operation_of(payment, payment.operations).await?,
+        };
+        operation.provider = provider;
         operation.transaction_id = Some(transaction_id.to_owned());
         if operation.kind == OperationKind::Refund {
             // A refund's look-up shows the refund. What is asked for is how the money stands.

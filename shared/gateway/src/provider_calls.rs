@@ -1,6 +1,6 @@
 //! Calls to a provider, each bounded in time and each with its audit row (finding C5).
 
-use std::{future::Future, time::Duration};
+use std::{borrow::Cow, future::Future, time::Duration};
 
 use tollgate_domain::{Answer, Operation, OperationKind, Payment, Timestamp, TransactionState};
 
@@ -20,16 +20,13 @@ const NO_ANSWER_IN_TIME: &str = "no answer in time";
 impl Gateway {
     /// Asks for the right to send what `change` opens, before it is committed: where the provider is in trouble, or was called
     /// as often as it allows, nothing is written.
-    pub(crate) async fn admit(&self, provider: &dyn Provider, kind: OperationKind) -> Result<Pass, Error> {
-        provider.admit(CallKind::Send(kind)).await.map_err(|Busy { reason, retry_after }| {
-            tracing::info!(
-                provider = provider.name().as_str(),
-                call = kind.as_str(),
-                reason,
-                "a call was not admitted"
-            );
-            Error::ProviderUnavailable { retry_after: Some(retry_after) }
-        })
+    pub(crate) async fn admit(&self, provider: &dyn Provider, kind: OperationKind) -> Result<Pass, Busy> {
+        let admitted = provider.admit(CallKind::Send(kind)).await;
+        if let Err(Busy { reason, .. }) = admitted {
+            let provider = provider.name().as_str();
+            tracing::info!(provider, call = kind.as_str(), reason, "a call was not admitted");
+        }
+        admitted
     }
 
     /// Sends the operation's next step.
@@ -42,7 +39,8 @@ impl Gateway {
         context: &Context,
     ) -> Result<(Answer, ProviderCall), Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
-        let call = Call { payment, operation, timeout };
+        let seen = seen_by(payment, operation);
+        let call = Call { payment: &seen, operation, timeout };
         let cut_off = Answer::Unknown { reason: NO_ANSWER_IN_TIME.to_owned() };
         let (reply, timing) = self.timed(timeout, provider.send_with(call, pass), cut_off).await;
         if let Answer::Unknown { reason } | Answer::NotReached { reason, .. } = &reply.answer {
@@ -62,7 +60,8 @@ impl Gateway {
     ) -> Result<(LookUp, ProviderCall), Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
         let timeout = self.settings.provider_timeout;
-        let call = Call { payment, operation, timeout };
+        let seen = seen_by(payment, operation);
+        let call = Call { payment: &seen, operation, timeout };
         let cut_off = LookUp::Failed { reason: NO_ANSWER_IN_TIME.to_owned() };
         let (reply, timing) = self.timed(timeout, provider.look_up(call), cut_off).await;
         let row = self.call_row(&call, "look_up", look_up_outcome(&reply.answer), &reply, timing, context);
@@ -78,7 +77,8 @@ impl Gateway {
         context: &Context,
     ) -> Result<(Answer, ProviderCall), Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
-        let call = Call { payment, operation, timeout };
+        let seen = seen_by(payment, operation);
+        let call = Call { payment: &seen, operation, timeout };
         let cut_off = Answer::Unknown { reason: NO_ANSWER_IN_TIME.to_owned() };
         let (reply, timing) = self.timed(timeout, provider.cancel(call), cut_off).await;
         let row = self.call_row(&call, "cancel", answer_outcome(&reply.answer), &reply, timing, context);
@@ -133,6 +133,18 @@ impl Gateway {
         set.calls.push(row);
         self.commit(&set).await.map(|_| ())
     }
+}
+
+/// The payment as the operation's provider may see it: without what another provider said of it, where the payment was moved on
+/// to that one.
+fn seen_by<'a>(payment: &'a Payment, operation: &Operation) -> Cow<'a, Payment> {
+    if operation.provider == payment.provider {
+        return Cow::Borrowed(payment);
+    }
+    let mut seen = payment.clone();
+    (seen.provider, seen.provider_request_id) = (operation.provider, operation.request_id);
+    (seen.provider_transaction_id, seen.provider_state) = (operation.transaction_id.clone(), None);
+    Cow::Owned(seen)
 }
 
 /// What the audit trail calls an answer.

@@ -137,6 +137,7 @@ names!(What {
     StepDone = "step_done",
     OutcomeUnknown = "outcome_unknown",
     NotReached = "provider_not_reached",
+    FailedOver = "failed_over",
     PayerActionRequired = "payer_action_required",
     PayerReturned = "payer_returned",
     PayerApproved = "payer_approved",

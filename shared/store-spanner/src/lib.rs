@@ -16,6 +16,7 @@ mod connection;
 mod deliveries;
 mod error;
 mod events;
+mod flags;
 mod history;
 mod idempotency;
 mod jobs;

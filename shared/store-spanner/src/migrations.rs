@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_provider_state.sql",
         sql: include_str!("../../../schemas/spanner/0003_provider_state.sql"),
     },
+    Migration { version: 4, name: "0004_flags.sql", sql: include_str!("../../../schemas/spanner/0004_flags.sql") },
 ];
 
 /// Which were applied, and what the database's whole DDL was after each; `NULL` while it is being applied.

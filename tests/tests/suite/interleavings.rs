@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use tollgate_domain::{Answer, CaptureMethod, OperationKind, PaymentId, PaymentStatus, ProviderName, TransactionState};
+use tollgate_domain::{
+    Answer, CaptureMethod, OperationKind, PaymentId, PaymentStatus, ProviderName, TransactionState, TransactionView,
+};
 use tollgate_gateway::{
     Done, Error, Ingested, Resolution,
     ports::{
@@ -25,10 +27,15 @@ use crate::world::{
 #[tokio::test]
 async fn a_created_payment_is_two_commits_and_no_read() {
     let world = World::new();
-    let before = world.store.counts();
-    world.authorized().await;
-    let after = world.store.counts();
-    assert_eq!((after.commits - before.commits, after.reads - before.reads), (2, 0));
+    // What operators have switched is read by the first, and known for four seconds.
+    for (key, reads) in [("first", 1), ("second", 0), ("third", 0)] {
+        let before = world.store.counts();
+        let transaction = TransactionView { transaction_id: key.to_owned(), ..view(held()) };
+        world.script.answers([Answer::Shows(transaction)]);
+        world.create(key).await.unwrap();
+        let after = world.store.counts();
+        assert_eq!((after.commits - before.commits, after.reads - before.reads), (2, reads), "{key}");
+    }
 }
 
 #[tokio::test]

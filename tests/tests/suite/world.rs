@@ -209,10 +209,22 @@ impl World {
         boot: BootId,
         fail_points: Arc<dyn FailPoints>,
     ) -> Self {
+        Self::beside(store, script, Vec::new(), time, boot, fail_points)
+    }
+
+    /// With `others` beside the provider that is told what to answer.
+    pub(crate) fn beside(
+        store: Arc<SqliteStore>,
+        script: Arc<Script>,
+        others: Vec<Arc<dyn Provider>>,
+        time: Arc<SandboxTime>,
+        boot: BootId,
+        fail_points: Arc<dyn FailPoints>,
+    ) -> Self {
         let flaky = Arc::new(Flaky { inner: store.clone(), lost_answers: Mutex::default(), down: Mutex::default() });
         let ports = Ports {
             stores: Stores { payments: flaky.clone(), ..Stores::of(&store) },
-            providers: vec![script.clone()],
+            providers: [script.clone() as _].into_iter().chain(others).collect(),
             events: Arc::new(JsonEvents),
             queue: Arc::new(NoQueue),
             webhooks: Arc::new(HttpWebhookSender::new(AddressPolicy::production(), time.clone())),

@@ -7,6 +7,7 @@ mod c3;
 mod c4;
 mod c5;
 mod i1;
+mod i2;
 mod m2;
 mod s4;
 
@@ -30,13 +31,14 @@ use crate::{
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Every drill: its finding, and what it shows.
-const DRILLS: [(&str, &str); 8] = [
+const DRILLS: [(&str, &str); 9] = [
     ("C1", "a retried request never charges twice: 100 at once with one key, and again after a restart"),
     ("C2", "a provider that hangs: it is left alone, and the others do not feel it"),
     ("C3", "payments whose answer, webhook or payer never came: the jobs find out, nothing stays stuck"),
     ("C4", "a merchant who is down is told all the same, over crashes of ours, or can have it sent again"),
     ("C5", "a crash between the provider's charge and our record loses nothing: killed at every step, then retried"),
     ("I1", "one trace shows a payment's request, its calls, its message and its webhook; nobody waits for traces"),
+    ("I2", "a provider is turned off at run time: payments go elsewhere, or share out as operators say"),
     ("M2", "webhooks of providers that come twice, late, out of order or for unknown payments change nothing twice"),
     ("S4", "the settlement dies in the middle: it goes on where it was, and settles nothing twice"),
 ];
@@ -76,6 +78,7 @@ async fn play_to_the_end(name: &str) -> anyhow::Result<()> {
         "C4" => c4::play().await,
         "C5" => c5::play().await,
         "I1" => i1::play().await,
+        "I2" => i2::play().await,
         "M2" => m2::play().await,
         _ => s4::play().await,
     }?;

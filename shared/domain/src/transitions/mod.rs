@@ -4,6 +4,7 @@
 mod authorize;
 mod capture;
 mod command;
+mod fail_over;
 mod observe;
 mod refund;
 mod reversal;

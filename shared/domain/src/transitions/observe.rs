@@ -3,7 +3,7 @@
 
 use super::Attempt;
 use crate::{
-    Change, Failure, Money, Operation, OperationKind, Payment, PaymentStatus, ReviewReason, Timestamp,
+    Change, Failure, Money, Operation, OperationKind, Payment, PaymentStatus, ProviderName, ReviewReason, Timestamp,
     TransactionState, TransactionView,
 };
 
@@ -64,9 +64,9 @@ impl Payment {
         }
         match self.status {
             // A success of a transaction that does not count is one too many, whatever became of the payment.
-            _ if of_another => self.over_observed(view, fresh, next, now),
+            _ if of_another => self.over_observed(self.provider, view, fresh, next, now),
             PaymentStatus::Authorized => self.authorized_observed(view, fresh, now),
-            PaymentStatus::Failed | PaymentStatus::Voided => self.over_observed(view, fresh, next, now),
+            PaymentStatus::Failed | PaymentStatus::Voided => self.over_observed(self.provider, view, fresh, next, now),
             _ => match view.state {
                 TransactionState::Voided | TransactionState::Declined(_) => contradiction_if(fresh),
                 _ => NOTHING,
@@ -75,7 +75,7 @@ impl Payment {
     }
 
     /// Whether the view can be of this payment at all: the amounts must be its own.
-    fn is_shown_by(&self, view: &TransactionView) -> bool {
+    pub(super) fn is_shown_by(&self, view: &TransactionView) -> bool {
         let within = |amount: Money| amount.exceeds(self.amount) == Ok(false);
         view.amount == self.amount
             && match &view.state {
@@ -86,7 +86,7 @@ impl Payment {
             }
     }
 
-    fn open_observed(
+    pub(super) fn open_observed(
         &self,
         open: &Operation,
         view: &TransactionView,
@@ -174,7 +174,14 @@ impl Payment {
     }
 
     /// The payment is over: a success is late, and undone (rule 8).
-    fn over_observed(&self, view: &TransactionView, fresh: bool, next: Attempt, now: Timestamp) -> Observation {
+    pub(super) fn over_observed(
+        &self,
+        provider: ProviderName,
+        view: &TransactionView,
+        fresh: bool,
+        next: Attempt,
+        now: Timestamp,
+    ) -> Observation {
         let taken = match &view.state {
             TransactionState::Authorized { .. } => None,
             TransactionState::Captured { amount, refunded } if amount != refunded => {
@@ -188,7 +195,7 @@ impl Payment {
         if self.reversal_came_back(now) {
             return self.needs_review(ReviewReason::ProviderDiffers, now).map_or(contradiction_if(fresh), change);
         }
-        change(self.late_success(&view.transaction_id, taken, next, now))
+        change(self.late_success(provider, &view.transaction_id, taken, next, now))
     }
 }
 
@@ -200,6 +207,6 @@ fn still_taken(amount: Money, refunded: Money) -> Money {
     amount.minus(refunded).unwrap_or(amount)
 }
 
-fn contradiction_if(fresh: bool) -> Observation {
+pub(super) fn contradiction_if(fresh: bool) -> Observation {
     if fresh { Observation::Nothing { contradiction: true } } else { Observation::AskProvider }
 }

@@ -3,15 +3,20 @@
 use std::time::Duration;
 
 use super::Attempt;
-use crate::{Account, Change, Failure, Money, OperationKind, OperationState, Payment, Timestamp, What, change::Draft};
+use crate::{
+    Account, Change, Failure, Money, OperationKind, OperationState, Payment, ProviderName, Timestamp, What,
+    change::Draft,
+};
 
 /// A reversal that came back is made again after this.
 const REVERSE_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 impl Payment {
-    /// A success after `FAILED` or `VOIDED`: opens the operation that undoes it. `taken` is what the provider took.
+    /// A success after `FAILED` or `VOIDED`, or at a provider that the payment was moved away from: opens the operation that
+    /// undoes it. `taken` is what the provider took.
     pub(super) fn late_success(
         &self,
+        provider: ProviderName,
         transaction_id: &str,
         taken: Option<Money>,
         next: Attempt,
@@ -19,15 +24,18 @@ impl Payment {
     ) -> Change {
         let amount = taken.unwrap_or(self.amount);
         let mut reversal = self.next_operation(OperationKind::Reversal, amount, next, now);
+        reversal.provider = provider;
         reversal.transaction_id = Some(transaction_id.to_owned());
         let mut draft = Draft::of(self, What::LateSuccess, reversal.number, now);
         let payment = draft.payment();
         payment.operations = reversal.number;
-        payment.provider_transaction_id.get_or_insert_with(|| transaction_id.to_owned());
+        if provider == self.provider {
+            payment.provider_transaction_id.get_or_insert_with(|| transaction_id.to_owned());
+        }
         if let Some(taken) = taken {
             // What the ledger owes back until the reversal is done.
             reversal.in_suspense = true;
-            draft.postings().transfer(Account::Receivable(self.provider), Account::Suspense, taken);
+            draft.postings().transfer(Account::Receivable(provider), Account::Suspense, taken);
         }
         draft.open(reversal);
         draft.done()
@@ -37,7 +45,7 @@ impl Payment {
     pub(super) fn reversed(&self, now: Timestamp) -> Change {
         let mut draft = Draft::of(self, What::Reversed, self.open_number(), now);
         if let Some(open) = self.open.as_ref().filter(|open| open.in_suspense) {
-            draft.postings().transfer(Account::Suspense, Account::Receivable(self.provider), open.amount);
+            draft.postings().transfer(Account::Suspense, Account::Receivable(open.provider), open.amount);
         }
         draft.close(OperationState::Succeeded, None);
         draft.payment().reversed_at = Some(now);

@@ -15,7 +15,8 @@ use tollgate_domain::{PaymentId, Timestamp};
 
 use crate::{
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Merchants, SettlementChunks, Settlements, Store, Timelines, store::Upkeep,
+        Agenda, Audit, Deliveries, Endpoints, Flags, Merchants, SettlementChunks, Settlements, Store, Timelines,
+        store::Upkeep,
     },
     records::{ChangeSet, Committed, Guard},
 };
@@ -35,6 +36,7 @@ pub trait Subject: Send + Sync {
         + Timelines
         + Upkeep
         + Merchants
+        + Flags
         + Endpoints
         + Deliveries
         + Agenda
@@ -205,6 +207,11 @@ checks! { ($)
         a_merchants_keys_are_listed_oldest_first_and_nobody_elses,
         sealed_secrets_come_back_unchanged,
         of_two_changes_of_an_endpoint_at_once_one_happens,
+    }
+    flags {
+        flags_come_back_unchanged,
+        every_change_of_a_flag_is_kept_once,
+        of_two_changes_of_a_flag_at_once_one_happens,
     }
     settlements {
         a_date_has_one_settlement_and_each_follows_on_the_latest,

@@ -17,7 +17,7 @@ impl Gateway {
         context: &Context,
     ) -> Result<Resolution, Error> {
         let Some(transaction) = payment.provider_transaction_id.clone() else { return Ok(Resolution::StillUnknown) };
-        let (found, row) = self.look_up_transaction(&payment, &transaction, context).await?;
+        let (found, row) = self.look_up_transaction(&payment, payment.provider, &transaction, context).await?;
         let LookUp::Found(Answer::Shows(view)) = found else {
             self.commit_row(row).await?;
             return Ok(Resolution::Unreachable);

@@ -6,6 +6,7 @@
 mod adopt;
 mod expiry;
 mod invariants;
+mod left_behind;
 mod outcome;
 mod provider_truth;
 mod refunds;

@@ -40,12 +40,20 @@ impl Gateway {
         let Some(before) = self.load(id).await? else { return Ok(looked) };
         let cause = Cause::Job(PROVIDER_TRUTH.to_owned());
         let compared = Box::pin(self.compare(before.clone(), &cause, &mut looked.report, context)).await;
-        let compared = match compared {
+        let mut compared = match compared {
             Err(Error::ProviderUnavailable { .. }) => Resolution::Unreachable,
             other => other?,
         };
+        let Some(mut after) = self.load(id).await? else { return Ok(looked) };
+        if after.open.is_none() {
+            match Box::pin(self.compare_left_behind(&after, &cause, &mut looked.report, context)).await {
+                Ok(Resolution::NothingOpen) => {}
+                Ok(Resolution::Resolved(undone)) => after = *undone,
+                Err(Error::ProviderUnavailable { .. }) => compared = Resolution::Unreachable,
+                other => compared = other?,
+            }
+        }
         count(&compared, &mut looked.report);
-        let Some(after) = self.load(id).await? else { return Ok(looked) };
         if let Some(kind) = came_to(&before, &after) {
             looked.report.did(kind);
         }
@@ -92,9 +100,11 @@ impl Gateway {
     /// How the payment's transaction stands; where none is known, whether its authorization made one after all.
     async fn look_up_the_money(&self, payment: &Payment, context: &Context) -> Result<(LookUp, ProviderCall), Error> {
         if let Some(transaction) = &payment.provider_transaction_id {
-            return self.look_up_transaction(payment, transaction, context).await;
+            return self.look_up_transaction(payment, payment.provider, transaction, context).await;
         }
-        let authorization = self.operation_of(payment, 1).await?;
+        // The first one that the payment was not moved away from.
+        let number = u32::try_from(self.left_behind(payment).await?.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let authorization = self.operation_of(payment, number).await?;
         self.look_up(payment, &authorization, context).await
     }
 

@@ -18,6 +18,7 @@ mod columns;
 mod deliveries;
 mod error;
 mod events;
+mod flags;
 mod history;
 mod idempotency;
 mod jobs;

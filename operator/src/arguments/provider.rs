@@ -1,0 +1,152 @@
+//! `tollgate provider …`, as it is typed.
+//!
+//! Must not know: what a flag leads to.
+
+use std::str::FromStr;
+
+use clap::{Args, Subcommand, value_parser};
+use tollgate_domain::{Currency, MerchantId, ProviderName, routing::Scope};
+
+/// The longest name and the longest reason, in characters.
+const BY_CHARS: usize = 64;
+const WHY_CHARS: usize = 200;
+const WEIGHT_AT_MOST: u32 = 1_000_000;
+const CHANGES_AT_MOST: u32 = 1000;
+
+#[derive(Subcommand)]
+pub(crate) enum ProviderCommand {
+    /// List what is switched off and how new payments are shared out.
+    List,
+    /// Send a provider no new payments. Captures, voids, refunds and its webhooks go on.
+    Off {
+        /// stripe, paypal or bank.
+        provider: ProviderName,
+        #[command(flatten)]
+        word: Word,
+    },
+    /// Send it new payments again.
+    On {
+        /// stripe, paypal or bank.
+        provider: ProviderName,
+        #[command(flatten)]
+        word: Word,
+    },
+    /// Share new payments out among the providers that the merchant has a token for. Who is not named gets what no other takes.
+    ///
+    /// The closest weights count: a merchant's in a currency, a merchant's, a currency's, everybody's. A payment stays where it
+    /// went, and a request that is sent again goes where it went first.
+    Weights {
+        /// As in `stripe=80 paypal=20`; `default`: as if none had been set.
+        #[arg(required = true, value_name = "PROVIDER=WEIGHT|default")]
+        shares: Vec<Share>,
+        #[command(flatten)]
+        scope: ScopeArguments,
+        #[command(flatten)]
+        word: Word,
+    },
+    /// Show who changed what when and why, the last change first.
+    Changes {
+        /// Of this provider's switch; not given: of the weights.
+        provider: Option<ProviderName>,
+        #[command(flatten)]
+        scope: ScopeArguments,
+        /// How many at most.
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..=i64::from(CHANGES_AT_MOST)))]
+        limit: u32,
+    },
+}
+
+/// Who says so, and why: kept with the change, and shown in the timelines of the payments that it leads somewhere else.
+#[derive(Args)]
+pub(crate) struct Word {
+    /// Why. Merchants read it in their payments' timelines.
+    #[arg(long, value_name = "TEXT", value_parser = why)]
+    pub(crate) why: String,
+    /// Who; not given: the user who runs this.
+    #[arg(long, value_name = "NAME", value_parser = by)]
+    pub(crate) by: Option<String>,
+}
+
+/// Whose payments.
+#[derive(Args)]
+pub(crate) struct ScopeArguments {
+    /// This merchant's only.
+    #[arg(long, value_name = "ID")]
+    merchant: Option<MerchantId>,
+    /// Those in this currency only.
+    #[arg(long, value_name = "ISO 4217")]
+    currency: Option<Currency>,
+}
+
+impl ScopeArguments {
+    pub(crate) fn scope(&self) -> Scope {
+        Scope { merchant: self.merchant, currency: self.currency }
+    }
+
+    pub(crate) fn is_given(&self) -> bool {
+        self.scope() != Scope::default()
+    }
+}
+
+/// A provider's weight, or the word that takes all of them away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// None are set.
+    Default,
+    /// So much.
+    Of(ProviderName, u32),
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "default" {
+            return Ok(Self::Default);
+        }
+        let (provider, weight) = text.split_once('=').ok_or("must be as in stripe=80")?;
+        let provider = provider.parse().map_err(|error| format!("{error}"))?;
+        let plain = weight.bytes().all(|byte| byte.is_ascii_digit());
+        let weight = weight.parse().ok().filter(|weight| plain && *weight <= WEIGHT_AT_MOST);
+        weight
+            .map(|weight| Self::Of(provider, weight))
+            .ok_or_else(|| format!("the weight must be 0 to {WEIGHT_AT_MOST}"))
+    }
+}
+
+/// The name of whoever runs this, fit to be kept; `None`: nobody can be told.
+pub(crate) fn user() -> Option<String> {
+    ["USER", "LOGNAME"].into_iter().find_map(|name| by(&std::env::var(name).ok()?).ok())
+}
+
+fn by(text: &str) -> Result<String, String> {
+    line(text, BY_CHARS)
+}
+
+fn why(text: &str) -> Result<String, String> {
+    line(text, WHY_CHARS)
+}
+
+fn line(text: &str, at_most: usize) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > at_most || text.chars().any(char::is_control) {
+        return Err(format!("must be 1 to {at_most} characters, none of them a control character"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_provider_and_a_weight() {
+        assert_eq!("stripe=80".parse(), Ok(Share::Of(ProviderName::Stripe, 80)));
+        assert_eq!("bank=0".parse(), Ok(Share::Of(ProviderName::Bank, 0)));
+        assert_eq!("default".parse(), Ok(Share::Default));
+        for wrong in ["", "stripe", "stripe=", "stripe=-1", "stripe=+1", "stripe=1.5", "visa=1", "stripe=1000001", "=1"]
+        {
+            assert!(wrong.parse::<Share>().is_err(), "{wrong}");
+        }
+    }
+}

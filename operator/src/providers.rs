@@ -1,0 +1,162 @@
+//! `tollgate provider`: which providers take new payments, and how these are shared out. Every change is kept with who and why.
+//!
+//! Must not know: how a payment is routed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tollgate_domain::{
+    ProviderName,
+    routing::{Flag, FlagName, FlagValue},
+};
+use tollgate_gateway::change_flag;
+
+use crate::{
+    arguments::{self, ProviderCommand, Share, Word},
+    failure::mistaken,
+    open::Operator,
+    output::answer,
+    table::Table,
+};
+
+/// How long a function may go on by what it knew.
+const FOLLOWED_WITHIN: &str = "functions follow within 5 seconds";
+
+#[derive(Serialize)]
+struct FlagBody {
+    object: &'static str,
+    /// `stripe`, or `weights for …`.
+    flag: String,
+    /// `on` and `off`; null for weights.
+    state: Option<&'static str>,
+    /// What each gets; null where none are set.
+    weights: Option<BTreeMap<&'static str, u32>>,
+    revision: u64,
+    changed_at: Option<String>,
+    changed_by: Option<String>,
+    why: Option<String>,
+    /// How it stands, for people.
+    #[serde(skip)]
+    stands: String,
+}
+
+#[derive(Serialize)]
+struct ListBody<'a> {
+    data: &'a [FlagBody],
+}
+
+impl FlagBody {
+    fn of(name: FlagName, flag: Option<&Flag>) -> Self {
+        let value = flag.map_or(&FlagValue::Unset, |flag| &flag.value);
+        let state = match name {
+            FlagName::Provider(_) => Some(if *value == FlagValue::Off { "off" } else { "on" }),
+            FlagName::Weights(_) => None,
+        };
+        Self {
+            object: "flag",
+            flag: name.to_string(),
+            state,
+            weights: match value {
+                FlagValue::Weights(weights) => {
+                    Some(weights.iter().map(|(provider, weight)| (provider.as_str(), *weight)).collect())
+                }
+                FlagValue::Unset | FlagValue::Off => None,
+            },
+            revision: flag.map_or(0, |flag| flag.revision),
+            changed_at: flag.map(|flag| flag.changed_at.to_string()),
+            changed_by: flag.map(|flag| flag.changed_by.clone()),
+            why: flag.map(|flag| flag.why.clone()),
+            stands: state.map_or_else(|| value.to_string(), str::to_owned),
+        }
+    }
+}
+
+/// Does what was typed.
+pub(crate) async fn run(operator: &Operator, command: ProviderCommand, json: bool) -> anyhow::Result<()> {
+    match command {
+        ProviderCommand::List => list(operator, json).await,
+        ProviderCommand::Off { provider, word } => {
+            set(operator, FlagName::Provider(provider), FlagValue::Off, word, json).await
+        }
+        ProviderCommand::On { provider, word } => {
+            set(operator, FlagName::Provider(provider), FlagValue::Unset, word, json).await
+        }
+        ProviderCommand::Weights { shares, scope, word } => {
+            let scope = scope.scope();
+            if let Some(merchant) = scope.merchant {
+                operator.merchant(merchant).await?;
+            }
+            set(operator, FlagName::Weights(scope), weights(&shares)?, word, json).await
+        }
+        ProviderCommand::Changes { provider, scope, limit } => {
+            let name = match provider {
+                Some(_) if scope.is_given() => {
+                    return Err(mistaken("a provider is switched for everybody: leave the scope out"));
+                }
+                Some(provider) => FlagName::Provider(provider),
+                None => FlagName::Weights(scope.scope()),
+            };
+            let changes = operator.ask(operator.stores.flags.flag_changes(name, limit)).await?;
+            show(&changes.iter().map(|flag| FlagBody::of(name, Some(flag))).collect::<Vec<_>>(), json)
+        }
+    }
+}
+
+/// Every provider's switch, and all weights that are set.
+async fn list(operator: &Operator, json: bool) -> anyhow::Result<()> {
+    let mut flags = operator.ask(operator.stores.flags.flags()).await?;
+    flags.sort_by_key(|flag| flag.name);
+    let switches = ProviderName::ALL.map(FlagName::Provider);
+    let found = |name: FlagName| flags.iter().find(|flag| flag.name == name);
+    let weights = flags.iter().filter(|flag| matches!(flag.value, FlagValue::Weights(_)));
+    let all = switches.into_iter().map(|name| FlagBody::of(name, found(name)));
+    show(&all.chain(weights.map(|flag| FlagBody::of(flag.name, Some(flag)))).collect::<Vec<_>>(), json)
+}
+
+fn show(flags: &[FlagBody], json: bool) -> anyhow::Result<()> {
+    answer(json, &ListBody { data: flags }, || {
+        let mut table = Table::new(["FLAG", "STANDS", "SINCE", "BY", "WHY"]);
+        let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        for flag in flags {
+            let (since, by, why) = (word(&flag.changed_at), word(&flag.changed_by), word(&flag.why));
+            table.row(&[flag.flag.clone(), flag.stands.clone(), since, by, why]);
+        }
+        if table.is_empty() { "there are no changes yet".to_owned() } else { table.to_string() }
+    })
+}
+
+/// What is set already stays as it is, and nobody's word is kept for nothing.
+async fn set(operator: &Operator, name: FlagName, value: FlagValue, word: Word, json: bool) -> anyhow::Result<()> {
+    let by =
+        word.by.or_else(arguments::user).ok_or_else(|| mistaken("it is not known who you are: say it with --by"))?;
+    let flags = operator.stores.flags.as_ref();
+    let present = operator.ask(flags.flag_changes(name, 1)).await?.pop();
+    if present.as_ref().map_or(&FlagValue::Unset, |flag| &flag.value) == &value {
+        let body = FlagBody::of(name, present.as_ref());
+        return answer(json, &body, || format!("{name} was {} before; nothing was changed", body.stands));
+    }
+    let (before, flag) = operator.ask(change_flag(flags, name, &value, (&by, &word.why), operator.now())).await?;
+    let (before, body) = (Flag { value: before, ..flag.clone() }, FlagBody::of(name, Some(&flag)));
+    let before = FlagBody::of(name, Some(&before)).stands;
+    answer(json, &body, || format!("{name}: {before} -> {}; {FOLLOWED_WITHIN}", body.stands))
+}
+
+fn weights(shares: &[Share]) -> anyhow::Result<FlagValue> {
+    if shares.contains(&Share::Default) {
+        return match shares.len() {
+            1 => Ok(FlagValue::Unset),
+            _ => Err(mistaken("`default` stands alone: it takes all of the weights away")),
+        };
+    }
+    let mut weights = BTreeMap::new();
+    for share in shares {
+        let Share::Of(provider, weight) = *share else { continue };
+        if weights.insert(provider, weight).is_some() {
+            return Err(mistaken(format!("{provider} is named twice")));
+        }
+    }
+    if weights.values().all(|weight| *weight == 0) {
+        return Err(mistaken("one of the weights at least must be above 0"));
+    }
+    Ok(FlagValue::Weights(weights))
+}
