@@ -155,12 +155,22 @@ impl<P: Provider> Guarded<P> {
         let (started, kind) = (self.ports.time.monotonic(), CallKind::Send(call.operation.kind));
         let left = || call.timeout.saturating_sub(self.ports.time.monotonic().saturating_sub(started));
         self.budget.earn();
+        // A try that is still worked on there, say: a later one that did not arrive says nothing of it.
+        let mut left_open: Option<Reply<Answer>> = None;
         for attempt in 1.. {
             let Some(place) = self.places.take() else {
-                return not_reached("too many calls to this provider are under way", NO_PLACE_WAIT);
+                let busy = not_reached("too many calls to this provider are under way", NO_PLACE_WAIT);
+                return left_open.unwrap_or(busy);
             };
             let reply = self.made(trial, self.inner.send(Call { timeout: left(), ..call }), went).await;
             drop(place);
+            let reply = match left_open.take() {
+                Some(before) if matches!(reply.answer, Answer::NotReached { .. }) => before,
+                _ => reply,
+            };
+            if matches!(reply.answer, Answer::Unknown { .. }) {
+                left_open = Some(reply.clone());
+            }
             if attempt >= ATTEMPTS || !may_be_sent_again(&reply) {
                 return reply;
             }

@@ -211,6 +211,24 @@ async fn three_tries_are_all_and_what_may_have_happened_is_never_sent_again() {
     }
 }
 
+/// Else a payment would be handed to another provider while the first one still works on it.
+#[tokio::test]
+async fn a_try_that_did_not_arrive_says_nothing_of_one_before_it_that_is_still_worked_on() {
+    let underway = || status(409, &error("invalid_request_error", "idempotency_key_in_use"));
+    for answers in [
+        vec![underway(), unreachable_host()],
+        vec![unreachable_host(), underway(), unreachable_host()],
+        vec![underway(), status(429, &error("rate_limit_error", "rate_limit"))],
+    ] {
+        let played = Played::new(answers, GuardSettings::default());
+        let answer = played.send().await;
+        assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+        assert_eq!(played.calls(), 3);
+    }
+    let played = Played::new(vec![underway(), held()], GuardSettings::default());
+    assert!(shows(&played.send().await));
+}
+
 #[tokio::test]
 async fn nobody_waits_past_the_deadline_of_the_request_for_a_retry() {
     let mut played = Played::new(vec![unreachable_host()], GuardSettings::default());
