@@ -3,6 +3,7 @@
 
 #[cfg(feature = "google-cloud")]
 mod emulated;
+mod hanging;
 mod http;
 mod load;
 mod payments;

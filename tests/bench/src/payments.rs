@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 
@@ -34,10 +34,15 @@ impl Creator {
         Ok(Self { connection, headers })
     }
 
+    /// Asks for a payment; gives the answer, whatever it is.
+    pub(crate) async fn attempt(&mut self, body: Bytes) -> Result<(StatusCode, Bytes)> {
+        self.headers[2].1 = fresh_key()?;
+        self.connection.post("/v1/payments", &self.headers, body).await
+    }
+
     /// Makes a payment; gives what is answered.
     pub(crate) async fn create(&mut self) -> Result<Bytes> {
-        self.headers[2].1 = fresh_key()?;
-        let (status, body) = self.connection.post("/v1/payments", &self.headers, Bytes::from_static(BODY)).await?;
+        let (status, body) = self.attempt(Bytes::from_static(BODY)).await?;
         ensure!(status == 201, "a payment was answered {status}: {}", String::from_utf8_lossy(&body));
         Ok(body)
     }

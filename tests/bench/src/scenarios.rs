@@ -4,6 +4,7 @@ mod create;
 mod create_capture;
 mod deliveries;
 mod memory;
+mod outage;
 mod settlement;
 #[cfg(feature = "google-cloud")]
 mod spanner;
@@ -44,6 +45,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "deliveries", run: |settings, report| Box::pin(deliveries::run(settings, report)) },
     Scenario { name: "settlement", run: |settings, report| Box::pin(settlement::run(settings, report)) },
     Scenario { name: "memory", run: |settings, report| Box::pin(memory::run(settings, report)) },
+    Scenario { name: "outage", run: |settings, report| Box::pin(outage::run(settings, report)) },
     #[cfg(feature = "google-cloud")]
     Scenario { name: "spanner", run: |settings, report| Box::pin(spanner::run(settings, report)) },
 ];
