@@ -475,7 +475,7 @@ async fn undelivered(store: &SpannerStore, payments: &[PaymentId]) -> Vec<(Payme
 }
 
 /// A Redis of the test's own, and where it is.
-fn redis() -> Option<(Child, String)> {
+pub(crate) fn redis() -> Option<(Child, String)> {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = Command::new("redis-server");
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);

@@ -44,6 +44,7 @@ mod separate_functions;
 mod settlement;
 mod settlement_api;
 mod settlement_support;
+mod shared_quotas;
 mod stripe_adapter;
 mod stripe_spec;
 mod switched;
