@@ -1,4 +1,5 @@
-//! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, and all that is known of a payment.
+//! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, all that is known of a payment, and
+//! whether a statement of the bank agrees.
 //! It works on the store itself, with the rights of whoever runs it; the environment is the functions' own.
 //!
 //! Must not know: routes, SQL, what a payment may do. It never moves money.
@@ -13,6 +14,7 @@ mod migrate;
 mod open;
 mod output;
 mod payment;
+mod reconcile;
 mod rotate;
 mod table;
 
@@ -24,7 +26,7 @@ use tollgate_runtime::{
     logs::{self, LogFormat, LogOptions},
 };
 
-use arguments::{Command, Endpoints, Keys, Merchants, PaymentCommand};
+use arguments::{Command, Endpoints, Keys, Merchants, PaymentCommand, Reconcile};
 use open::Operator;
 
 #[tokio::main]
@@ -33,13 +35,14 @@ async fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
+    let code = arguments.command.failure_code();
     match run(arguments.command, arguments.json).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure::report(&error),
+        Ok(code) => code,
+        Err(error) => failure::report(&error, code),
     }
 }
 
-async fn run(command: Command, json: bool) -> anyhow::Result<()> {
+async fn run(command: Command, json: bool) -> anyhow::Result<ExitCode> {
     let mut vars = Variables::of_process();
     let logs = read_logs(&mut vars);
     let store = StoreConfiguration::read(&mut vars);
@@ -49,10 +52,10 @@ async fn run(command: Command, json: bool) -> anyhow::Result<()> {
     let (store, secrets_key) = (store?, secrets_key?);
     logs::install(&logs);
     if let Command::Migrate = command {
-        return migrate::run(&store, json).await;
+        return migrate::run(&store, json).await.map(|()| ExitCode::SUCCESS);
     }
     let operator = Operator::open(&store).await?;
-    match command {
+    let done = match command {
         Command::Migrate => Ok(()),
         Command::Merchants(command) => match command {
             Merchants::Create(new) => merchants::create(&operator, new, json).await,
@@ -76,7 +79,11 @@ async fn run(command: Command, json: bool) -> anyhow::Result<()> {
             (command, _) => endpoints::show(&operator, command.merchant(), json).await,
         },
         Command::Payment(PaymentCommand::Show { payment }) => payment::show(&operator, payment, json).await,
-    }
+        Command::Reconcile(Reconcile::BankStatement { file }) => {
+            return reconcile::bank_statement(&operator, &file, json).await;
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Warnings, as text on stderr, unless `RUST_LOG` asks for more: stdout is for what was asked for.

@@ -8,5 +8,7 @@ mod keys;
 mod merchants;
 mod migrate;
 mod mistakes;
+mod mock_bank;
 mod payment;
 mod place;
+mod reconcile;
