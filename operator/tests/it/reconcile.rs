@@ -102,9 +102,9 @@ const COMMAND: &str = "reconcile bank-statement -";
 
 async fn what_agrees_is_matched_and_the_code_is_0(place: Place) {
     let samples = Samples::new(910);
-    let (paid, late) = (captured(&samples), undone(&samples));
+    let (paid, late, failed) = (captured(&samples), undone(&samples), opened(&samples).refused());
     let refunded = captured(&samples).settled().refund_requested(100).refund_completed();
-    for story in [&paid, &late, &refunded] {
+    for story in [&paid, &late, &failed, &refunded] {
         commit(&place, story).await;
     }
     let file = File::default()
@@ -113,17 +113,19 @@ async fn what_agrees_is_matched_and_the_code_is_0(place: Place) {
         .booked(&reversal_of(late.payment.id), -1000)
         .booked(&refunded.payment.id.to_string(), 1000)
         .booked(&refund_of(&refunded).to_string(), -100)
+        .booked(&failed.payment.id.to_string(), 1000)
+        .entry(&failed.payment.id.to_string(), -1000, "BOOK", "<RvslInd>true</RvslInd>")
         .booked("NOTPROVIDED", 77)
         .booked("SALARY-11", -500)
         .entry(&PaymentId::from_random([9; 16]).to_string(), 5, "PDNG", "")
         .done();
     let said = place.tollgate.run_on(COMMAND, &file).answer();
-    assert!(said.ends_with("\n7 booked: 5 matched, 2 not ours, 0 with exceptions; 1 not booked, left out\n"), "{said}");
+    assert!(said.ends_with("\n9 booked: 7 matched, 2 not ours, 0 with exceptions; 1 not booked, left out\n"), "{said}");
     for part in ["S-1", "NL02ABNA0123456789", "2026-11-25", "100000 JPY", "101477 JPY"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     let shown = place.tollgate.run_on(&format!("--json {COMMAND}"), &file).json();
-    assert_eq!((&shown["matched"], &shown["not_ours"], &shown["not_booked"]), (&json!(5), &json!(2), &json!(1)));
+    assert_eq!((&shown["matched"], &shown["not_ours"], &shown["not_booked"]), (&json!(7), &json!(2), &json!(1)));
     assert_eq!(shown["exceptions"], json!([]));
     assert_eq!(shown["statements"][0]["closing"], json!({"amount": 101_477, "currency": "JPY"}));
     // A file is as good as standard input.

@@ -17,6 +17,7 @@ pub(super) enum Mark {
 impl Mark {
     /// `None`: nobody's of ours.
     pub(super) fn read(end_to_end_id: &str) -> Option<Self> {
+        let end_to_end_id = as_sent(end_to_end_id)?;
         if let Ok(payment) = end_to_end_id.parse() {
             return Some(Self::Payment(payment));
         }
@@ -26,6 +27,14 @@ impl Mark {
         let payment = end_to_end_id.strip_prefix(REVERSAL_PREFIX)?;
         format!("{}{payment}", PaymentId::PREFIX).parse().ok().map(Self::Reversal)
     }
+}
+
+/// The id as we sent it: not every bank's letters know `_` (SEPA's do not), or small ones. Who writes another mark for it still
+/// means ours; a movement that was lost over that would count as nobody's.
+fn as_sent(text: &str) -> Option<String> {
+    let (kind, mark, id) = (text.get(..3)?, text.get(3..4)?, text.get(4..)?);
+    let is_mark = mark.bytes().all(|byte| byte == b' ' || byte.is_ascii_punctuation());
+    is_mark.then(|| format!("{kind}_{id}").to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -43,5 +52,25 @@ mod tests {
             assert_eq!(Mark::read(other), None, "{other}");
         }
         assert_eq!(Mark::read(&format!("rev_{payment}")), None);
+    }
+
+    #[test]
+    fn an_id_is_known_in_a_banks_own_letters() {
+        let payment = PaymentId::from_random([7; 16]);
+        for text in [
+            payment.to_string().to_uppercase(),
+            payment.to_string().replace('_', "-"),
+            payment.to_string().replace('_', " "),
+        ] {
+            assert_eq!(Mark::read(&text), Some(Mark::Payment(payment)), "{text}");
+        }
+        for text in [
+            payment.to_string().replace('_', ""),
+            payment.to_string().replace('_', "x"),
+            format!("x{payment}"),
+            format!("{payment}x"),
+        ] {
+            assert_eq!(Mark::read(&text), None, "{text}");
+        }
     }
 }

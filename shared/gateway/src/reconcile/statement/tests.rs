@@ -98,6 +98,7 @@ fn the_wrong_way_is_a_state_of_its_own() {
     assert_eq!(said(a_refund(), &refund(RefundStatus::Completed), &lines(&[(In, false)])), [(State, 1)]);
     let failed = payment(PaymentStatus::Failed, false);
     assert_eq!(said(a_payment(), &failed, &lines(&[(Out, false)])), [(State, 1)], "also where nothing was taken");
+    assert_eq!(said(a_payment(), &failed, &lines(&[(In, true)])), [(State, 1)], "what is given back goes out");
 }
 
 #[test]
