@@ -4,7 +4,7 @@
 
 mod provider;
 
-use std::{process::ExitCode, str::FromStr, time::Duration};
+use std::{path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
 use tollgate_domain::{MerchantId, PaymentId};
@@ -56,9 +56,17 @@ pub(crate) enum Command {
     /// Payments, to be looked at.
     #[command(subcommand)]
     Payment(PaymentCommand),
+    /// What others say of our money, held against what we say. Reads only.
+    #[command(subcommand)]
+    Reconcile(Reconcile),
 }
 
 impl Command {
+    /// The code where it could not be done. Reconciling keeps 1 for what does not agree.
+    pub(crate) fn failure_code(&self) -> u8 {
+        if matches!(self, Self::Reconcile(_)) { 3 } else { 1 }
+    }
+
     /// Whether secrets are sealed by it: then it needs the key.
     pub(crate) fn writes_secrets(&self) -> bool {
         matches!(self, Self::Endpoints(Endpoints::Set { .. } | Endpoints::RotateSecret { .. }))
@@ -181,6 +189,18 @@ pub(crate) enum PaymentCommand {
         /// `pay_…`
         #[arg(value_name = "PAYMENT_ID")]
         payment: PaymentId,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Reconcile {
+    /// Hold the bank's statement (ISO 20022 camt.053) against our payments, refunds and reversals.
+    ///
+    /// One line for each exception. Exit code 0: all that is ours agrees. 1: there are exceptions. 3: it could not be read, or
+    /// not be compared.
+    BankStatement {
+        /// The statement; `-` is standard input.
+        file: PathBuf,
     },
 }
 

@@ -8,11 +8,11 @@ use tollgate_runtime::config::Mistakes;
 
 use crate::output;
 
-/// Says what is wrong. A wrong environment or argument is 2, as for the functions; anything else is 1.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+/// Says what is wrong. A wrong environment or argument is 2, as for the functions; anything else is `code`.
+pub(crate) fn report(error: &anyhow::Error, code: u8) -> ExitCode {
     let Some(mistakes) = error.downcast_ref::<Mistakes>() else {
         output::note(&format!("error: {error:#}"));
-        return ExitCode::FAILURE;
+        return ExitCode::from(code);
     };
     for line in &mistakes.0 {
         output::note(&format!("error: {line}"));

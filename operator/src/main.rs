@@ -1,5 +1,5 @@
-//! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, providers' switches, and all that is
-//! known of a payment.
+//! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, providers' switches, all that is known of
+//! a payment, and whether a statement of the bank agrees.
 //! It works on the store itself, with the rights of whoever runs it; the environment is the functions' own.
 //!
 //! Must not know: routes, SQL, what a payment may do. It never moves money.
@@ -15,6 +15,7 @@ mod open;
 mod output;
 mod payment;
 mod providers;
+mod reconcile;
 mod rotate;
 mod table;
 
@@ -26,7 +27,7 @@ use tollgate_runtime::{
     logs::{self, LogFormat, LogOptions},
 };
 
-use arguments::{Command, Endpoints, Keys, Merchants, PaymentCommand};
+use arguments::{Command, Endpoints, Keys, Merchants, PaymentCommand, Reconcile};
 use open::Operator;
 
 #[tokio::main]
@@ -35,13 +36,14 @@ async fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
+    let code = arguments.command.failure_code();
     match run(arguments.command, arguments.json).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure::report(&error),
+        Ok(code) => code,
+        Err(error) => failure::report(&error, code),
     }
 }
 
-async fn run(command: Command, json: bool) -> anyhow::Result<()> {
+async fn run(command: Command, json: bool) -> anyhow::Result<ExitCode> {
     let mut vars = Variables::of_process();
     let logs = read_logs(&mut vars);
     let store = StoreConfiguration::read(&mut vars);
@@ -51,10 +53,10 @@ async fn run(command: Command, json: bool) -> anyhow::Result<()> {
     let (store, secrets_key) = (store?, secrets_key?);
     logs::install(&logs);
     if let Command::Migrate = command {
-        return migrate::run(&store, json).await;
+        return migrate::run(&store, json).await.map(|()| ExitCode::SUCCESS);
     }
     let operator = Operator::open(&store).await?;
-    match command {
+    let done = match command {
         Command::Migrate => Ok(()),
         Command::Merchants(command) => match command {
             Merchants::Create(new) => merchants::create(&operator, new, json).await,
@@ -79,7 +81,11 @@ async fn run(command: Command, json: bool) -> anyhow::Result<()> {
         },
         Command::Provider(command) => providers::run(&operator, command, json).await,
         Command::Payment(PaymentCommand::Show { payment }) => payment::show(&operator, payment, json).await,
-    }
+        Command::Reconcile(Reconcile::BankStatement { file }) => {
+            return reconcile::bank_statement(&operator, &file, json).await;
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Warnings, as text on stderr, unless `RUST_LOG` asks for more: stdout is for what was asked for.

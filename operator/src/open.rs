@@ -11,6 +11,7 @@ use tollgate_domain::{BootId, MerchantId, Timestamp};
 use tollgate_gateway::{
     Gateway, Ports, ReturnLinks, Settings, Stores,
     ports::{Entropy, StoreError, fail_points::NoFailPoints, merchants::Merchant, queue::NoQueue},
+    reconcile::StatementCheck,
     secrets::SecretsKey,
 };
 use tollgate_runtime::{System, system::within};
@@ -74,6 +75,11 @@ impl Operator {
     /// Randomness.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         self.system.entropy.as_ref()
+    }
+
+    /// What holds a statement of the bank against the store.
+    pub(crate) fn statement_check(&self) -> StatementCheck {
+        StatementCheck::new(&self.stores, Arc::clone(&self.system.time))
     }
 
     /// The use-cases that seal secrets. No provider is called through it, and no queue told: what becomes due, the functions

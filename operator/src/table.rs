@@ -43,11 +43,17 @@ pub(crate) fn facts<const N: usize>(facts: [(&str, Option<String>); N]) -> Strin
 }
 
 fn write_rows(rows: &[Vec<String>], to: &mut impl Write) -> fmt::Result {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    // Once for all rows: a statement can have a hundred thousand.
+    let mut widths = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
     for row in rows {
         let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = width(column).unwrap_or_default();
+        for (cell, width) in row.iter().zip(&widths) {
             write!(line, "{cell:<width$}  ")?;
         }
         writeln!(to, "{}", line.trim_end())?;

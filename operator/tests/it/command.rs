@@ -1,6 +1,9 @@
 //! One run of the program: what it said, and how it ended.
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
 
 /// An environment for the program, and nothing of this process's own.
 pub(crate) struct Environment(Vec<(&'static str, String)>);
@@ -32,6 +35,16 @@ impl Environment {
     /// Runs it with arguments that hold spaces.
     pub(crate) fn run_all(&self, arguments: &[&str]) -> Ran {
         Ran::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs it with this on its standard input.
+    pub(crate) fn run_on(&self, words: &str, input: &str) -> Ran {
+        let mut command = self.command(&words.split_whitespace().collect::<Vec<_>>());
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = command.spawn().unwrap();
+        // Who refuses the command does not read on.
+        _ = running.stdin.take().unwrap().write_all(input.as_bytes());
+        Ran::of(running.wait_with_output().unwrap())
     }
 
     /// Runs it where nothing can be written to stdout.

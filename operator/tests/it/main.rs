@@ -8,6 +8,8 @@ mod keys;
 mod merchants;
 mod migrate;
 mod mistakes;
+mod mock_bank;
 mod payment;
 mod place;
 mod providers;
+mod reconcile;

@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("gateway", &["domain"]),
     ("api", &["domain", "gateway"]),
+    ("statements", &["domain"]),
     ("store", &["domain", "gateway", "store-records"]),
     ("store-records", &["domain", "gateway"]),
     ("store-spanner", &["domain", "gateway", "store-records"]),
@@ -44,7 +45,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("webhook-delivery", &["api", "assembly", "gateway", "messaging", "runtime"]),
     ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
-    ("operator", &["api", "assembly", "domain", "gateway", "runtime", "store", "store-spanner", "webhooks"]),
+    (
+        "operator",
+        &["api", "assembly", "domain", "gateway", "runtime", "statements", "store", "store-spanner", "webhooks"],
+    ),
     // On the emulator it makes a database, migrates it as `tollgate migrate` does, and commits beside the store.
     ("bench", &["emulators", "gateway", "runtime", "store-spanner"]),
     ("reconciliation", &["api", "assembly", "domain", "gateway", "runtime"]),

@@ -160,11 +160,21 @@ impl<'a> Story<'a> {
 
     /// The refund that was asked for is done.
     #[must_use]
-    pub fn refund_completed(mut self) -> Self {
+    pub fn refund_completed(self) -> Self {
+        self.refund_seen(RefundState::Completed)
+    }
+
+    /// The refund that was asked for came to nothing, also where it was done before.
+    #[must_use]
+    pub fn refund_failed(self) -> Self {
+        self.refund_seen(RefundState::Failed(Failure::new("refund_failed", "The money came back")))
+    }
+
+    fn refund_seen(mut self, state: RefundState) -> Self {
         self.now += self.step;
         let refund = self.refund.clone().expect("a refund was asked for");
-        let view = RefundView { refund_reference: "re_7".to_owned(), instead_of: None, state: RefundState::Completed };
-        let change = self.payment.refund_moved(&refund, &view, self.now).expect("it was pending");
+        let view = RefundView { refund_reference: "re_7".to_owned(), instead_of: None, state };
+        let change = self.payment.refund_moved(&refund, &view, self.now).expect("it can still move");
         self.push(change, Cause::LookUp);
         self
     }

@@ -11,8 +11,12 @@ mod outcome;
 mod provider_truth;
 mod refunds;
 mod round;
+mod statement;
 mod stuck_payments;
 
 pub use invariants::INVARIANTS;
 pub use provider_truth::PROVIDER_TRUTH;
+pub use statement::{
+    Direction, ExceptionKind, Ours, StatementCheck, StatementException, StatementLine, StatementReport,
+};
 pub use stuck_payments::STUCK_PAYMENTS;
