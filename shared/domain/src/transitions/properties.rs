@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::samples::{attempt, held, jpy, key, opened, taken, view};
 use crate::{
-    Account, Answer, CaptureMethod, Change, Failure, Observation, OperationState, Payment, PaymentStatus, RefundId,
-    RefundState, RefundView, ReviewReason, SettlementId, Side, Timestamp, TransactionState,
+    Account, Answer, CaptureMethod, Change, Failure, Observation, OperationState, Payment, PaymentStatus, ProviderName,
+    RefundId, RefundState, RefundView, ReviewReason, SettlementId, Side, Timestamp, TransactionState,
     audit::{Booked, Books, Span},
 };
 
@@ -25,6 +25,8 @@ enum Happening {
     PayerReturned,
     Answer(AnswerKind),
     Seen { state: StateKind, fresh: bool, other: bool, amount: i64 },
+    FailOver,
+    SeenBehind { state: StateKind, fresh: bool },
     RefundSeen(u8),
     Settle(i64),
     SettleRefund,
@@ -91,6 +93,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => answer.prop_map(Happening::Answer),
         4 => (state_kind(), any::<bool>(), prop::bool::weighted(0.2), prop_oneof![9 => Just(1000_i64), 1 => 1..2000_i64])
             .prop_map(|(state, fresh, other, amount)| Happening::Seen { state, fresh, other, amount }),
+        3 => Just(Happening::FailOver),
+        2 => (state_kind(), any::<bool>()).prop_map(|(state, fresh)| Happening::SeenBehind { state, fresh }),
         1 => (0..3_u8).prop_map(Happening::RefundSeen),
         2 => (0..1200_i64).prop_map(Happening::Settle),
         1 => Just(Happening::SettleRefund),
@@ -193,6 +197,16 @@ impl World {
                     _ => None,
                 }
             }
+            Happening::FailOver => payment.fail_over(ProviderName::Paypal, "vault".to_owned(), "away", next, now),
+            Happening::SeenBehind { .. } if payment.provider == ProviderName::Stripe => None,
+            Happening::SeenBehind { state: kind, fresh } => {
+                let mut seen = view(state(kind));
+                "pi_behind".clone_into(&mut seen.transaction_id);
+                match payment.observed_elsewhere(ProviderName::Stripe, &seen, *fresh, next, now) {
+                    Observation::Change(change) => Some(*change),
+                    _ => None,
+                }
+            }
             Happening::RefundSeen(kind) => payment.refund_moved(self.refunds.last()?, &refund_view(*kind), now),
             Happening::Settle(fee) => payment.settle(SettlementId::from_random([1; 16]), jpy(*fee), now).ok(),
             Happening::SettleRefund => {
@@ -285,9 +299,9 @@ impl World {
         assert_eq!(balance(Account::MemoDue(payment.merchant)), -held);
         let in_suspense = -balance(Account::Suspense);
         assert_eq!(
-            balance(Account::Receivable(payment.provider)),
+            ProviderName::ALL.into_iter().map(|at| balance(Account::Receivable(at))).sum::<i64>(),
             payment.captured.minor() - payment.refunded.minor() + in_suspense,
-            "the provider owes what was taken and not given back"
+            "the providers owe what was taken and not given back"
         );
         assert_eq!(balance(Account::Refunding(payment.merchant)), -payment.refund_reserved.minor());
     }
