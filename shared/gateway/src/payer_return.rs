@@ -6,19 +6,24 @@ use tollgate_domain::{Answer, Change, Observation, Payment, PaymentStatus};
 use crate::{
     Context, Error, Gateway,
     idempotency::RACES,
-    ports::provider::LookUp,
+    ports::{FailPoint, provider::LookUp},
     records::{Cause, Committed},
 };
 
+/// More than any provider has a payer bring. It is not read.
+const RETURNED_MAX_LEN: usize = 4096;
+
 impl Gateway {
-    /// Takes the payer's return. Returns the payment as it then is: its `return_url` is where the payer goes on.
-    pub async fn payer_returned(&self, opaque: &str, context: Context) -> Result<Payment, Error> {
+    /// Takes the payer's return, with the query `returned` as it came, which is the provider's to read. Returns the payment as it
+    /// then is: its `return_url` is where the payer goes on.
+    pub async fn payer_returned(&self, opaque: &str, returned: &str, context: Context) -> Result<Payment, Error> {
+        let returned = if returned.len() > RETURNED_MAX_LEN { String::new() } else { returned.to_owned() };
         let id = self.settings.return_links.read(opaque).ok_or(Error::NotFound)?;
         let gateway = self.clone();
         self.run(async move {
             for _ in 0..RACES {
                 let payment = gateway.load(id).await?.ok_or(Error::NotFound)?;
-                if let Some(after) = gateway.take_return(payment, &context).await? {
+                if let Some(after) = gateway.take_return(payment, &returned, &context).await? {
                     return Ok(after);
                 }
             }
@@ -28,20 +33,21 @@ impl Gateway {
     }
 
     /// `None`: somebody else changed the payment meanwhile.
-    async fn take_return(&self, payment: Payment, context: &Context) -> Result<Option<Payment>, Error> {
+    async fn take_return(&self, payment: Payment, returned: &str, context: &Context) -> Result<Option<Payment>, Error> {
         let Some(open) = payment.open.clone().filter(|_| payment.status == PaymentStatus::Pending) else {
             return Ok(Some(payment));
         };
         if open.payer.is_none() {
             return Ok(Some(payment));
         }
-        let (answer, row) = self.look_up(&payment, &open, context).await?;
+        let (answer, row) = self.payer_came_back(&payment, &open, returned, context).await?;
         let Some(change) = self.after_return(&payment, answer) else { return Ok(Some(payment)) };
         let next = change.payment.clone();
         let mut set = self.change_set(Some(&payment), change, Cause::Payer, context);
         set.calls.push(row);
         match self.commit(&set).await? {
             Committed::Done => {
+                self.ports.fail_points.pass(FailPoint::AfterReturn);
                 self.carry_out_later(next.clone(), context);
                 Ok(Some(next))
             }

@@ -54,6 +54,19 @@ impl<P: Provider> Metered<P> {
         )
         .record(self.time.monotonic().saturating_sub(started).as_secs_f64());
     }
+
+    async fn look(&self, call: &Call<'_>, look: impl Future<Output = Reply<LookUp>>) -> Reply<LookUp> {
+        let (started, span) = (self.time.monotonic(), self.span("look_up", call));
+        let reply = look.instrument(span.clone()).await;
+        let outcome = match &reply.answer {
+            LookUp::Found(answer) => outcome(call.operation.kind, answer),
+            LookUp::NotFound => "not_found",
+            LookUp::NotOurs { .. } => "not_ours",
+            LookUp::Failed { .. } => "not_reached",
+        };
+        self.record("look_up", outcome, started, &span);
+        reply
+    }
 }
 
 #[async_trait]
@@ -79,16 +92,11 @@ impl<P: Provider> Provider for Metered<P> {
     }
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
-        let (started, span) = (self.time.monotonic(), self.span("look_up", &call));
-        let reply = self.inner.look_up(call).instrument(span.clone()).await;
-        let outcome = match &reply.answer {
-            LookUp::Found(answer) => outcome(call.operation.kind, answer),
-            LookUp::NotFound => "not_found",
-            LookUp::NotOurs { .. } => "not_ours",
-            LookUp::Failed { .. } => "not_reached",
-        };
-        self.record("look_up", outcome, started, &span);
-        reply
+        self.look(&call, self.inner.look_up(call)).await
+    }
+
+    async fn payer_came_back(&self, call: Call<'_>, returned: &str) -> Reply<LookUp> {
+        self.look(&call, self.inner.payer_came_back(call, returned)).await
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {

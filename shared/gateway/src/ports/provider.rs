@@ -176,6 +176,13 @@ pub trait Provider: Send + Sync + 'static {
     /// Asks how the operation's transaction stands now, changing nothing.
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp>;
 
+    /// The payer is back, with the query `returned` as it came: from anybody, and so worth no more than the adapter can check.
+    /// Shows how the transaction stands, changing nothing; what comes next may need what was brought, and is handed over as
+    /// [`TransactionView::kept`].
+    async fn payer_came_back(&self, call: Call<'_>, _returned: &str) -> Reply<LookUp> {
+        self.look_up(call).await
+    }
+
     /// Ends an authorization attempt that waits for the payer, so that nobody can approve it any more, and shows how it
     /// then stands: as it is, where the payer was faster. Doing it again changes nothing.
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer>;

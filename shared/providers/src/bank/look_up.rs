@@ -1,12 +1,13 @@
 //! Asking how an operation's consent stands, and the payment that used it, changing nothing. A consent is found by its id
 //! alone: one whose id nobody knows can move no money, because moving it takes a further call of ours.
 
-use tollgate_domain::{Answer, OperationKind, PaymentStatus, TransactionState};
+use tollgate_domain::{Answer, OperationKind, PaymentStatus, TransactionState, TransactionView};
 use tollgate_gateway::ports::provider::{Call, LookUp};
 
 use super::{
     Bank,
     api::{Deadline, Trace},
+    approval::brought,
     failures::{NO_FUNDS, of_code, of_reasons},
     objects::Consent,
     reads::{self, NotShown},
@@ -20,10 +21,28 @@ pub(super) async fn look_up(bank: &Bank, call: Call<'_>) -> (LookUp, Trace) {
     look_up_within(bank, call, deadline).await
 }
 
+/// The same for a payer who came back with `query`. The code that he may have brought is taken even where the bank cannot be
+/// asked now: it will not come a second time, and using it is what shows its worth.
+pub(super) async fn returned(bank: &Bank, call: Call<'_>, query: &str) -> (LookUp, Trace) {
+    let deadline = bank.api.deadline(call.timeout);
+    let operation = call.operation;
+    let code = brought(query, operation.request_id, &bank.issuer).filter(|_| operation.payer.is_some());
+    let (Some(code), Some(id), OperationKind::Authorize) = (code, transaction(call), operation.kind) else {
+        return look_up_within(bank, call, deadline).await;
+    };
+    match consent(bank, call, &id, Some(&code), deadline).await {
+        (LookUp::Failed { .. }, trace) => match approved(bank, call, &id, &code) {
+            Some(view) => (LookUp::Found(Answer::Shows(view)), trace),
+            None => failed("what the payer brought cannot be kept", trace),
+        },
+        found => found,
+    }
+}
+
 pub(super) async fn look_up_within(bank: &Bank, call: Call<'_>, deadline: Deadline) -> (LookUp, Trace) {
     match transaction(call) {
         Some(_) if call.operation.kind == OperationKind::Refund => refunds::look_up(bank, call, deadline).await,
-        Some(id) => consent(bank, call, &id, deadline).await,
+        Some(id) => consent(bank, call, &id, None, deadline).await,
         None if call.operation.kind == OperationKind::Authorize => (LookUp::NotFound, Trace::default()),
         None => failed("there is no consent to ask for", Trace::default()),
     }
@@ -35,7 +54,7 @@ pub(super) fn transaction(call: Call<'_>) -> Option<String> {
     match call.operation.kind {
         // An attempt of its own: the payment may show another.
         OperationKind::Authorize => known.or_else(|| match Progress::of(call.operation) {
-            Some(Progress::Consent(id)) => Some(id),
+            Some(Progress::Consent(id) | Progress::Approved(id)) => Some(id),
             _ => None,
         }),
         _ => known.or_else(|| call.payment.provider_transaction_id.clone()),
@@ -52,7 +71,7 @@ pub(super) fn known_payment(call: Call<'_>, of: &str) -> Option<String> {
     step.or_else(|| call.payment.provider_state.clone().filter(|id| counts && is_id(id)))
 }
 
-async fn consent(bank: &Bank, call: Call<'_>, id: &str, deadline: Deadline) -> (LookUp, Trace) {
+async fn consent(bank: &Bank, call: Call<'_>, id: &str, code: Option<&str>, deadline: Deadline) -> (LookUp, Trace) {
     let expected = Expected::payment(call.payment);
     let (found, trace) = reads::consent(&bank.api, id, &expected, deadline).await;
     let consent = match found {
@@ -69,10 +88,9 @@ async fn consent(bank: &Bank, call: Call<'_>, id: &str, deadline: Deadline) -> (
             Ok(state) => (state, trace),
             Err(reason) => return failed(reason, trace),
         },
-        "AUTH" if payment.status == PaymentStatus::Pending => match with_funds(bank, id, deadline).await {
-            (Ok(state), trace) => (state, trace),
-            (Err(not_shown), trace) => return (not_shown.look_up(), trace),
-        },
+        "AUTH" if payment.status == PaymentStatus::Pending => {
+            return usable(bank, call, id, code, (deadline, trace)).await;
+        }
         "AUTH" => (TransactionState::Authorized { expires_at: None }, trace),
         "RJCT" if payment.status == PaymentStatus::Pending => {
             (TransactionState::Declined(of_reasons(&consent.data.status_reason)), trace)
@@ -97,15 +115,44 @@ fn awaiting(bank: &Bank, call: Call<'_>, id: &str) -> Result<TransactionState, &
     Ok(TransactionState::AwaitingPayer { url, until: None })
 }
 
-/// An approval says nothing about money: the bank is asked. Where only the payer's token may ask, it is not, and the payment
-/// itself will tell.
-async fn with_funds(bank: &Bank, id: &str, deadline: Deadline) -> (Result<TransactionState, NotShown>, Trace) {
-    let (funds, trace) = reads::has_funds(&bank.api, id, deadline).await;
-    let state = funds.map(|available| match available {
-        Some(false) => TransactionState::Declined(of_code(NO_FUNDS)),
-        Some(true) | None => TransactionState::Authorized { expires_at: None },
-    });
-    (state, trace)
+/// A consent that can be used, of a payment that does not know it yet. An approval says nothing about money: the bank is asked.
+/// Where only the payer's token may ask, only that may use the consent, and it is the payer who has to bring what leads to it.
+async fn usable(
+    bank: &Bank,
+    call: Call<'_>,
+    id: &str,
+    code: Option<&str>,
+    (deadline, trace): (Deadline, Trace),
+) -> (LookUp, Trace) {
+    let shows = |state| LookUp::Found(Answer::Shows(shown(call.payment, id, state, None)));
+    if let Some(step @ Progress::Approved(_)) = Progress::of(call.operation) {
+        return (shows(TransactionState::Approved { progress: step.write(call.operation) }), trace);
+    }
+    let mut last = trace;
+    // Whom the bank has asked, it has asked for his token.
+    if call.operation.payer.is_none() {
+        let (funds, trace) = reads::has_funds(&bank.api, id, None, deadline).await;
+        match funds {
+            Ok(Some(true)) => return (shows(TransactionState::Authorized { expires_at: None }), trace),
+            Ok(Some(false)) => return (shows(TransactionState::Declined(of_code(NO_FUNDS))), trace),
+            Ok(None) => last = trace,
+            Err(not_shown) => return (not_shown.look_up(), trace),
+        }
+    }
+    if let Some(view) = code.and_then(|code| approved(bank, call, id, code)) {
+        return (LookUp::Found(Answer::Shows(view)), last);
+    }
+    match awaiting(bank, call, id) {
+        Ok(state) => (shows(state), last),
+        Err(reason) => failed(reason, last),
+    }
+}
+
+/// The payer has approved, and brought this code; `None` if it cannot be kept.
+fn approved(bank: &Bank, call: Call<'_>, id: &str, code: &str) -> Option<TransactionView> {
+    let state = TransactionState::Approved { progress: Progress::Approved(id.to_owned()).write(call.operation) };
+    let kept = bank.sealing.keep_code(call.payment.id, id, code)?;
+    Some(TransactionView { kept: Some(kept), ..shown(call.payment, id, state, None) })
 }
 
 async fn used(
@@ -117,7 +164,8 @@ async fn used(
 ) -> (LookUp, Trace) {
     let id = &consent.data.consent_id;
     let known = known_payment(call, id);
-    match reads::paid(&bank.api, consent, known.as_deref(), expected, deadline).await {
+    let payers = bank.sealing.token(call.payment, id);
+    match reads::paid(&bank.api, consent, known.as_deref(), payers.as_ref(), expected, deadline).await {
         (Ok(paid), trace) => match paid_state(call.payment, &paid) {
             Ok(state) => (LookUp::Found(Answer::Shows(shown(call.payment, id, state, Some(&paid)))), trace),
             Err(reason) => (LookUp::NotOurs { reason: reason.to_owned() }, trace),

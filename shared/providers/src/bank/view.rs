@@ -168,6 +168,8 @@ pub(super) fn is_over(payment: &Payment) -> bool {
 pub(super) enum Progress {
     /// The consent is there.
     Consent(String),
+    /// Its payer has approved it, and what he brought is kept with the payment.
+    Approved(String),
     /// It is used, by this payment.
     Payment(String),
 }
@@ -180,6 +182,7 @@ impl Progress {
         }
         match step.split_once(':')? {
             ("consent", id) if is_id(id) => Some(Self::Consent(id.to_owned())),
+            ("approved", id) if is_id(id) => Some(Self::Approved(id.to_owned())),
             ("payment", id) if is_id(id) => Some(Self::Payment(id.to_owned())),
             _ => None,
         }
@@ -188,6 +191,7 @@ impl Progress {
     pub(super) fn write(&self, operation: &Operation) -> String {
         let (what, id) = match self {
             Self::Consent(id) => ("consent", id),
+            Self::Approved(id) => ("approved", id),
             Self::Payment(id) => ("payment", id),
         };
         format!("{what}:{id} {}", operation.request_id)
