@@ -19,4 +19,5 @@ pub mod process;
 pub mod providers;
 mod providers_link;
 pub mod serve;
+mod simulated;
 mod system;

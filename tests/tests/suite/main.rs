@@ -14,6 +14,7 @@ mod api_sandbox;
 mod api_support;
 mod api_webhooks;
 mod bank_adapter;
+mod bank_payments;
 mod bank_spec;
 mod concurrency;
 mod crashes;
