@@ -1,12 +1,16 @@
 //! `GET /return/{opaque}`: the payer comes back from 3-D Secure, an approval or a consent. What the provider then shows
-//! is adopted; the provider's event and polling do the same, and the version decides who (rule 7).
+//! is adopted; the provider's event and polling do the same, and the version decides who (rule 7). What the payer brings for the
+//! provider's next step is committed first, and nobody else brings it.
 
-use tollgate_domain::{Answer, Change, Observation, Payment, PaymentStatus};
+use tollgate_domain::{Answer, Change, Observation, Operation, Payment, PaymentStatus};
 
 use crate::{
     Context, Error, Gateway,
     idempotency::RACES,
-    ports::{FailPoint, provider::LookUp},
+    ports::{
+        FailPoint,
+        provider::{Call, LookUp},
+    },
     records::{Cause, Committed},
 };
 
@@ -40,11 +44,16 @@ impl Gateway {
         if open.payer.is_none() {
             return Ok(Some(payment));
         }
-        let (answer, row) = self.payer_came_back(&payment, &open, returned, context).await?;
-        let Some(change) = self.after_return(&payment, answer) else { return Ok(Some(payment)) };
+        let (change, row) = if let Some(change) = self.handed_over(&payment, &open, returned) {
+            (Some(change), None)
+        } else {
+            let (answer, row) = self.look_up(&payment, &open, context).await?;
+            (self.after_return(&payment, answer), Some(row))
+        };
+        let Some(change) = change else { return Ok(Some(payment)) };
         let next = change.payment.clone();
         let mut set = self.change_set(Some(&payment), change, Cause::Payer, context);
-        set.calls.push(row);
+        set.calls.extend(row);
         match self.commit(&set).await? {
             Committed::Done => {
                 self.ports.fail_points.pass(FailPoint::AfterReturn);
@@ -52,6 +61,17 @@ impl Gateway {
                 Ok(Some(next))
             }
             Committed::Conflict(_) => Ok(None),
+        }
+    }
+
+    /// What the payer brought for the provider's next step.
+    fn handed_over(&self, payment: &Payment, open: &Operation, returned: &str) -> Option<Change> {
+        let provider = self.provider(open.provider)?;
+        let call = Call { payment, operation: open, timeout: self.settings.provider_timeout };
+        let view = provider.brought_back(call, returned)?;
+        match payment.observed(&view, true, self.attempt(), self.now()) {
+            Observation::Change(change) => Some(*change),
+            _ => None,
         }
     }
 

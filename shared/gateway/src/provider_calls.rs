@@ -60,36 +60,11 @@ impl Gateway {
         operation: &Operation,
         context: &Context,
     ) -> Result<(LookUp, ProviderCall), Error> {
-        self.ask_provider(payment, operation, None, context).await
-    }
-
-    /// The same, for a payer who came back with `returned`.
-    pub(crate) async fn payer_came_back(
-        &self,
-        payment: &Payment,
-        operation: &Operation,
-        returned: &str,
-        context: &Context,
-    ) -> Result<(LookUp, ProviderCall), Error> {
-        self.ask_provider(payment, operation, Some(returned), context).await
-    }
-
-    async fn ask_provider(
-        &self,
-        payment: &Payment,
-        operation: &Operation,
-        returned: Option<&str>,
-        context: &Context,
-    ) -> Result<(LookUp, ProviderCall), Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
         let timeout = self.settings.provider_timeout;
         let call = Call { payment, operation, timeout };
         let cut_off = LookUp::Failed { reason: NO_ANSWER_IN_TIME.to_owned() };
-        let looks = match returned {
-            Some(returned) => provider.payer_came_back(call, returned),
-            None => provider.look_up(call),
-        };
-        let (reply, timing) = self.timed(timeout, looks, cut_off).await;
+        let (reply, timing) = self.timed(timeout, provider.look_up(call), cut_off).await;
         let row = self.call_row(&call, "look_up", look_up_outcome(&reply.answer), &reply, timing, context);
         Ok((reply.answer, row))
     }

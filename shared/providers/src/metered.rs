@@ -4,7 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tollgate_domain::{Answer, CaptureMethod, Money, OperationKind, ProviderName, RefundState, TransactionState};
+use tollgate_domain::{
+    Answer, CaptureMethod, Money, OperationKind, ProviderName, RefundState, TransactionState, TransactionView,
+};
 use tollgate_gateway::{
     SPAN_TARGET,
     ports::{
@@ -54,19 +56,6 @@ impl<P: Provider> Metered<P> {
         )
         .record(self.time.monotonic().saturating_sub(started).as_secs_f64());
     }
-
-    async fn look(&self, call: &Call<'_>, look: impl Future<Output = Reply<LookUp>>) -> Reply<LookUp> {
-        let (started, span) = (self.time.monotonic(), self.span("look_up", call));
-        let reply = look.instrument(span.clone()).await;
-        let outcome = match &reply.answer {
-            LookUp::Found(answer) => outcome(call.operation.kind, answer),
-            LookUp::NotFound => "not_found",
-            LookUp::NotOurs { .. } => "not_ours",
-            LookUp::Failed { .. } => "not_reached",
-        };
-        self.record("look_up", outcome, started, &span);
-        reply
-    }
 }
 
 #[async_trait]
@@ -92,11 +81,20 @@ impl<P: Provider> Provider for Metered<P> {
     }
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
-        self.look(&call, self.inner.look_up(call)).await
+        let (started, span) = (self.time.monotonic(), self.span("look_up", &call));
+        let reply = self.inner.look_up(call).instrument(span.clone()).await;
+        let outcome = match &reply.answer {
+            LookUp::Found(answer) => outcome(call.operation.kind, answer),
+            LookUp::NotFound => "not_found",
+            LookUp::NotOurs { .. } => "not_ours",
+            LookUp::Failed { .. } => "not_reached",
+        };
+        self.record("look_up", outcome, started, &span);
+        reply
     }
 
-    async fn payer_came_back(&self, call: Call<'_>, returned: &str) -> Reply<LookUp> {
-        self.look(&call, self.inner.payer_came_back(call, returned)).await
+    fn brought_back(&self, call: Call<'_>, returned: &str) -> Option<TransactionView> {
+        self.inner.brought_back(call, returned)
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
@@ -134,7 +132,7 @@ fn outcome(kind: OperationKind, answer: &Answer) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_domain::{Failure, TransactionView};
+    use tollgate_domain::Failure;
 
     use super::*;
 

@@ -216,6 +216,28 @@ async fn a_payer_who_approves_and_never_comes_back_ends_the_payment_and_his_retu
     assert_eq!(report["could_not"], json!({}), "{report}");
 }
 
+/// The code comes once: that the bank cannot be reached just then does not lose it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payer_who_comes_back_while_the_bank_is_away_need_not_come_again() {
+    let stage = stage().await;
+    let client = stage.client();
+    let payment = waiting(&client, "away").await;
+    let way = decides(&stage, &payment, "approve").await;
+    stage.quiet().await;
+    client.fault("bank", &json!({"kind": "unreachable"})).await.unwrap();
+    comes_back(&stage, &way).await;
+    eventually("the next step was tried", async || {
+        times(&client.timeline(id(&payment)).await.unwrap(), "not_reached") == 1
+    })
+    .await;
+    assert_eq!(shown(&client, &payment).await["status"], "PENDING");
+    client.clear_faults("bank").await.unwrap();
+    client.advance(A_LEASE).await.unwrap();
+    client.run_job("stuck-payments").await.unwrap();
+    becomes(&client, &payment, "AUTHORIZED").await;
+    captured(&client, &payment).await;
+}
+
 /// After the code is committed, after it was used, and after what it led to is committed.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_the_payers_return_it_is_one_charge_or_none() {

@@ -104,7 +104,10 @@ impl Played {
     async fn back(&self, returned: &str) -> LookUp {
         let operation = self.open().unwrap();
         let call = Call { payment: &self.payment, operation: &operation, timeout: CALL_TIMEOUT };
-        self.subject.provider.payer_came_back(call, returned).await.answer
+        match self.subject.provider.brought_back(call, returned) {
+            Some(view) => LookUp::Found(Answer::Shows(view)),
+            None => self.subject.provider.look_up(call).await.answer,
+        }
     }
 
     fn take(&mut self, answer: &Answer) {

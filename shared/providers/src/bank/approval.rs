@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use tollgate_domain::{
-    AUTHORIZATION_LASTS, Answer, Failure, ProviderRequestId, Timestamp, TransactionState, TransactionView,
+    AUTHORIZATION_LASTS, Answer, Failure, OperationKind, ProviderRequestId, Timestamp, TransactionState,
+    TransactionView,
 };
 use tollgate_gateway::ports::provider::Call;
 
@@ -13,9 +14,10 @@ use super::{
     api::{Deadline, NoToken, Trace},
     failures::{NO_FUNDS, PAYERS_TOKEN, failure, of_code},
     kept::bearer,
+    look_up::transaction,
     reads::{self, NotShown, unknown},
     send::Answered,
-    view::shown,
+    view::{Progress, shown},
 };
 
 /// Longer codes are none.
@@ -23,9 +25,22 @@ const CODE_MAX_LEN: usize = 2048;
 /// An authorization ends so long before the token that it is captured with.
 const END_BEFORE: Duration = Duration::from_secs(60);
 
+/// The payer is back with a code: approved, as far as that can be said before the code is used.
+pub(super) fn brought_back(bank: &Bank, call: Call<'_>, query: &str) -> Option<TransactionView> {
+    let (payment, operation) = (call.payment, call.operation);
+    if operation.kind != OperationKind::Authorize || operation.payer.is_none() {
+        return None;
+    }
+    let code = brought(query, operation.request_id, &bank.issuer)?;
+    let consent = transaction(call)?;
+    let kept = bank.sealing.keep_code(payment.id, &consent, &code)?;
+    let state = TransactionState::Approved { progress: Progress::Approved(consent.clone()).write(operation) };
+    Some(TransactionView { kept: Some(kept), ..shown(payment, &consent, state, None) })
+}
+
 /// The code in the query of a payer's return, if it answers what `operation` asked. Anybody can make such a query: what it is
 /// worth, only the bank can say.
-pub(super) fn brought(query: &str, operation: ProviderRequestId, issuer: &str) -> Option<String> {
+fn brought(query: &str, operation: ProviderRequestId, issuer: &str) -> Option<String> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
     let once = |name: &str| {
         let mut values = pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());

@@ -1,13 +1,12 @@
 //! Asking how an operation's consent stands, and the payment that used it, changing nothing. A consent is found by its id
 //! alone: one whose id nobody knows can move no money, because moving it takes a further call of ours.
 
-use tollgate_domain::{Answer, OperationKind, PaymentStatus, TransactionState, TransactionView};
+use tollgate_domain::{Answer, OperationKind, PaymentStatus, TransactionState};
 use tollgate_gateway::ports::provider::{Call, LookUp};
 
 use super::{
     Bank,
     api::{Deadline, Trace},
-    approval::brought,
     failures::{NO_FUNDS, of_code, of_reasons},
     objects::Consent,
     reads::{self, NotShown},
@@ -21,28 +20,10 @@ pub(super) async fn look_up(bank: &Bank, call: Call<'_>) -> (LookUp, Trace) {
     look_up_within(bank, call, deadline).await
 }
 
-/// The same for a payer who came back with `query`. The code that he may have brought is taken even where the bank cannot be
-/// asked now: it will not come a second time, and using it is what shows its worth.
-pub(super) async fn returned(bank: &Bank, call: Call<'_>, query: &str) -> (LookUp, Trace) {
-    let deadline = bank.api.deadline(call.timeout);
-    let operation = call.operation;
-    let code = brought(query, operation.request_id, &bank.issuer).filter(|_| operation.payer.is_some());
-    let (Some(code), Some(id), OperationKind::Authorize) = (code, transaction(call), operation.kind) else {
-        return look_up_within(bank, call, deadline).await;
-    };
-    match consent(bank, call, &id, Some(&code), deadline).await {
-        (LookUp::Failed { .. }, trace) => match approved(bank, call, &id, &code) {
-            Some(view) => (LookUp::Found(Answer::Shows(view)), trace),
-            None => failed("what the payer brought cannot be kept", trace),
-        },
-        found => found,
-    }
-}
-
 pub(super) async fn look_up_within(bank: &Bank, call: Call<'_>, deadline: Deadline) -> (LookUp, Trace) {
     match transaction(call) {
         Some(_) if call.operation.kind == OperationKind::Refund => refunds::look_up(bank, call, deadline).await,
-        Some(id) => consent(bank, call, &id, None, deadline).await,
+        Some(id) => consent(bank, call, &id, deadline).await,
         None if call.operation.kind == OperationKind::Authorize => (LookUp::NotFound, Trace::default()),
         None => failed("there is no consent to ask for", Trace::default()),
     }
@@ -71,7 +52,7 @@ pub(super) fn known_payment(call: Call<'_>, of: &str) -> Option<String> {
     step.or_else(|| call.payment.provider_state.clone().filter(|id| counts && is_id(id)))
 }
 
-async fn consent(bank: &Bank, call: Call<'_>, id: &str, code: Option<&str>, deadline: Deadline) -> (LookUp, Trace) {
+async fn consent(bank: &Bank, call: Call<'_>, id: &str, deadline: Deadline) -> (LookUp, Trace) {
     let expected = Expected::payment(call.payment);
     let (found, trace) = reads::consent(&bank.api, id, &expected, deadline).await;
     let consent = match found {
@@ -89,7 +70,7 @@ async fn consent(bank: &Bank, call: Call<'_>, id: &str, code: Option<&str>, dead
             Err(reason) => return failed(reason, trace),
         },
         "AUTH" if payment.status == PaymentStatus::Pending => {
-            return usable(bank, call, id, code, (deadline, trace)).await;
+            return usable(bank, call, id, (deadline, trace)).await;
         }
         "AUTH" => (TransactionState::Authorized { expires_at: None }, trace),
         "RJCT" if payment.status == PaymentStatus::Pending => {
@@ -117,13 +98,7 @@ fn awaiting(bank: &Bank, call: Call<'_>, id: &str) -> Result<TransactionState, &
 
 /// A consent that can be used, of a payment that does not know it yet. An approval says nothing about money: the bank is asked.
 /// Where only the payer's token may ask, only that may use the consent, and it is the payer who has to bring what leads to it.
-async fn usable(
-    bank: &Bank,
-    call: Call<'_>,
-    id: &str,
-    code: Option<&str>,
-    (deadline, trace): (Deadline, Trace),
-) -> (LookUp, Trace) {
+async fn usable(bank: &Bank, call: Call<'_>, id: &str, (deadline, trace): (Deadline, Trace)) -> (LookUp, Trace) {
     let shows = |state| LookUp::Found(Answer::Shows(shown(call.payment, id, state, None)));
     if let Some(step @ Progress::Approved(_)) = Progress::of(call.operation) {
         return (shows(TransactionState::Approved { progress: step.write(call.operation) }), trace);
@@ -139,20 +114,10 @@ async fn usable(
             Err(not_shown) => return (not_shown.look_up(), trace),
         }
     }
-    if let Some(view) = code.and_then(|code| approved(bank, call, id, code)) {
-        return (LookUp::Found(Answer::Shows(view)), last);
-    }
     match awaiting(bank, call, id) {
         Ok(state) => (shows(state), last),
         Err(reason) => failed(reason, last),
     }
-}
-
-/// The payer has approved, and brought this code; `None` if it cannot be kept.
-fn approved(bank: &Bank, call: Call<'_>, id: &str, code: &str) -> Option<TransactionView> {
-    let state = TransactionState::Approved { progress: Progress::Approved(id.to_owned()).write(call.operation) };
-    let kept = bank.sealing.keep_code(call.payment.id, id, code)?;
-    Some(TransactionView { kept: Some(kept), ..shown(call.payment, id, state, None) })
 }
 
 async fn used(

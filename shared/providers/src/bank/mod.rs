@@ -27,7 +27,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::lock::Mutex;
 use http::Uri;
-use tollgate_domain::{Answer, CaptureMethod, Currency, Money, ProviderName};
+use tollgate_domain::{Answer, CaptureMethod, Currency, Money, ProviderName, TransactionView};
 use tollgate_gateway::ports::{
     HttpClient, Provider, Time,
     provider::{Call, LookUp, Reply, Terms, Unsupported},
@@ -170,9 +170,8 @@ impl Provider for Bank {
         reply(answer, trace)
     }
 
-    async fn payer_came_back(&self, call: Call<'_>, returned: &str) -> Reply<LookUp> {
-        let (answer, trace) = look_up::returned(self, call, returned).await;
-        reply(answer, trace)
+    fn brought_back(&self, call: Call<'_>, returned: &str) -> Option<TransactionView> {
+        approval::brought_back(self, call, returned)
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {

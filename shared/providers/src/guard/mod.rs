@@ -17,7 +17,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tollgate_domain::{Answer, CaptureMethod, Money, ProviderName};
+use tollgate_domain::{Answer, CaptureMethod, Money, ProviderName, TransactionView};
 use tollgate_gateway::ports::{
     Counters, Entropy, Provider, Time,
     provider::{Busy, Call, CallKind, LookUp, Pass, Reply, Terms, Unsupported},
@@ -182,18 +182,6 @@ impl<P: Provider> Guarded<P> {
         not_reached("it was tried too often", NO_PLACE_WAIT)
     }
 
-    async fn look_up_guarded(&self, look: impl Future<Output = Reply<LookUp>>) -> Reply<LookUp> {
-        let failed = |reason: &str| LookUp::Failed { reason: reason.to_owned() };
-        let trial = match self.let_through(CallKind::LookUp).await {
-            Ok(trial) => trial,
-            Err(Busy { reason, .. }) => return unanswered(failed(reason)),
-        };
-        let Some(_place) = self.places.take() else {
-            return unanswered(failed("too many calls to this provider are under way"));
-        };
-        self.made(trial, look, look_up_went).await
-    }
-
     /// From 0 to 1.
     fn random(&self) -> f64 {
         let mut bytes = [0; 4];
@@ -239,11 +227,19 @@ impl<P: Provider> Provider for Guarded<P> {
     }
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
-        self.look_up_guarded(self.inner.look_up(call)).await
+        let failed = |reason: &str| LookUp::Failed { reason: reason.to_owned() };
+        let trial = match self.let_through(CallKind::LookUp).await {
+            Ok(trial) => trial,
+            Err(Busy { reason, .. }) => return unanswered(failed(reason)),
+        };
+        let Some(_place) = self.places.take() else {
+            return unanswered(failed("too many calls to this provider are under way"));
+        };
+        self.made(trial, self.inner.look_up(call), look_up_went).await
     }
 
-    async fn payer_came_back(&self, call: Call<'_>, returned: &str) -> Reply<LookUp> {
-        self.look_up_guarded(self.inner.payer_came_back(call, returned)).await
+    fn brought_back(&self, call: Call<'_>, returned: &str) -> Option<TransactionView> {
+        self.inner.brought_back(call, returned)
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
