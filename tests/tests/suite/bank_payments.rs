@@ -227,7 +227,7 @@ async fn a_payer_who_comes_back_while_the_bank_is_away_need_not_come_again() {
     client.fault("bank", &json!({"kind": "unreachable"})).await.unwrap();
     comes_back(&stage, &way).await;
     eventually("the next step was tried", async || {
-        times(&client.timeline(id(&payment)).await.unwrap(), "not_reached") == 1
+        times(&client.timeline(id(&payment)).await.unwrap(), "provider_not_reached") == 1
     })
     .await;
     assert_eq!(shown(&client, &payment).await["status"], "PENDING");

@@ -22,6 +22,8 @@ mod deliveries;
 mod delivery_kills;
 mod deployed;
 mod deployed_front;
+mod every_currency;
+mod every_provider;
 mod house;
 mod interleavings;
 mod kill_storm;
