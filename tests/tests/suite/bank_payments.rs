@@ -216,6 +216,28 @@ async fn a_payer_who_approves_and_never_comes_back_ends_the_payment_and_his_retu
     assert_eq!(report["could_not"], json!({}), "{report}");
 }
 
+/// What was to follow from the authorization follows from the payer's return.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_automatic_capture_and_a_void_that_was_asked_for_follow_the_payers_return() {
+    let stage = stage().await;
+    let client = stage.client();
+    let mut automatic = order("debtor-needs-consent");
+    automatic["capture_method"] = json!("automatic");
+    let automatic = client.create_as("at once", &automatic).await.unwrap().body;
+    let way = decides(&stage, &automatic, "approve").await;
+    comes_back(&stage, &way).await;
+    becomes(&client, &automatic, "CAPTURED").await;
+    assert_eq!(books(&client, &automatic).await, [(json!(1000), json!(0))]);
+
+    let given_up = waiting(&client, "given up").await;
+    assert_eq!(client.void(id(&given_up), "void").await.unwrap().status, 202);
+    let way = decides(&stage, &given_up, "approve").await;
+    comes_back(&stage, &way).await;
+    becomes(&client, &given_up, "VOIDED").await;
+    assert_eq!(books(&client, &given_up).await, [(json!(0), json!(0))]);
+    assert_eq!(kept_with(&stage, &given_up), None);
+}
+
 /// The code comes once: that the bank cannot be reached just then does not lose it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payer_who_comes_back_while_the_bank_is_away_need_not_come_again() {

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use http::Method;
 use serde_json::{Value, json};
 use tollgate_gateway::ports::Time as _;
 use tollgate_runtime::SystemClock;
@@ -14,13 +13,25 @@ use tollgate_tests::stage::Stage;
 pub(crate) struct Via {
     pub(crate) name: &'static str,
     pub(crate) token: &'static str,
+    /// One that does not.
+    pub(crate) declined: &'static str,
+    /// It captures parts.
+    pub(crate) in_parts: bool,
     /// A payment is made in two steps, with a commit between them.
-    in_steps: bool,
+    pub(crate) in_steps: bool,
 }
 
-pub(crate) const STRIPE: Via = Via { name: "stripe", token: "pm_card_visa", in_steps: false };
-pub(crate) const PAYPAL: Via = Via { name: "paypal", token: "vault-ok", in_steps: true };
-pub(crate) const BANK: Via = Via { name: "bank", token: "debtor-ok", in_steps: true };
+pub(crate) const STRIPE: Via = Via {
+    name: "stripe",
+    token: "pm_card_visa",
+    declined: "pm_card_visa_chargeDeclined",
+    in_parts: true,
+    in_steps: false,
+};
+pub(crate) const PAYPAL: Via =
+    Via { name: "paypal", token: "vault-ok", declined: "vault-declined", in_parts: true, in_steps: true };
+pub(crate) const BANK: Via =
+    Via { name: "bank", token: "debtor-ok", declined: "debtor-no-funds", in_parts: false, in_steps: true };
 
 /// Around a request of the merchant's own.
 const IN_REQUESTS: [&str; 4] = ["before_intent", "after_intent", "after_call", "after_outcome"];
@@ -45,9 +56,8 @@ impl Via {
 
     /// What the provider's books have of a payment: taken and given back.
     pub(crate) async fn books(&self, stage: &Stage, payment: &str) -> Vec<(i64, i64)> {
-        let url = format!("{}/sandbox/providers/{}/transactions", stage.providers_url(), self.name);
-        let (_, books) = stage.http().json(Method::GET, &url, &Value::Null).await;
-        let ours = books.as_array().unwrap().iter().filter(|row| row["payment_id"] == payment);
+        let books = stage.books(self.name).await;
+        let ours = books.iter().filter(|row| row["payment_id"] == payment);
         ours.map(|row| (row["captured"].as_i64().unwrap(), row["refunded"].as_i64().unwrap())).collect()
     }
 }

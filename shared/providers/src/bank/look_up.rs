@@ -11,7 +11,7 @@ use super::{
     objects::Consent,
     reads::{self, NotShown},
     refunds, requests,
-    view::{Expected, Progress, is_id, is_over, paid_state, shown},
+    view::{Expected, Progress, is_id, paid_state, shown},
 };
 
 /// Asks for what the operation works on.
@@ -64,7 +64,7 @@ async fn consent(bank: &Bank, call: Call<'_>, id: &str, deadline: Deadline) -> (
     let payment = call.payment;
     let (state, trace) = match consent.data.status.as_str() {
         // Only a call of ours could use it, and none will: it holds nothing any more.
-        "AUTH" | "AWAU" if is_over(payment) => (TransactionState::Voided, trace),
+        "AUTH" | "AWAU" if payment.status.is_without_money() => (TransactionState::Voided, trace),
         "AWAU" => match awaiting(bank, call, id) {
             Ok(state) => (state, trace),
             Err(reason) => return failed(reason, trace),
