@@ -116,22 +116,23 @@ impl Stage {
 
     /// Arms a fault at Stripe, for so many calls or events.
     pub async fn fault(&self, kind: &str, times: u32, ms: u64) {
-        self.arm(&json!({"kind": kind, "times": times, "ms": ms})).await;
+        self.arm("stripe", &json!({"kind": kind, "times": times, "ms": ms})).await;
     }
 
     /// Arms a fault at Stripe until it is cleared.
     pub async fn lasting_fault(&self, kind: &str) {
-        self.arm(&json!({"kind": kind})).await;
+        self.arm("stripe", &json!({"kind": kind})).await;
     }
 
-    async fn arm(&self, fault: &Value) {
-        let url = format!("{}/sandbox/providers/stripe/faults", self.providers.url);
+    /// Arms a fault at any provider.
+    pub async fn arm(&self, provider: &str, fault: &Value) {
+        let url = format!("{}/sandbox/providers/{provider}/faults", self.providers.url);
         assert_eq!(self.http.json(Method::POST, &url, fault).await.0, 200, "{fault}");
     }
 
-    /// Disarms everything at Stripe.
-    pub async fn clear_faults(&self) {
-        let url = format!("{}/sandbox/providers/stripe/faults", self.providers.url);
+    /// Disarms everything at a provider.
+    pub async fn disarm(&self, provider: &str) {
+        let url = format!("{}/sandbox/providers/{provider}/faults", self.providers.url);
         assert_eq!(self.http.json(Method::DELETE, &url, &Value::Null).await.0, 200);
     }
 
@@ -144,7 +145,12 @@ impl Stage {
 
     /// Stripe's own books.
     pub async fn transactions(&self) -> Vec<Value> {
-        let url = format!("{}/sandbox/providers/stripe/transactions", self.providers.url);
+        self.books("stripe").await
+    }
+
+    /// A provider's own books.
+    pub async fn books(&self, provider: &str) -> Vec<Value> {
+        let url = format!("{}/sandbox/providers/{provider}/transactions", self.providers.url);
         self.http.json(Method::GET, &url, &Value::Null).await.1.as_array().unwrap().clone()
     }
 

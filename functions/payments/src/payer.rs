@@ -1,7 +1,7 @@
 //! `GET /return/{opaque}`: the payer comes back.
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
@@ -25,8 +25,10 @@ pub(crate) async fn returned(
     State(payments): State<Payments>,
     Anonymous(context): Anonymous,
     Path(opaque): Path<String>,
+    RawQuery(returned): RawQuery,
 ) -> Result<Response, Problem> {
-    let payment = payments.gateway.payer_returned(&opaque, context).await?;
+    // What the provider gave the payer for us, in the query, is the provider's adapter's to read.
+    let payment = payments.gateway.payer_returned(&opaque, returned.as_deref().unwrap_or_default(), context).await?;
     let Some(location) = location(&payment) else { return Ok(Html(DONE).into_response()) };
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response())
 }

@@ -41,6 +41,7 @@ async fn play(client: &Client) -> anyhow::Result<()> {
     told(client, &id).await?;
     settled(client, &id).await?;
     refunded(client, &id).await?;
+    others(client).await?;
     declined(client).await?;
     lost_answer(client).await?;
     outage(client).await?;
@@ -118,6 +119,33 @@ async fn refunded(client: &Client, id: &str) -> anyhow::Result<()> {
     );
     let types = told_of(client, id, 6).await?;
     ensure!(types.len() == 6, "expected that the merchant was told of all of it: {types:?}");
+    say("")
+}
+
+async fn others(client: &Client) -> anyhow::Result<()> {
+    say("The same through PayPal, and from an account at the bank")?;
+    let mut ids = Vec::new();
+    for (provider, token) in [("paypal", "vault-ok"), ("bank", "debtor-ok")] {
+        let key = format!("demo-{provider}");
+        let order = serde_json::json!({"amount": 1000, "currency": "JPY", "payment_method": {provider: token}});
+        let created = client.create_as(&key, &order).await?;
+        show(provider, created.status, &created.body)?;
+        let id = created.text("id").to_owned();
+        let captured = client.capture(&id, &key, None).await?;
+        ensure!(captured.text("status") == "CAPTURED", "expected that it is captured: {}", captured.body);
+        ids.push((provider, key, id));
+    }
+    client.advance(DAY).await?;
+    for (provider, key, id) in ids {
+        let refund = client.refund(&id, &key, None).await?;
+        ensure!(refund.text("status") == "COMPLETED", "expected that all of it goes back: {}", refund.body);
+        let payment = client.payment(&id).await?;
+        let books = client.transactions(provider).await?;
+        let ours: Vec<_> = books.iter().filter(|transaction| transaction["payment_id"] == id).collect();
+        let once = ours.len() == 1 && ours[0]["captured"] == 1000 && ours[0]["refunded"] == 1000;
+        ensure!(payment["status"] == "REFUNDED" && once, "expected that its books show it once: {ours:?}");
+        say(&format!("  {provider}: captured, settled, refunded; its own books show it once"))?;
+    }
     say("")
 }
 

@@ -19,5 +19,6 @@ pub mod process;
 pub mod providers;
 mod providers_link;
 pub mod serve;
+mod simulated;
 mod switches;
 mod system;

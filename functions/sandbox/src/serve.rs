@@ -13,7 +13,7 @@ use anyhow::Context;
 use axum::Router;
 use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
-use tollgate_assembly::{Configuration, Outside, Parts, StripeConfiguration, embedded};
+use tollgate_assembly::{Configuration, Outside, Parts, embedded};
 use tollgate_gateway::ports::Time;
 use tollgate_payments::Payments;
 use tollgate_provider_webhooks::ProviderWebhooks;
@@ -34,23 +34,16 @@ use crate::{
     clock::Clock,
     console, control,
     control::Control,
-    identity::{Identity, kept_secret, write_whole},
+    identity::{Identity, write_whole},
     inbox::{self, Inbox},
     jobs::Job,
     lock::FolderLock,
     outside::{Crashes, Outages, PlayedHttp},
     providers_link::ProvidersLink,
+    simulated::{self, Simulated},
     switches,
     system::SandboxSystem,
 };
-
-/// What simulated Stripe is called with; it takes any test key.
-const SIMULATED_STRIPE_KEY: &str = "sk_test_sandbox";
-
-/// Simulated PayPal takes any client.
-const SIMULATED_PAYPAL_CLIENT: &str = "sandbox";
-/// The id of its one webhook.
-const SIMULATED_PAYPAL_WEBHOOK: &str = "WH-SANDBOX";
 
 /// A graceful stop waits so long for what runs beside the server.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -182,10 +175,9 @@ impl Sandbox {
             // Keeping nothing includes a store that others keep.
             vars.unset("STORE_URL");
         }
-        let simulated_paypal = !vars.is_set("PAYPAL_CLIENT_ID");
-        let simulated_stripe = !vars.is_set("STRIPE_SECRET_KEY");
-        refuse_live_keys(&mut vars);
-        defaults(&mut vars, &folder.path, &url, &link.url, &system)?;
+        let simulated = Simulated::of(&vars);
+        simulated::refuse_live_keys(&mut vars);
+        simulated::defaults(&mut vars, &folder.path, &url, &link.url, &system)?;
         let configuration = Configuration::read(&mut vars);
         vars.finish()?;
         let configuration = configuration?;
@@ -240,10 +232,8 @@ impl Sandbox {
         let background = start_background(&parts, &system);
         let (stop, serving) = start_serving(system.clone(), listener, router, background);
         // Once they are told where their webhooks go, providers send those that waited: somebody must take them.
-        let stripe = configuration.stripe.as_ref().filter(|_| simulated_stripe);
-        let paypal =
-            configuration.paypal.as_ref().filter(|_| simulated_paypal).map(|paypal| paypal.webhook_id.as_str());
-        tell_providers(&link, stripe, paypal, &system, &url).await?;
+        link.set_clock(system.time.is_simulated().then(|| system.time.now())).await?;
+        simulated.tell(&link, &configuration, &url).await?;
         Ok(Self { identity, folder, stop, serving })
     }
 
@@ -327,74 +317,6 @@ fn start_clock(system: &SandboxSystem, mode: ClockMode, file: &Path) -> anyhow::
     }
     let now = system.time.set(Some(kept.or(from).unwrap_or_else(|| system.time.now())));
     write_whole(file, now.to_string().as_bytes())
-}
-
-/// The environment's word counts; what it does not say is the sandbox's own.
-fn defaults(
-    vars: &mut Variables,
-    folder: &Path,
-    url: &str,
-    providers_url: &str,
-    system: &SandboxSystem,
-) -> anyhow::Result<()> {
-    let entropy = system.system.entropy.as_ref();
-    vars.set_default("STORE_URL", &format!("sqlite:{}", folder.join("tollgate.sqlite").display()));
-    vars.set_default("SECRETS_KEY", &kept_secret(&folder.join("secrets.key"), entropy)?);
-    vars.set_default("PUBLIC_URL", url);
-    // Whoever tries it is not to meet a provider's limits, unless that is what is tried.
-    vars.set_default("STRIPE_REQUESTS_PER_SECOND", "off");
-    vars.set_default("STRIPE_ENDPOINT_REQUESTS_PER_SECOND", "off");
-    if !vars.is_set("STRIPE_SECRET_KEY") {
-        vars.set_default("STRIPE_API_URL", &format!("{providers_url}/stripe"));
-        vars.set_default("STRIPE_SECRET_KEY", SIMULATED_STRIPE_KEY);
-        let secret = kept_secret(&folder.join("stripe-webhook.key"), entropy)?;
-        vars.set_default("STRIPE_WEBHOOK_SECRET", &format!("whsec_{secret}"));
-    }
-    if vars.is_set("PAYPAL_CLIENT_ID") {
-        vars.set_default("PAYPAL_API_URL", "https://api-m.sandbox.paypal.com");
-    } else {
-        vars.set_default("PAYPAL_API_URL", &format!("{providers_url}/paypal"));
-        vars.set_default("PAYPAL_CLIENT_ID", SIMULATED_PAYPAL_CLIENT);
-        vars.set_default("PAYPAL_CLIENT_SECRET", "sandbox");
-        vars.set_default("PAYPAL_WEBHOOK_ID", SIMULATED_PAYPAL_WEBHOOK);
-    }
-    Ok(())
-}
-
-/// A sandbox is for trying: it never moves real money.
-fn refuse_live_keys(vars: &mut Variables) {
-    let key = vars.var("STRIPE_SECRET_KEY", "Stripe's secret key").secret().optional();
-    if let Ok(Some(key)) = key
-        && key.expose().contains("_live_")
-    {
-        vars.refuse("STRIPE_SECRET_KEY is a live key: the sandbox takes test keys only");
-    }
-    let paypal = vars.var("PAYPAL_API_URL", "PayPal's API").optional();
-    if let Ok(Some(url)) = paypal
-        && (url.contains("://api-m.paypal.com") || url.contains("://api.paypal.com"))
-    {
-        vars.refuse("PAYPAL_API_URL is PayPal's live API: the sandbox takes PayPal's sandbox only");
-    }
-}
-
-/// Tells the simulated providers where their webhooks go, and keeps their clock in step. `stripe`: simulated Stripe's
-/// settings, where it is used; real secrets are not for a simulation.
-async fn tell_providers(
-    link: &ProvidersLink,
-    stripe: Option<&StripeConfiguration>,
-    paypal: Option<&str>,
-    system: &SandboxSystem,
-    url: &str,
-) -> anyhow::Result<()> {
-    link.set_clock(system.time.is_simulated().then(|| system.time.now())).await?;
-    let secret = stripe.and_then(|stripe| stripe.webhook_secrets.first());
-    if let Some(secret) = secret {
-        link.send_webhooks_to("stripe", &format!("{url}/webhooks/providers/stripe"), secret.expose()).await?;
-    }
-    if let Some(webhook_id) = paypal {
-        link.send_webhooks_to("paypal", &format!("{url}/webhooks/providers/paypal"), webhook_id).await?;
-    }
-    Ok(())
 }
 
 /// What the functions do beside their requests: messages are consumed, and jobs run by the clock, if that runs.

@@ -1,5 +1,6 @@
 //! The environment variables that every function reads, as a table.
 
+mod bank;
 mod guard;
 mod parts;
 
@@ -14,6 +15,7 @@ use tollgate_runtime::{
 };
 use zeroize::Zeroizing;
 
+pub use bank::BankConfiguration;
 use guard::QuotaVariables;
 use parts::Millis;
 
@@ -34,6 +36,8 @@ pub struct Configuration {
     pub stripe: Option<StripeConfiguration>,
     /// PayPal, if it is on.
     pub paypal: Option<PaypalConfiguration>,
+    /// The bank, if it is on.
+    pub bank: Option<BankConfiguration>,
     /// For connecting to a provider.
     pub provider_connect_timeout: Duration,
     /// For a call to a provider as a whole.
@@ -153,6 +157,7 @@ impl Configuration {
             .required();
         let stripe = read_stripe(vars);
         let paypal = read_paypal(vars);
+        let bank = bank::read(vars);
         let guard = guard::read(vars);
         let provider_connect_timeout =
             vars.var("PROVIDER_CONNECT_TIMEOUT_MS", "connecting to a provider").parse::<Millis>().or("1000");
@@ -168,6 +173,7 @@ impl Configuration {
             public_url: public_url?.as_str().trim_end_matches('/').to_owned(),
             stripe: stripe?,
             paypal: paypal?,
+            bank: bank?,
             guard: guard?,
             provider_connect_timeout: provider_connect_timeout?.0,
             provider_timeout: provider_timeout?.0,

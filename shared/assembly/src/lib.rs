@@ -8,10 +8,11 @@ mod configuration;
 pub mod embedded;
 mod opened;
 mod parts;
+mod providers;
 
 pub use callers::internal_callers;
 pub use configuration::{
-    Configuration, CountersConfiguration, GuardConfiguration, PaypalConfiguration, QueueConfiguration,
-    StoreConfiguration, StripeConfiguration, secrets_key,
+    BankConfiguration, Configuration, CountersConfiguration, GuardConfiguration, PaypalConfiguration,
+    QueueConfiguration, StoreConfiguration, StripeConfiguration, secrets_key,
 };
 pub use parts::{Outside, Parts};

@@ -7,21 +7,18 @@ use tollgate_api::events::JsonEvents;
 use tollgate_domain::{BootId, ProviderName};
 use tollgate_gateway::{
     Authenticator, Gateway, Ports, ReturnLinks, Settings, Stores,
-    ports::{Counters, EventReader, FailPoints, HttpClient, Provider, WebhookSender, fail_points::NoFailPoints},
+    ports::{Counters, EventReader, FailPoints, HttpClient, WebhookSender, fail_points::NoFailPoints},
     secrets::SecretsKey,
 };
 use tollgate_messaging::EmbeddedQueue;
-use tollgate_providers::{
-    Breakers, GuardPorts, GuardSettings, Guarded, HttpSettings, Metered, Paypal, PaypalConfig, PaypalEvents,
-    QuotaSettings, ReqwestClient, Secret, Stripe, StripeConfig, StripeEvents,
-};
+use tollgate_providers::{Breakers, HttpSettings, ReqwestClient};
 use tollgate_runtime::{
     Background, System,
     health::{Check, Fact},
 };
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
-use crate::{Configuration, GuardConfiguration, PaypalConfiguration, StripeConfiguration, opened};
+use crate::{Configuration, opened, providers::Providers};
 
 /// How long readiness waits for the store.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_millis(2500);
@@ -82,32 +79,11 @@ impl Parts {
         let store = opened::store(&configuration.store, boot, &system.time, outside.ephemeral)?;
         let queue = opened::queue(&configuration.queue, store.file.as_deref(), &system.time).await?;
         let counters = opened::counters(&configuration.counters, &system.time).await?;
-        let guard = Guard::of(configuration, &counters, system);
-        let mut breakers = Vec::new();
-        let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
-        let mut readers: HashMap<ProviderName, Arc<dyn EventReader>> = HashMap::new();
-        if let Some(stripe) = &configuration.stripe {
-            let (provider, reader) = build_stripe(stripe, system, &outside)?;
-            let provider = guard.around(provider, stripe.quota);
-            breakers.push(provider.breakers());
-            providers.push(Arc::new(provider));
-            readers.insert(ProviderName::Stripe, reader);
-        } else {
-            tracing::warn!("Stripe is off: STRIPE_SECRET_KEY is not set");
-        }
-        if let Some(paypal) = &configuration.paypal {
-            let (provider, reader) = build_paypal(paypal, system, &outside)?;
-            let provider = guard.around(provider, paypal.quota);
-            breakers.push(provider.breakers());
-            providers.push(Arc::new(provider));
-            readers.insert(ProviderName::Paypal, reader);
-        } else {
-            tracing::warn!("PayPal is off: PAYPAL_CLIENT_ID is not set");
-        }
         let secrets_key = SecretsKey::new(&configuration.secrets_key);
+        let providers = Providers::build(configuration, &counters, &secrets_key, system, &outside)?;
         let ports = Ports {
             stores: store.stores.clone(),
-            providers,
+            providers: providers.all,
             events: Arc::new(JsonEvents),
             queue: queue.queue,
             webhooks: outside.webhooks,
@@ -127,11 +103,11 @@ impl Parts {
         Ok(Self {
             gateway: Gateway::new(ports, settings),
             authenticator: Arc::new(authenticator),
-            readers,
+            readers: providers.readers,
             stores: store.stores,
             embedded_queue: queue.embedded,
             counters,
-            breakers,
+            breakers: providers.breakers,
             secrets_key,
         })
     }
@@ -193,49 +169,4 @@ impl Parts {
     pub fn runs_jobs(&self) -> bool {
         self.embedded_queue.is_some()
     }
-}
-
-fn build_paypal(
-    configuration: &PaypalConfiguration,
-    system: &System,
-    outside: &Outside,
-) -> anyhow::Result<(Metered<Paypal>, Arc<dyn EventReader>)> {
-    let secret = |secret: &tollgate_runtime::Secret| Secret::new(secret.expose());
-    let PaypalConfiguration { api_url, client_id, client_secret, webhook_id, .. } = configuration;
-    let config =
-        PaypalConfig { api_url: api_url.clone(), client_id: secret(client_id), client_secret: secret(client_secret) };
-    let (http, time) = (&outside.http, &system.time);
-    let paypal = Paypal::new(&config, Arc::clone(http), Arc::clone(time))?;
-    let events = PaypalEvents::new(webhook_id, api_url, Arc::clone(http), Arc::clone(time))?;
-    Ok((Metered::new(paypal, Arc::clone(time)), Arc::new(events)))
-}
-
-/// What is put around every provider.
-struct Guard {
-    configuration: GuardConfiguration,
-    ports: GuardPorts,
-}
-
-impl Guard {
-    fn of(configuration: &Configuration, counters: &Arc<dyn Counters>, system: &System) -> Self {
-        let (counters, time, entropy) = (Arc::clone(counters), Arc::clone(&system.time), Arc::clone(&system.entropy));
-        Self { configuration: configuration.guard, ports: GuardPorts { counters, time, entropy } }
-    }
-
-    fn around<P: Provider>(&self, provider: P, quota: QuotaSettings) -> Guarded<P> {
-        let GuardConfiguration { breaker, in_flight } = self.configuration;
-        Guarded::new(provider, GuardSettings { breaker, quota, in_flight }, self.ports.clone())
-    }
-}
-
-fn build_stripe(
-    configuration: &StripeConfiguration,
-    system: &System,
-    outside: &Outside,
-) -> anyhow::Result<(Metered<Stripe>, Arc<dyn EventReader>)> {
-    let secret = |secret: &tollgate_runtime::Secret| Secret::new(secret.expose());
-    let config = StripeConfig { api_url: configuration.api_url.clone(), secret_key: secret(&configuration.secret_key) };
-    let stripe = Stripe::new(&config, Arc::clone(&outside.http), Arc::clone(&system.time))?;
-    let events = StripeEvents::new(configuration.webhook_secrets.iter().map(secret).collect())?;
-    Ok((Metered::new(stripe, Arc::clone(&system.time)), Arc::new(events)))
 }

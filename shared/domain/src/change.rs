@@ -87,6 +87,10 @@ impl Draft {
     pub(crate) fn move_to(&mut self, to: PaymentStatus) {
         let from = self.change.payment.status;
         debug_assert!(from.may_become(to), "{from:?} does not become {to:?}");
+        if to.is_without_money() {
+            // Nothing comes next that the adapter could need it for, and it can hold what a payer gave.
+            self.change.payment.provider_state = None;
+        }
         self.change.payment.status = to;
         self.change.transitions.push(Transition { from: Some(from), to });
     }

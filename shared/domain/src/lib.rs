@@ -36,7 +36,7 @@ pub use ids::{
 pub use ledger::{Account, Posting, PostingSet, Side};
 pub use money::{Money, MoneyError};
 pub use operation::{Lease, Operation, OperationKind, OperationState, PayerTurn};
-pub use payment::{CaptureMethod, Details, NewPayment, Payment, PaymentStatus};
+pub use payment::{AUTHORIZATION_LASTS, CaptureMethod, Details, NewPayment, Payment, PaymentStatus};
 pub use provider::{Answer, Failure, ProviderName, RefundState, RefundView, TransactionState, TransactionView};
 pub use refund::{Refund, RefundStatus};
 pub use refusal::Refusal;

@@ -134,6 +134,11 @@ impl Operation {
         self.last_call_until.is_none_or(|until| now >= until + ZOMBIE_SAFE_AFTER)
     }
 
+    /// Whether nobody holds the right to send it.
+    pub fn is_nobodys(&self, now: Timestamp) -> bool {
+        self.lease.is_none_or(|lease| lease.call_until <= now)
+    }
+
     /// Whether a payer was waited for, for as long as it goes.
     pub fn payers_turn_is_over(&self, now: Timestamp) -> bool {
         self.payer.as_ref().is_some_and(|turn| turn.until <= now)

@@ -48,6 +48,11 @@ impl PaymentStatus {
         }
     }
 
+    /// Whether it has ended without money.
+    pub const fn is_without_money(self) -> bool {
+        matches!(self, Self::Failed | Self::Voided)
+    }
+
     /// The contract's arrows: whether `self` may become `next`.
     pub const fn may_become(self, next: Self) -> bool {
         matches!(

@@ -78,9 +78,8 @@ impl Gateway {
             match self.commit(&set).await? {
                 Committed::Done => {
                     self.ports.fail_points.pass(FailPoint::AfterEvent);
-                    // What was open before is somebody else's to send, unless it waited for the payer: then it was nobody's.
-                    let open =
-                        |payment: &Payment| payment.open.as_ref().map(|open| (open.number, open.payer.is_some()));
+                    // What was open before is somebody else's to send, unless it was nobody's: then this has leased it.
+                    let open = |payment: &Payment| payment.open.as_ref().map(|open| (open.number, open.lease));
                     if let Some(next) = next.filter(|next| open(next) != open(&payment)) {
                         self.carry_out_later(next, context);
                     }

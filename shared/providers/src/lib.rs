@@ -14,7 +14,7 @@ mod secret;
 pub mod stripe;
 
 pub use self::{
-    bank::{Bank, BankAccount, BankConfig, BankEvents},
+    bank::{Bank, BankAccount, BankConfig, BankEvents, Sealing as BankSealing},
     guard::{BreakerSettings, BreakerState, Breakers, GuardPorts, GuardSettings, Guarded, QuotaSettings},
     http::{HttpSettings, ReqwestClient},
     metered::Metered,

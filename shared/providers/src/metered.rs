@@ -4,7 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tollgate_domain::{Answer, CaptureMethod, Money, OperationKind, ProviderName, RefundState, TransactionState};
+use tollgate_domain::{
+    Answer, CaptureMethod, Money, OperationKind, ProviderName, RefundState, TransactionState, TransactionView,
+};
 use tollgate_gateway::{
     SPAN_TARGET,
     ports::{
@@ -91,6 +93,10 @@ impl<P: Provider> Provider for Metered<P> {
         reply
     }
 
+    fn brought_back(&self, call: Call<'_>, returned: &str) -> Option<TransactionView> {
+        self.inner.brought_back(call, returned)
+    }
+
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
         let (started, span) = (self.time.monotonic(), self.span("cancel", &call));
         let reply = self.inner.cancel(call).instrument(span.clone()).await;
@@ -126,7 +132,7 @@ fn outcome(kind: OperationKind, answer: &Answer) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use tollgate_domain::{Failure, TransactionView};
+    use tollgate_domain::Failure;
 
     use super::*;
 

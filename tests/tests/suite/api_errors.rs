@@ -117,7 +117,9 @@ async fn a_webhook_that_is_not_signed_changes_nothing_and_says_nothing() {
     }
     let unsigned = Request::new("POST", "/webhooks/providers/paypal").body(b"{}");
     world.send(unsigned).await.expect_problem(401, "unauthenticated", "PayPal without a signature");
-    for provider in ["bank", "Stripe", "%2e%2e", "nobody"] {
+    let unsigned = Request::new("POST", "/webhooks/providers/bank").body(b"{}");
+    world.send(unsigned).await.expect_problem(401, "unauthenticated", "the bank without a signature");
+    for provider in ["Stripe", "%2e%2e", "nobody"] {
         let path = format!("/webhooks/providers/{provider}");
         world.send(Request::new("POST", &path).body(b"{}")).await.expect_problem(404, "not_found", provider);
     }

@@ -23,7 +23,7 @@ use tollgate_providers::{Bank, BankConfig, BankEvents};
 use tollgate_simulators::{Bank as SimulatedBank, Ending, Endpoint, Simulator};
 use tollgate_tests::ports::SystemEntropy;
 
-use crate::provider_subjects::{bank_config, random};
+use crate::provider_subjects::{bank_config, bank_sealing, random};
 
 const URL: &str = "http://bank.test/bank";
 const AUDIENCE: &str = "tollgate-at-the-bank";
@@ -79,7 +79,7 @@ impl Played {
         simulator.set_endpoint(Endpoint { url: "http://gateway.test/events".into(), secret: AUDIENCE.into() });
         let now = Mutex::new("2026-11-25T12:00:00Z".parse().unwrap());
         let desk = Arc::new(Desk { simulator: Mutex::new(simulator), now });
-        let bank = Bank::new(&config(), desk.clone(), desk.clone()).unwrap();
+        let bank = Bank::new(&config(), bank_sealing(), desk.clone(), desk.clone()).unwrap();
         let new = NewPayment {
             id: PaymentId::from_random(random()),
             merchant: MerchantId::from_random([3; 16]),

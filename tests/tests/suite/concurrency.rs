@@ -117,7 +117,7 @@ async fn a_capture_and_its_events_in_any_order_take_the_money_once() {
         }
         let captured = client.capture(&id, &format!("capture-{id}"), None).await.unwrap();
         assert_eq!((captured.status, captured.text("status")), (200, "CAPTURED"), "{faults:?}: {}", captured.body);
-        stage.clear_faults().await;
+        stage.disarm("stripe").await;
         stage.quiet().await;
         let payment = stage.agreed(&id).await;
         assert_eq!((&payment["status"], &payment["amount_captured"]), (&json!("CAPTURED"), &json!(1000)));

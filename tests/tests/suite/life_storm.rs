@@ -556,7 +556,7 @@ async fn arrive_late(world: &World) {
 async fn calm(world: &World) {
     let mut stage = world.stage.write().await;
     stage.kill().await;
-    stage.clear_faults().await;
+    stage.disarm("stripe").await;
     stage.restart().await;
     drop(stage);
     for other_merchant in [false, true] {

@@ -145,3 +145,27 @@ async fn killed_at_every_step_it_is_one_charge() {
         assert_eq!((books.len(), &books[0]["captured"]), (1, &json!(900)), "{point}: {books:?}");
     }
 }
+
+/// The merchant was answered long ago, and does not ask again: a job takes up what the approval led to.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_the_payers_return_it_is_one_charge() {
+    let mut stage = Stage::start().await;
+    for point in ["after_return", "after_call", "after_outcome"] {
+        let client = stage.client();
+        client.fault("paypal", &json!({"kind": "drop_webhooks"})).await.unwrap();
+        let payment = create(&client, point, "vault-needs-approval").await;
+        let way_back = on_the_page(&stage, &payment, "approve").await;
+        client.crash_at(point).await.unwrap();
+        stage.http().try_send(Request::get(&way_back).body(Bytes::new()).unwrap()).await;
+        stage.died().await;
+        stage.restart().await;
+        let client = stage.client();
+        client.advance(30).await.unwrap();
+        client.run_job("stuck-payments").await.unwrap();
+        let timeline = client.timeline(id(&payment)).await.unwrap();
+        assert_eq!(status(&client, &payment).await, "AUTHORIZED", "{point}: {timeline:#?}");
+        assert_eq!(client.capture(id(&payment), point, None).await.unwrap().text("status"), "CAPTURED", "{point}");
+        let books = books(&client, &payment).await;
+        assert_eq!((books.len(), &books[0]["captured"]), (1, &json!(1000)), "{point}: {books:?}");
+    }
+}

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use getrandom::SysRng;
-use http::{Method, Request};
+use http::{Method, Request, Uri};
 use rsa::{
     PrivateKey,
     pkcs8::{EncodePrivateKey, LineEnding},
@@ -16,9 +16,13 @@ use rsa::{
 };
 use serde_json::Value;
 use tollgate_domain::{Attempt, BootId, Lease, Money, PaymentId, ProviderName, ProviderRequestId, Timestamp};
-use tollgate_gateway::ports::{Entropy as _, HttpClient, Provider, Time};
+use tollgate_gateway::{
+    ports::{Entropy as _, HttpClient, Provider, Time},
+    secrets::SecretsKey,
+};
 use tollgate_providers::{
-    Bank, BankAccount, BankConfig, HttpSettings, Paypal, PaypalConfig, ReqwestClient, Secret, Stripe, StripeConfig,
+    Bank, BankAccount, BankConfig, BankSealing, HttpSettings, Paypal, PaypalConfig, ReqwestClient, Secret, Stripe,
+    StripeConfig,
 };
 use tollgate_simulators::SandboxTime;
 use tollgate_tests::{ports::SystemEntropy, simulated::start_providers, stage::Http};
@@ -49,6 +53,11 @@ pub(crate) fn bank_config(url: &str) -> BankConfig {
         refunds_from: account("tollgate-refunds"),
         currencies: vec!["GBP".parse().unwrap()],
     }
+}
+
+/// What seals what payers' approvals give.
+pub(crate) fn bank_sealing() -> BankSealing {
+    BankSealing { key: SecretsKey::new(&[7; 32]), entropy: Arc::new(SystemEntropy) }
 }
 
 pub(crate) fn random() -> [u8; 16] {
@@ -104,7 +113,7 @@ impl Subject {
         let tokens = ["debtor-ok", "debtor-no-funds", "debtor-needs-consent"];
         let subject = Self::with("gbp", tokens, |url, http, time| {
             let config = bank_config(&format!("{url}/bank"));
-            Arc::new(Bank::new(&config, http, time).unwrap())
+            Arc::new(Bank::new(&config, bank_sealing(), http, time).unwrap())
         })
         .await;
         // The simulated bank makes its key when it is first needed, which takes longer than a call here may.
@@ -160,18 +169,20 @@ impl Subject {
         all.as_array().unwrap().iter().filter(of).cloned().collect()
     }
 
-    /// The payer, on the page that the provider sent him to.
-    pub(crate) async fn payer(&self, page: &str, does: &str) {
+    /// The payer, on the page that the provider sent him to. Answers what he is sent back with.
+    pub(crate) async fn payer(&self, page: &str, does: &str) -> String {
         if self.name() == ProviderName::Bank {
             let request = Request::post(page).header("content-type", "application/x-www-form-urlencoded");
             let answer = self.http.send(request.body(Bytes::from(format!("decision={does}"))).unwrap()).await;
             assert!(answer.status().is_redirection(), "{answer:?}");
-            return;
+            let back: Uri = answer.headers()["location"].to_str().unwrap().parse().unwrap();
+            return back.query().unwrap_or_default().to_owned();
         }
         let (page, query) =
             page.split_once('?').map_or((page, String::new()), |(page, query)| (page, format!("?{query}")));
         let request = Request::post(format!("{page}/{does}{query}")).body(Bytes::new()).unwrap();
         let answer = self.http.send(request).await;
         assert!(answer.status().is_success() || answer.status().is_redirection(), "{answer:?}");
+        String::new()
     }
 }

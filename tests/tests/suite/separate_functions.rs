@@ -174,6 +174,15 @@ async fn a_payment_made_by_one_function_is_told_of_by_the_other() {
     assert_eq!((captured, &payment["status"]), (200, &json!("CAPTURED")));
     assert_eq!(deployment.stage.transactions().await.len(), 1);
 
+    // Of two providers nothing is configured: they are off.
+    for provider in ["paypal", "bank"] {
+        let order = json!({"amount": 1000, "currency": "JPY", "payment_method": {provider: "x"}});
+        let (status, problem) = deployment.call(Method::POST, &create, Some("the-same"), Some(order)).await;
+        assert_eq!((status, &problem["code"]), (503, &json!("provider_unavailable")), "{provider}: {problem}");
+        let hook = format!("{}/webhooks/providers/{provider}", webhooks.url);
+        assert_eq!(deployment.call(Method::POST, &hook, None, Some(json!({}))).await.0, 404, "{provider}");
+    }
+
     // Each serves its own routes only.
     let hook = format!("{}/webhooks/providers/stripe", payments.url);
     assert_eq!(deployment.call(Method::POST, &hook, None, Some(json!({}))).await.0, 404);

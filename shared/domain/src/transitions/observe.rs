@@ -33,7 +33,8 @@ impl Payment {
             Observation::Change(mut change) => {
                 let of_the_one_that_counts =
                     change.payment.provider_transaction_id.as_ref() == Some(&view.transaction_id);
-                if let Some(kept) = view.kept.as_ref().filter(|_| of_the_one_that_counts) {
+                let ends = change.transitions.iter().any(|step| step.to.is_without_money());
+                if let Some(kept) = view.kept.as_ref().filter(|_| of_the_one_that_counts && !ends) {
                     change.payment.provider_state = Some(kept.clone());
                 }
                 Observation::Change(change)
@@ -139,8 +140,12 @@ impl Payment {
                 Some(turn) if turn.url == *url => NOTHING,
                 _ => change(self.payer_must_act(&view.transaction_id, url, *until, now)),
             },
-            // Whoever holds the right to send goes on by itself; nobody does while the payer is waited for.
-            TransactionState::Approved { progress } if open.payer.is_some() => {
+            // Whoever holds the right to send goes on by itself. Nobody does while the payer is waited for, or once the step that
+            // follows an approval was cut off: the merchant, who was answered long ago, will not ask for it again.
+            TransactionState::Approved { progress }
+                if open.payer.is_some()
+                    || (fresh && open.is_nobodys(now) && open.progress.as_ref() == Some(progress)) =>
+            {
                 change(self.approved(open, &view.transaction_id, progress, next, now))
             }
             TransactionState::Processing | TransactionState::Approved { .. } => NOTHING,

@@ -261,6 +261,55 @@ fn a_payer_who_approved_leads_to_our_next_step_under_a_fresh_lease_and_once() {
 }
 
 #[test]
+fn a_step_after_the_approval_that_was_cut_off_is_taken_up_by_whoever_asks_and_no_other_is() {
+    let page = TransactionState::AwaitingPayer { url: "https://a".to_owned(), until: None };
+    let approved = || view(TransactionState::Approved { progress: "order".to_owned() });
+    let waiting = shows(&opened(CaptureMethod::Manual), page).payment;
+    let Observation::Change(change) = waiting.observed(&approved(), true, attempt(2, NOW), NOW) else {
+        panic!("the next step is ours")
+    };
+    let cut_off = answered(&change.payment, &Answer::Unknown { reason: "timeout".to_owned() }).payment;
+    let hint = cut_off.observed(&approved(), false, attempt(3, NOW), NOW);
+    assert_eq!(hint, Observation::Nothing { contradiction: false }, "an old event");
+    let Observation::Change(again) = cut_off.observed(&approved(), true, attempt(3, NOW), NOW) else {
+        panic!("it is sent again")
+    };
+    let open = again.payment.open.unwrap();
+    assert_eq!((open.lease, open.number), (Some(attempt(3, NOW).lease), 1));
+    // That a payer was asked for nothing, and approved all the same, is no word of ours to send what only the merchant may.
+    let lost = answered(&opened(CaptureMethod::Manual), &Answer::Unknown { reason: "timeout".to_owned() }).payment;
+    let seen = lost.observed(&approved(), true, attempt(3, NOW), NOW);
+    assert_eq!(seen, Observation::Nothing { contradiction: false });
+}
+
+#[test]
+fn what_the_adapter_kept_is_erased_with_the_end_of_the_payment_and_what_undoes_a_late_success_is_not() {
+    let keeping = |state, kept: &str| {
+        let mut view = view(state);
+        view.kept = Some(kept.to_owned());
+        Answer::Shows(view)
+    };
+    let hold = answered(&opened(CaptureMethod::Manual), &keeping(held(), "token")).payment;
+    assert_eq!(hold.provider_state.as_deref(), Some("token"));
+    let voiding = hold.request_void(attempt(2, NOW), key(2), NOW).unwrap().payment;
+    assert_eq!(answered(&voiding, &keeping(TransactionState::Voided, "token")).payment.provider_state, None);
+    let capturing = hold.request_capture(None, attempt(2, NOW), key(2), NOW).unwrap().payment;
+    assert_eq!(answered(&capturing, &refused(true)).payment.provider_state, None);
+    let taken_by = answered(&capturing, &keeping(taken(1000), "payment")).payment;
+    assert_eq!(taken_by.provider_state.as_deref(), Some("payment"));
+
+    let mut coded = opened(CaptureMethod::Manual);
+    coded.provider_state = Some("code".to_owned());
+    let failed = answered(&coded, &refused(false)).payment;
+    assert_eq!((failed.status, failed.provider_state.as_deref()), (PaymentStatus::Failed, None));
+    let Answer::Shows(late) = keeping(taken(1000), "payment") else { unreachable!("it is a view") };
+    let Observation::Change(late) = failed.observed(&late, true, attempt(2, NOW), NOW) else {
+        panic!("a success after the end is undone")
+    };
+    assert_eq!((late.what, late.payment.provider_state.as_deref()), (What::LateSuccess, Some("payment")));
+}
+
+#[test]
 fn a_reversal_that_came_back_is_made_again_a_day_later_and_a_person_looks_meanwhile() {
     let failed = answered(&opened(CaptureMethod::Manual), &refused(false)).payment;
     let observed = |payment: &crate::Payment, now| payment.observed(&view(taken(1000)), true, attempt(2, now), now);

@@ -18,6 +18,8 @@ pub enum FailPoint {
     BeforeEvent,
     /// What a provider's event led to is committed; the provider has no answer.
     AfterEvent,
+    /// What a payer's return led to is committed; what follows from it is not sent, and the payer has no answer.
+    AfterReturn,
     /// A merchant has answered a webhook; nothing of it is committed.
     AfterWebhook,
     /// A chunk of a settlement was put together; nothing of it is committed.
@@ -30,13 +32,14 @@ pub enum FailPoint {
 
 impl FailPoint {
     /// Every point.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BeforeIntent,
         Self::AfterIntent,
         Self::AfterCall,
         Self::AfterOutcome,
         Self::BeforeEvent,
         Self::AfterEvent,
+        Self::AfterReturn,
         Self::AfterWebhook,
         Self::BeforeChunk,
         Self::AfterChunk,
@@ -52,6 +55,7 @@ impl FailPoint {
             Self::AfterOutcome => "after_outcome",
             Self::BeforeEvent => "before_event",
             Self::AfterEvent => "after_event",
+            Self::AfterReturn => "after_return",
             Self::AfterWebhook => "after_webhook",
             Self::BeforeChunk => "before_chunk",
             Self::AfterChunk => "after_chunk",

@@ -176,6 +176,13 @@ pub trait Provider: Send + Sync + 'static {
     /// Asks how the operation's transaction stands now, changing nothing.
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp>;
 
+    /// What the query `returned` of a payer's return hands over, if it is the answer to what `call` asked: a view that keeps it
+    /// ([`TransactionView::kept`]) for the next step. Nobody is called, so that it is not lost where the provider cannot be reached; and
+    /// anybody can make such a query, so that what it is worth is for the next step to show. `None`: nothing; the provider is asked.
+    fn brought_back(&self, _call: Call<'_>, _returned: &str) -> Option<TransactionView> {
+        None
+    }
+
     /// Ends an authorization attempt that waits for the payer, so that nobody can approve it any more, and shows how it
     /// then stands: as it is, where the payer was faster. Doing it again changes nothing.
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer>;

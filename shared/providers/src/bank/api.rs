@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tollgate_gateway::ports::{HttpClient, HttpError, Time};
 
 use super::{
-    failures::{NO_SUCH, token},
+    failures::{NO_SUCH, PAYERS_TOKEN, token},
     key::{NoSignature, SigningKey},
     objects::{ApiError, Token, read},
 };
@@ -48,6 +48,28 @@ pub(super) struct Known {
 /// When a call must have ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline(Duration);
+
+/// The token of a payer's approval.
+pub(super) struct PayersToken {
+    pub(super) access_token: String,
+    pub(super) expires_in: Duration,
+}
+
+impl PayersToken {
+    fn of(token: Token) -> Self {
+        Self { access_token: token.access_token, expires_in: Duration::from_secs(token.expires_in) }
+    }
+}
+
+/// Why a code was not changed for a token.
+pub(super) enum NoToken {
+    /// The bank takes it no more.
+    NotUsable,
+    /// It may have been changed.
+    Unknown(String),
+    /// It was not.
+    NotReached { reason: String, retry_after: Option<Duration> },
+}
 
 /// What is asked for, below the payments API.
 pub(super) struct Ask {
@@ -102,6 +124,12 @@ impl Api {
         Deadline(self.time.monotonic() + timeout)
     }
 
+    /// Half of what is left until `deadline`.
+    pub(super) fn half_of(&self, deadline: Deadline) -> Deadline {
+        let now = self.time.monotonic();
+        Deadline(now + deadline.0.saturating_sub(now) / 2)
+    }
+
     /// Sends `ask` within what is left until `deadline`, with our own token. One that the bank does not know any more is
     /// replaced, once: it turned the request away before looking at it.
     pub(super) async fn call(&self, ask: &Ask, deadline: Deadline) -> Reply {
@@ -122,6 +150,17 @@ impl Api {
                 reply => reply,
             },
             Err(reply) => *reply,
+        }
+    }
+
+    /// The same with the token of a payer's approval. One that the bank does not know any more cannot be replaced: that is its final
+    /// word to the request.
+    pub(super) async fn call_for_the_payer(&self, ask: &Ask, bearer: &HeaderValue, deadline: Deadline) -> Reply {
+        match self.call_with(ask, bearer, deadline).await {
+            Reply { trace, .. } if trace.http_status == Some(401) => {
+                Reply { got: Got::Refused(ApiError::of_code(PAYERS_TOKEN)), trace }
+            }
+            reply => reply,
         }
     }
 
@@ -171,7 +210,7 @@ impl Api {
         }
         *known = None;
         let refused = |reason: &str, trace: Trace| Err(Box::new(Reply { got: not_reached(reason), trace }));
-        let Some(request) = self.token_request() else {
+        let Some(request) = self.token_request(&[("grant_type", "client_credentials"), ("scope", "payments")]) else {
             return refused("the request for a token cannot be written", Trace::default());
         };
         let Reply { got, trace } = self.exchange(request, deadline).await;
@@ -203,15 +242,45 @@ impl Api {
         Ok(bearer)
     }
 
-    fn token_request(&self) -> Option<Request<Bytes>> {
+    /// Changes the code that a payer brought to `returned_to` for the token of his approval. A code can be used once: what was
+    /// lost on the way is lost.
+    pub(super) async fn change_code(
+        &self,
+        code: &str,
+        returned_to: &str,
+        deadline: Deadline,
+    ) -> (Result<PayersToken, NoToken>, Trace) {
+        let grant = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", returned_to)];
+        let Some(request) = self.token_request(&grant) else {
+            let reason = "the request for a token cannot be written".to_owned();
+            return (Err(NoToken::NotReached { reason, retry_after: None }), Trace::default());
+        };
+        let Reply { got, trace } = self.exchange(request, deadline).await;
+        let (body, refused) = match got {
+            Got::Body(body) => (Some(body), None),
+            Got::NotReached { reason, retry_after } if matches!(trace.http_status, None | Some(429)) => {
+                return (Err(NoToken::NotReached { reason, retry_after }), trace);
+            }
+            _ => (None, trace.http_status.filter(|status| (400..500).contains(status))),
+        };
+        let token = body.and_then(|body| read::<Token>(&body).ok()).map(PayersToken::of);
+        let no_token = match refused {
+            // The code is not known, was used, or is too old.
+            Some(400) => NoToken::NotUsable,
+            Some(status) => {
+                tracing::error!(status, "the bank refused our credentials: check the client's id and its key");
+                NoToken::NotReached { reason: "our credentials were refused".to_owned(), retry_after: None }
+            }
+            None => NoToken::Unknown("no token came for the payer's code".to_owned()),
+        };
+        (token.ok_or(no_token), trace)
+    }
+
+    fn token_request(&self, grant: &[(&str, &str)]) -> Option<Request<Bytes>> {
         let url = format!("{}/oauth2/token", self.base);
         let assertion = self.assertion(&url).ok()?;
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("scope", "payments"),
-            ("client_assertion_type", ASSERTION_TYPE),
-            ("client_assertion", &assertion),
-        ];
+        let proof = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", assertion.as_str())];
+        let form: Vec<_> = grant.iter().copied().chain(proof).collect();
         let request = Request::post(url).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         request.body(Bytes::from(serde_urlencoded::to_string(form).ok()?)).ok()
     }

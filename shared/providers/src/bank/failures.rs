@@ -21,11 +21,7 @@ const TABLE: [(&str, &str, &[&str]); 10] = [
     ("payment_method_declined", "The payer's bank declined the payment", &["MS02", "MS03"]),
     ("approval_refused", "The payer refused the payment at the bank", &["U037"]),
     ("approval_expired", "The payer did not approve the payment in time", &["U036"]),
-    (
-        "approval_not_usable",
-        "The bank takes this payment only with the token of the payer's approval, which is not known",
-        &["U028"],
-    ),
+    ("approval_not_usable", "The bank did not take the payer's approval; nothing was charged", &["U028"]),
     ("authorization_gone", "The authorization has ended at the provider; nothing can be captured", &["U009"]),
     ("amount_not_supported", "The provider does not take this amount", &["AM01", "AM02", "AM14"]),
     ("currency_not_supported", "The provider does not take this currency", &["AM03", "U023"]),

@@ -11,7 +11,7 @@ use super::{
     objects::Consent,
     reads::{self, NotShown},
     refunds, requests,
-    view::{Expected, Progress, is_id, is_over, paid_state, shown},
+    view::{Expected, Progress, is_id, paid_state, shown},
 };
 
 /// Asks for what the operation works on.
@@ -35,7 +35,7 @@ pub(super) fn transaction(call: Call<'_>) -> Option<String> {
     match call.operation.kind {
         // An attempt of its own: the payment may show another.
         OperationKind::Authorize => known.or_else(|| match Progress::of(call.operation) {
-            Some(Progress::Consent(id)) => Some(id),
+            Some(Progress::Consent(id) | Progress::Approved(id)) => Some(id),
             _ => None,
         }),
         _ => known.or_else(|| call.payment.provider_transaction_id.clone()),
@@ -64,15 +64,14 @@ async fn consent(bank: &Bank, call: Call<'_>, id: &str, deadline: Deadline) -> (
     let payment = call.payment;
     let (state, trace) = match consent.data.status.as_str() {
         // Only a call of ours could use it, and none will: it holds nothing any more.
-        "AUTH" | "AWAU" if is_over(payment) => (TransactionState::Voided, trace),
+        "AUTH" | "AWAU" if payment.status.is_without_money() => (TransactionState::Voided, trace),
         "AWAU" => match awaiting(bank, call, id) {
             Ok(state) => (state, trace),
             Err(reason) => return failed(reason, trace),
         },
-        "AUTH" if payment.status == PaymentStatus::Pending => match with_funds(bank, id, deadline).await {
-            (Ok(state), trace) => (state, trace),
-            (Err(not_shown), trace) => return (not_shown.look_up(), trace),
-        },
+        "AUTH" if payment.status == PaymentStatus::Pending => {
+            return usable(bank, call, id, (deadline, trace)).await;
+        }
         "AUTH" => (TransactionState::Authorized { expires_at: None }, trace),
         "RJCT" if payment.status == PaymentStatus::Pending => {
             (TransactionState::Declined(of_reasons(&consent.data.status_reason)), trace)
@@ -97,15 +96,28 @@ fn awaiting(bank: &Bank, call: Call<'_>, id: &str) -> Result<TransactionState, &
     Ok(TransactionState::AwaitingPayer { url, until: None })
 }
 
-/// An approval says nothing about money: the bank is asked. Where only the payer's token may ask, it is not, and the payment
-/// itself will tell.
-async fn with_funds(bank: &Bank, id: &str, deadline: Deadline) -> (Result<TransactionState, NotShown>, Trace) {
-    let (funds, trace) = reads::has_funds(&bank.api, id, deadline).await;
-    let state = funds.map(|available| match available {
-        Some(false) => TransactionState::Declined(of_code(NO_FUNDS)),
-        Some(true) | None => TransactionState::Authorized { expires_at: None },
-    });
-    (state, trace)
+/// A consent that can be used, of a payment that does not know it yet. An approval says nothing about money: the bank is asked.
+/// Where only the payer's token may ask, only that may use the consent, and it is the payer who has to bring what leads to it.
+async fn usable(bank: &Bank, call: Call<'_>, id: &str, (deadline, trace): (Deadline, Trace)) -> (LookUp, Trace) {
+    let shows = |state| LookUp::Found(Answer::Shows(shown(call.payment, id, state, None)));
+    if let Some(step @ Progress::Approved(_)) = Progress::of(call.operation) {
+        return (shows(TransactionState::Approved { progress: step.write(call.operation) }), trace);
+    }
+    let mut last = trace;
+    // Whom the bank has asked, it has asked for his token.
+    if call.operation.payer.is_none() {
+        let (funds, trace) = reads::has_funds(&bank.api, id, None, deadline).await;
+        match funds {
+            Ok(Some(true)) => return (shows(TransactionState::Authorized { expires_at: None }), trace),
+            Ok(Some(false)) => return (shows(TransactionState::Declined(of_code(NO_FUNDS))), trace),
+            Ok(None) => last = trace,
+            Err(not_shown) => return (not_shown.look_up(), trace),
+        }
+    }
+    match awaiting(bank, call, id) {
+        Ok(state) => (shows(state), last),
+        Err(reason) => failed(reason, last),
+    }
 }
 
 async fn used(
@@ -117,7 +129,8 @@ async fn used(
 ) -> (LookUp, Trace) {
     let id = &consent.data.consent_id;
     let known = known_payment(call, id);
-    match reads::paid(&bank.api, consent, known.as_deref(), expected, deadline).await {
+    let payers = bank.sealing.token(call.payment, id);
+    match reads::paid(&bank.api, consent, known.as_deref(), payers.as_ref(), expected, deadline).await {
         (Ok(paid), trace) => match paid_state(call.payment, &paid) {
             Ok(state) => (LookUp::Found(Answer::Shows(shown(call.payment, id, state, Some(&paid)))), trace),
             Err(reason) => (LookUp::NotOurs { reason: reason.to_owned() }, trace),

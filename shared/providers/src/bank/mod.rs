@@ -2,13 +2,16 @@
 //! and signed events.
 //!
 //! The consent is the transaction: while it can be used the money counts as held, and the payment that uses it takes it.
-//! A consent is used once, and only by our own call. There is no refund at a bank: money goes back by a payment of our own.
+//! A consent is used once, and only by our own call; one that a payer had to approve, only with the token that his code is
+//! changed for. There is no refund at a bank: money goes back by a payment of our own.
 //! Must not know: what the gateway does with an answer.
 
 mod amounts;
 mod api;
+mod approval;
 mod events;
 mod failures;
+mod kept;
 mod key;
 mod keys;
 mod look_up;
@@ -24,13 +27,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::lock::Mutex;
 use http::Uri;
-use tollgate_domain::{Answer, CaptureMethod, Currency, Money, ProviderName};
+use tollgate_domain::{Answer, CaptureMethod, Currency, Money, ProviderName, TransactionView};
 use tollgate_gateway::ports::{
     HttpClient, Provider, Time,
     provider::{Call, LookUp, Reply, Terms, Unsupported},
 };
 
 pub use events::BankEvents;
+pub use kept::Sealing;
 
 use crate::Secret;
 use api::{Api, Trace};
@@ -99,11 +103,17 @@ pub struct Bank {
     creditor: BankAccount,
     refunds_from: BankAccount,
     currencies: Vec<Currency>,
+    sealing: Sealing,
 }
 
 impl Bank {
-    /// Calls through `http` and counts deadlines with `time`.
-    pub fn new(config: &BankConfig, http: Arc<dyn HttpClient>, time: Arc<dyn Time>) -> Result<Self, ConfigError> {
+    /// Calls through `http` and counts deadlines with `time`; what payers' approvals give is kept as `sealing` has it.
+    pub fn new(
+        config: &BankConfig,
+        sealing: Sealing,
+        http: Arc<dyn HttpClient>,
+        time: Arc<dyn Time>,
+    ) -> Result<Self, ConfigError> {
         let (creditor, refunds_from) = (config.creditor.clone(), config.refunds_from.clone());
         for account in [&creditor, &refunds_from] {
             if [&account.scheme, &account.identification, &account.name].into_iter().any(String::is_empty) {
@@ -111,7 +121,7 @@ impl Bank {
             }
         }
         let (issuer, currencies) = (address(&config.issuer)?, config.currencies.clone());
-        Ok(Self { api: api(config, http, time)?, issuer, creditor, refunds_from, currencies })
+        Ok(Self { api: api(config, http, time)?, issuer, creditor, refunds_from, currencies, sealing })
     }
 }
 
@@ -158,6 +168,10 @@ impl Provider for Bank {
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
         let (answer, trace) = look_up::look_up(self, call).await;
         reply(answer, trace)
+    }
+
+    fn brought_back(&self, call: Call<'_>, returned: &str) -> Option<TransactionView> {
+        approval::brought_back(self, call, returned)
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {

@@ -111,6 +111,11 @@ pub(super) struct Detail {
 }
 
 impl ApiError {
+    /// One that says what `code` does.
+    pub(super) fn of_code(code: &str) -> Self {
+        Self { errors: vec![Detail { error_code: code.to_owned(), path: None }] }
+    }
+
     /// Its first code.
     pub(super) fn code(&self) -> &str {
         self.errors.first().map_or("", |detail| &detail.error_code)
@@ -126,5 +131,12 @@ impl ApiError {
 #[derive(Deserialize)]
 pub(super) struct Token {
     pub(super) access_token: String,
+    /// In seconds.
+    #[serde(default = "a_while")]
     pub(super) expires_in: u64,
+}
+
+/// Where the bank does not say how long a token lives.
+fn a_while() -> u64 {
+    300
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
 use tollgate_domain::Answer;
 use tollgate_gateway::ports::provider::LookUp;
 
@@ -85,9 +86,14 @@ pub(super) async fn consent(api: &Api, id: &str, expected: &Expected, deadline: 
     (checked, trace)
 }
 
-/// Whether there is money for a consent; `None`: only the payer's token may ask.
-pub(super) async fn has_funds(api: &Api, id: &str, deadline: Deadline) -> Shown<Option<bool>> {
-    let (body, trace) = call(api, requests::funds(id), deadline).await;
+/// Whether there is money for a consent, asked with the token `payers`, or our own; `None`: only the payer's may ask.
+pub(super) async fn has_funds(
+    api: &Api,
+    id: &str,
+    payers: Option<&HeaderValue>,
+    deadline: Deadline,
+) -> Shown<Option<bool>> {
+    let (body, trace) = call_as(api, requests::funds(id), payers, deadline).await;
     let shown = match body {
         Ok(body) => read::<Funds>(&body).map_err(NotShown::Unknown).map(|funds| Some(funds.is_available())),
         Err(NotShown::Refused(error)) if error.code() == PAYERS_TOKEN => Ok(None),
@@ -110,9 +116,16 @@ pub(super) async fn payment(api: &Api, id: &str, of: &str, expected: &Expected, 
     (checked, trace)
 }
 
-/// Uses `consent`, or shows the payment that did: as long as the bank knows the key, asking again is only that.
-pub(super) async fn submit(api: &Api, consent: &Consent, expected: &Expected, deadline: Deadline) -> Shown<Paid> {
-    let (body, trace) = call(api, requests::submit(consent), deadline).await;
+/// Uses `consent`, with the token `payers` where its payer had to approve, or shows the payment that did: as long as the bank
+/// knows the key, asking again is only that.
+pub(super) async fn submit(
+    api: &Api,
+    consent: &Consent,
+    payers: Option<&HeaderValue>,
+    expected: &Expected,
+    deadline: Deadline,
+) -> Shown<Paid> {
+    let (body, trace) = call_as(api, requests::submit(consent), payers, deadline).await;
     (body.and_then(|body| checked_payment(&body, &consent.data.consent_id, expected)), trace)
 }
 
@@ -121,6 +134,7 @@ pub(super) async fn paid(
     api: &Api,
     consent: &Consent,
     known: Option<&str>,
+    payers: Option<&HeaderValue>,
     expected: &Expected,
     deadline: Deadline,
 ) -> Shown<Paid> {
@@ -131,7 +145,7 @@ pub(super) async fn paid(
             shown => return shown,
         }
     }
-    match submit(api, consent, expected, deadline).await {
+    match submit(api, consent, payers, expected, deadline).await {
         (Err(NotShown::Refused(error)), trace) => {
             let code = token(error.code()).unwrap_or("no code");
             let reason = format!("the consent is used, and its payment cannot be found any more ({code})");
@@ -147,8 +161,17 @@ fn checked_payment(body: &[u8], of: &str, expected: &Expected) -> Result<Paid, N
     Ok(paid)
 }
 
-/// Any call of the API.
+/// Any call of the API, with our own token.
 pub(super) async fn call(api: &Api, ask: Result<Ask, Unsendable>, deadline: Deadline) -> Shown<bytes::Bytes> {
+    call_as(api, ask, None, deadline).await
+}
+
+async fn call_as(
+    api: &Api,
+    ask: Result<Ask, Unsendable>,
+    payers: Option<&HeaderValue>,
+    deadline: Deadline,
+) -> Shown<bytes::Bytes> {
     let ask = match ask {
         Ok(ask) => ask,
         Err(reason) => {
@@ -156,7 +179,10 @@ pub(super) async fn call(api: &Api, ask: Result<Ask, Unsendable>, deadline: Dead
             return (Err(not_shown), Trace::default());
         }
     };
-    let Reply { got, trace } = api.call(&ask, deadline).await;
+    let Reply { got, trace } = match payers {
+        Some(bearer) => api.call_for_the_payer(&ask, bearer, deadline).await,
+        None => api.call(&ask, deadline).await,
+    };
     let body = match got {
         Got::Body(body) => Ok(body),
         Got::Missing => Err(NotShown::Missing),

@@ -97,8 +97,8 @@ async fn give_back(
         (Err(not_shown), trace) => return (Err(not_shown.answer()), trace),
     };
     let (paid, trace) = match consent.data.status.as_str() {
-        "AUTH" => reads::submit(&bank.api, &consent, expected, deadline).await,
-        "COND" => reads::paid(&bank.api, &consent, None, expected, deadline).await,
+        "AUTH" => reads::submit(&bank.api, &consent, None, expected, deadline).await,
+        "COND" => reads::paid(&bank.api, &consent, None, None, expected, deadline).await,
         "RJCT" => {
             let failure = of_reasons(&consent.data.status_reason);
             return (Err(Answer::Refused { failure, authorization_gone: false }), Trace::default());
@@ -144,7 +144,8 @@ async fn taken(bank: &Bank, call: Call<'_>, deadline: Deadline) -> (Result<Paid,
     }
     match reads::consent(&bank.api, &id, &expected, deadline).await {
         (Ok(consent), _) if consent.data.status == "COND" => {
-            let (paid, trace) = reads::paid(&bank.api, &consent, None, &expected, deadline).await;
+            let payers = bank.sealing.token(call.payment, &id);
+            let (paid, trace) = reads::paid(&bank.api, &consent, None, payers.as_ref(), &expected, deadline).await;
             (paid.map_err(NotShown::answer), trace)
         }
         (Ok(_), trace) => (Err(unknown("nothing was taken that could be given back")), trace),
@@ -173,7 +174,7 @@ pub(super) async fn look_up(bank: &Bank, call: Call<'_>, deadline: Deadline) -> 
         (Err(not_shown), trace) => return (not_shown.look_up(), trace),
     };
     match consent.data.status.as_str() {
-        "COND" => match reads::paid(&bank.api, &consent, None, &expected, deadline).await {
+        "COND" => match reads::paid(&bank.api, &consent, None, None, &expected, deadline).await {
             (Ok(paid), trace) => (refund_found(&paid, ours), trace),
             (Err(not_shown), trace) => (not_shown.look_up(), trace),
         },

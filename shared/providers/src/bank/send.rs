@@ -7,6 +7,7 @@ use tollgate_gateway::ports::provider::{Call, LookUp};
 use super::{
     Bank,
     api::{Deadline, Trace},
+    approval,
     failures::{of_code, of_reasons},
     look_up::{known_payment, look_up_within, transaction},
     objects::Paid,
@@ -30,6 +31,9 @@ pub(super) async fn send(bank: &Bank, call: Call<'_>) -> Answered {
 }
 
 async fn authorize(bank: &Bank, call: Call<'_>, deadline: Deadline) -> Answered {
+    if let Some(Progress::Approved(consent)) = Progress::of(call.operation) {
+        return approval::take_up(bank, call, &consent, deadline).await;
+    }
     if transaction(call).is_some() {
         let (found, trace) = look_up_within(bank, call, deadline).await;
         return (found_or_unknown(found), trace);
@@ -64,11 +68,12 @@ async fn capture(bank: &Bank, call: Call<'_>, deadline: Deadline) -> Answered {
         (Ok(consent), _) => consent,
         (Err(not_shown), trace) => return (not_shown.answer(), trace),
     };
+    let payers = bank.sealing.token(call.payment, &id);
     let (paid, trace) = match consent.data.status.as_str() {
-        "AUTH" => reads::submit(&bank.api, &consent, &expected, deadline).await,
+        "AUTH" => reads::submit(&bank.api, &consent, payers.as_ref(), &expected, deadline).await,
         "COND" => {
             let known = known_payment(call, &id);
-            reads::paid(&bank.api, &consent, known.as_deref(), &expected, deadline).await
+            reads::paid(&bank.api, &consent, known.as_deref(), payers.as_ref(), &expected, deadline).await
         }
         "RJCT" => {
             let failure = of_reasons(&consent.data.status_reason);

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 use tollgate_domain::{
-    Failure, Money, Operation, Payment, PaymentId, PaymentStatus, Refund, RefundId, RefundState, RefundView,
-    TransactionState, TransactionView,
+    Failure, Money, Operation, Payment, PaymentId, Refund, RefundId, RefundState, RefundView, TransactionState,
+    TransactionView,
 };
 
 use super::{
@@ -133,7 +133,7 @@ pub(super) fn shown(payment: &Payment, consent: &str, state: TransactionState, p
 pub(super) fn paid_state(payment: &Payment, paid: &Paid) -> Result<TransactionState, Mismatch> {
     let counts = payment.provider_transaction_id.as_ref().is_none_or(|known| *known == paid.data.consent_id);
     let refunded = match payment.reversed_at {
-        Some(_) if is_over(payment) => payment.amount,
+        Some(_) if payment.status.is_without_money() => payment.amount,
         _ if counts => payment.refunded,
         _ => Money::zero(payment.amount.currency()),
     };
@@ -157,17 +157,14 @@ pub(super) fn refund_view(paid: &Paid) -> Result<RefundView, Mismatch> {
     Ok(RefundView { refund_reference: paid.data.domestic_payment_id.clone(), instead_of: None, state })
 }
 
-/// Whether a payment has ended without money: nothing of it will be asked for any more.
-pub(super) fn is_over(payment: &Payment) -> bool {
-    matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Voided)
-}
-
 /// The last step of an operation, as it is committed: `<what>:<id> <the operation's id then>`. A step of an id that counts no
 /// more is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Progress {
     /// The consent is there.
     Consent(String),
+    /// Its payer has approved it, and what he brought is kept with the payment.
+    Approved(String),
     /// It is used, by this payment.
     Payment(String),
 }
@@ -180,6 +177,7 @@ impl Progress {
         }
         match step.split_once(':')? {
             ("consent", id) if is_id(id) => Some(Self::Consent(id.to_owned())),
+            ("approved", id) if is_id(id) => Some(Self::Approved(id.to_owned())),
             ("payment", id) if is_id(id) => Some(Self::Payment(id.to_owned())),
             _ => None,
         }
@@ -188,6 +186,7 @@ impl Progress {
     pub(super) fn write(&self, operation: &Operation) -> String {
         let (what, id) = match self {
             Self::Consent(id) => ("consent", id),
+            Self::Approved(id) => ("approved", id),
             Self::Payment(id) => ("payment", id),
         };
         format!("{what}:{id} {}", operation.request_id)

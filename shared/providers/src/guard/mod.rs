@@ -17,7 +17,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tollgate_domain::{Answer, CaptureMethod, Money, ProviderName};
+use tollgate_domain::{Answer, CaptureMethod, Money, ProviderName, TransactionView};
 use tollgate_gateway::ports::{
     Counters, Entropy, Provider, Time,
     provider::{Busy, Call, CallKind, LookUp, Pass, Reply, Terms, Unsupported},
@@ -246,6 +246,10 @@ impl<P: Provider> Provider for Guarded<P> {
             return unanswered(failed("too many calls to this provider are under way"));
         };
         self.made(trial, self.inner.look_up(call), look_up_went).await
+    }
+
+    fn brought_back(&self, call: Call<'_>, returned: &str) -> Option<TransactionView> {
+        self.inner.brought_back(call, returned)
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {

@@ -40,7 +40,7 @@ pub(super) async fn order(api: &Api, call: Call<'_>, id: &str, deadline: Deadlin
     match order_view(&order, call.payment, id) {
         Err(reason) => (LookUp::NotOurs { reason: reason.to_owned() }, trace),
         // With a vaulted token nobody waits for the payer: that it is not paid means that our call did not arrive.
-        Ok(view) if is_untouched(&view.state) && call.operation.payer.is_none() && is_authorization(call) => {
+        Ok(view) if is_untouched(&view.state, call) && call.operation.payer.is_none() && is_authorization(call) => {
             (LookUp::NotFound, trace)
         }
         Ok(view) => (LookUp::Found(Answer::Shows(view)), trace),
@@ -51,8 +51,12 @@ fn is_authorization(call: Call<'_>) -> bool {
     call.operation.kind == OperationKind::Authorize
 }
 
-fn is_untouched(state: &TransactionState) -> bool {
-    matches!(state, TransactionState::AwaitingPayer { .. } | TransactionState::Approved { .. })
+fn is_untouched(state: &TransactionState, call: Call<'_>) -> bool {
+    match state {
+        // Paying for what the payer has approved is still to come, where that was the next step.
+        TransactionState::Approved { progress } => call.operation.progress.as_ref() != Some(progress),
+        state => matches!(state, TransactionState::AwaitingPayer { .. }),
+    }
 }
 
 async fn refund(api: &Api, call: Call<'_>, id: &str, deadline: Deadline) -> (LookUp, Trace) {
