@@ -1,9 +1,14 @@
 //! The one mapper from what use-cases fail with to what merchants see.
 
+use std::time::Duration;
+
 use tollgate_domain::Refusal;
 use tollgate_gateway::{Error, ports::provider::Unsupported};
 
 use crate::{FieldError, Problem, ProblemCode};
+
+/// Whoever sets a provider up needs longer than a moment.
+const NOT_SET_UP: Duration = Duration::from_secs(3600);
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
@@ -33,6 +38,12 @@ impl From<Error> for Problem {
                     None => problem,
                 }
             }
+            Error::NoProvider => Self::new(
+                Code::ProviderUnavailable,
+                "None of the providers that the payment has a token for is set up here. Nothing was charged. Sending it again \
+                 helps only once one is.",
+            )
+            .retry_after(NOT_SET_UP),
             Error::Unsupported(Unsupported::Currency) => {
                 Self::new(Code::CurrencyNotSupported, "The provider does not take this currency.")
             }

@@ -35,6 +35,9 @@ pub enum Error {
         /// How long the provider asks to wait.
         retry_after: Option<Duration>,
     },
+    /// Of the providers that may be used none is configured here: sending it again does not help.
+    #[error("no provider that may be used is configured")]
+    NoProvider,
     /// The provider cannot take this currency or amount (rule 24).
     #[error("the provider does not take this {0:?}")]
     Unsupported(Unsupported),

@@ -1,7 +1,7 @@
 //! A provider's event: a hint that can be late, repeated, out of order, or earlier than our own commit (rule 17).
 
 use tollgate_domain::{
-    Observation, OperationKind, Payment, PaymentId, ProviderName, RefundId, RefundView, TransactionView,
+    Answer, Observation, OperationKind, Payment, PaymentId, ProviderName, RefundId, RefundView, TransactionView,
 };
 
 use crate::{
@@ -13,6 +13,8 @@ use crate::{
     },
     records::{Cause, ChangeSet, Committed, Guard, ProviderCall, ReceivedEvent},
 };
+
+const CONTRADICTION: Observation = Observation::Nothing { contradiction: true };
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,10 +120,16 @@ impl Gateway {
         }
         let (answer, row) = self.look_up_transaction(payment, provider, transaction_id, context).await?;
         let observation = match answer {
-            LookUp::Found(tollgate_domain::Answer::Shows(view)) => self.seen_at(payment, provider, &view, true),
-            LookUp::Found(_) | LookUp::NotFound | LookUp::NotOurs { .. } => {
-                Observation::Nothing { contradiction: true }
-            }
+            LookUp::Found(Answer::Shows(view)) => self.seen_at(payment, provider, &view, true),
+            // What was asked for came to nothing after all.
+            LookUp::Found(answer @ Answer::Refused { .. }) => match &payment.open {
+                Some(open) if open.provider == provider => {
+                    let change = payment.answered(open.number, &answer, self.attempt(), self.now());
+                    change.map_or(CONTRADICTION, |change| Observation::Change(Box::new(change)))
+                }
+                _ => CONTRADICTION,
+            },
+            LookUp::Found(_) | LookUp::NotFound | LookUp::NotOurs { .. } => CONTRADICTION,
             LookUp::Failed { .. } => return Err(Error::ProviderUnavailable { retry_after: None }),
         };
         if matches!(observation, Observation::Nothing { contradiction: true }) {

@@ -147,7 +147,11 @@ impl Gateway {
         context: &Context,
     ) -> Result<Resolution, Error> {
         let mut current = payment;
-        let nobody_may_send = if let Some(taken) = current.take_over_to_ask(self.now()) {
+        let was_taken_over = |open: &Operation| open.lease.is_none() && open.nobody_may_send(self.now());
+        let nobody_may_send = if current.open.as_ref().is_some_and(was_taken_over) {
+            // By an earlier commit. Whoever sends it again makes a version, and what follows here loses its race.
+            true
+        } else if let Some(taken) = current.take_over_to_ask(self.now()) {
             let next = taken.payment.clone();
             let set = self.change_set(Some(&current), taken, cause.clone(), context);
             if self.commit(&set).await? != Committed::Done {
@@ -170,6 +174,10 @@ impl Gateway {
             };
         }
         let answer = match answer {
+            LookUp::Found(answer) if self.tells_nothing(&current, &answer) => {
+                self.commit_row(row).await?;
+                return Ok(Resolution::StillUnknown);
+            }
             LookUp::Found(answer) => answer,
             LookUp::NotFound => {
                 self.commit_row(row).await?;
@@ -182,6 +190,13 @@ impl Gateway {
         };
         let settled = self.settle(current, &open, answer, row, found_by(&cause), context).await?;
         Ok(self.after_settling(settled, Resolution::StillUnknown, &cause, context).await)
+    }
+
+    /// The provider is still working on it, say: then nothing is written but that it was asked.
+    fn tells_nothing(&self, payment: &Payment, answer: &Answer) -> bool {
+        let Answer::Shows(view) = answer else { return false };
+        let nothing = Observation::Nothing { contradiction: false };
+        payment.observed(view, true, self.attempt(), self.now()) == nothing
     }
 
     /// What follows if nobody may send the open operation any more and the provider answers this.

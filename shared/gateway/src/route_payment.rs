@@ -59,7 +59,11 @@ impl Gateway {
             }
         }
         if takers.is_empty() {
-            return Err(refused.unwrap_or(Error::ProviderUnavailable { retry_after: None }));
+            let tokens: Vec<_> = command.payment_method.keys().map(|name| name.as_str()).collect();
+            return Err(refused.unwrap_or_else(|| {
+                tracing::warn!(?tokens, "no provider takes the payment: none of those with a token is configured");
+                Error::NoProvider
+            }));
         }
         let routing = self.routing().await?;
         let routing::Route { choices, left_out } =
@@ -85,6 +89,8 @@ impl Gateway {
                 }
             }
         }
+        let reason = plan.against.join("; ");
+        tracing::warn!(event = "no_provider_takes_it", reason, "no provider takes the payment");
         Err(Error::ProviderUnavailable { retry_after: Some(soonest.unwrap_or(TRY_AGAIN_AFTER)) })
     }
 

@@ -6,12 +6,14 @@
 //! is a `Provider` itself.
 
 pub mod bank;
+mod calls;
 mod guard;
 pub mod http;
 mod metered;
 pub mod paypal;
 mod secret;
 pub mod stripe;
+mod tokens;
 
 pub use self::{
     bank::{Bank, BankAccount, BankConfig, BankEvents, Sealing as BankSealing},

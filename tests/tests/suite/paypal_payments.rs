@@ -169,3 +169,33 @@ async fn killed_after_the_payers_return_it_is_one_charge() {
         assert_eq!((books.len(), &books[0]["captured"]), (1, &json!(1000)), "{point}: {books:?}");
     }
 }
+
+/// PayPal takes the capture on and denies it an hour later: it is refused, once, and the merchant is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_that_is_denied_an_hour_later_is_refused_and_not_made_again() {
+    let stage = Stage::start().await;
+    let client = stage.client();
+    let payment = create(&client, "denied", "vault-capture-denied").await;
+    let pending = client.capture(id(&payment), "take", None).await.unwrap();
+    assert_eq!(
+        (pending.status, &pending.body["pending_operation"]["type"]),
+        (202, &json!("capture")),
+        "{}",
+        pending.body
+    );
+    client.advance(2 * 3600).await.unwrap();
+    let after = client.payment(id(&payment)).await.unwrap();
+    assert_eq!((&after["status"], &after["pending_operation"]), (&json!("AUTHORIZED"), &Value::Null), "{after}");
+    let again = client.capture(id(&payment), "take", None).await.unwrap();
+    assert_eq!((again.status, again.text("code")), (422, "provider_refused"), "its key says so, too: {}", again.body);
+    let timeline = client.timeline(id(&payment)).await.unwrap();
+    assert_eq!((times(&timeline, "capture_requested"), times(&timeline, "capture_refused")), (1, 1), "{timeline:#?}");
+    let told = client.get(&format!("/v1/webhooks/{}/status", id(&payment))).await.unwrap();
+    let told: Vec<_> = told.body["deliveries"].as_array().unwrap().iter().map(|told| told["type"].clone()).collect();
+    assert!(told.contains(&json!("payment.capture_failed")), "{told:?}");
+    client.advance(2 * 24 * 3600).await.unwrap();
+    let captures = client.timeline(id(&payment)).await.unwrap();
+    let captures = captures.iter().filter(|entry| entry["call"] == "capture").count();
+    assert_eq!(captures, 1, "it is not made again");
+    assert_eq!(client.void(id(&payment), "void").await.unwrap().text("status"), "VOIDED", "the merchant goes on");
+}

@@ -3,13 +3,16 @@
 use std::str::FromStr;
 
 use tollgate_domain::Currency;
-use tollgate_providers::{BankAccount, QuotaSettings};
+use tollgate_providers::{BankAccount, QuotaSettings, bank::is_signing_key};
 use tollgate_runtime::{Secret, Variables, config::Read};
 
 use super::guard::{self, QuotaVariables};
 
 /// Sort code and account number, as accounts in the United Kingdom go by.
 const SCHEME: &str = "UK.OBIE.SortCodeAccountNumber";
+
+/// Longer names of keys are none.
+const KEY_ID_MAX: usize = 128;
 
 /// Each bank has its own limits.
 const QUOTA: QuotaVariables = QuotaVariables {
@@ -88,6 +91,20 @@ pub(super) fn read(vars: &mut Variables) -> Read<Option<BankConfiguration>> {
             BANK_CREDITOR_NAME are set together, or none of them";
         return Err(vars.refuse(needed));
     };
+    // What stands in one line of a file has its line breaks written out.
+    let signing_key = Secret::new(signing_key.expose().replace("\\n", "\n"));
+    let mut mistaken = None;
+    if !is_signing_key(signing_key.expose()) {
+        let needed = "BANK_SIGNING_KEY is not valid (must be an RSA key of 2048 bits or more in PKCS #8, PEM: \
+            -----BEGIN PRIVATE KEY-----)";
+        mistaken = Some(vars.refuse(needed));
+    }
+    if signing_key_id.len() > KEY_ID_MAX || !signing_key_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        mistaken = Some(vars.refuse("BANK_SIGNING_KEY_ID is not valid (must be plain text without spaces)"));
+    }
+    if let Some(mistaken) = mistaken {
+        return Err(mistaken);
+    }
     let creditor =
         BankAccount { scheme: creditor.scheme.unwrap_or_else(|| SCHEME.to_owned()), identification: account, name };
     let refunds_from = BankAccount {
@@ -100,8 +117,7 @@ pub(super) fn read(vars: &mut Variables) -> Read<Option<BankConfiguration>> {
         api_url: api_url.as_str().to_owned(),
         events_audience: audience.unwrap_or_else(|| client_id.clone()),
         client_id,
-        // What stands in one line of a file has its line breaks written out.
-        signing_key: Secret::new(signing_key.expose().replace("\\n", "\n")),
+        signing_key,
         signing_key_id,
         creditor,
         refunds_from,
@@ -126,16 +142,25 @@ fn read_account(vars: &mut Variables, [scheme, account, name]: [&'static str; 3]
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
-    const WHOLE: [(&str, &str); 6] = [
-        ("BANK_API_URL", "https://api.bank.example"),
-        ("BANK_CLIENT_ID", "tollgate"),
-        ("BANK_SIGNING_KEY", "-----BEGIN\\nthe key\\n"),
-        ("BANK_SIGNING_KEY_ID", "k1"),
-        ("BANK_CREDITOR_ACCOUNT", "20000319470104"),
-        ("BANK_CREDITOR_NAME", "Tollgate"),
-    ];
+    /// A throw-away key, as it stands in one line of a file.
+    static KEY: LazyLock<String> = LazyLock::new(|| {
+        include_str!("../../../../functions/sandbox/src/bank_throw_away_key.pem").replace('\n', "\\n")
+    });
+
+    static WHOLE: LazyLock<[(&str, &str); 6]> = LazyLock::new(|| {
+        [
+            ("BANK_API_URL", "https://api.bank.example"),
+            ("BANK_CLIENT_ID", "tollgate"),
+            ("BANK_SIGNING_KEY", &KEY),
+            ("BANK_SIGNING_KEY_ID", "k1"),
+            ("BANK_CREDITOR_ACCOUNT", "20000319470104"),
+            ("BANK_CREDITOR_NAME", "Tollgate"),
+        ]
+    });
 
     fn read(values: &[(&str, &str)]) -> Result<Option<BankConfiguration>, Vec<String>> {
         let mut vars = Variables::of(values.iter().copied());
@@ -146,11 +171,14 @@ mod tests {
 
     #[test]
     fn what_is_not_said_follows_from_what_is() {
-        let bank = read(&WHOLE).unwrap().unwrap();
+        let bank = read(&*WHOLE).unwrap().unwrap();
         assert_eq!((bank.issuer.as_str(), bank.events_audience.as_str()), ("https://api.bank.example", "tollgate"));
         assert_eq!((&bank.refunds_from, bank.creditor.scheme.as_str()), (&bank.creditor, SCHEME));
         assert_eq!(bank.currencies, ["GBP".parse().unwrap()]);
-        assert_eq!(bank.signing_key.expose(), "-----BEGIN\nthe key\n", "line breaks can be written out");
+        assert!(
+            bank.signing_key.expose().starts_with("-----BEGIN PRIVATE KEY-----\n"),
+            "line breaks can be written out"
+        );
         let mut more = WHOLE.to_vec();
         more.extend([
             ("BANK_REFUNDS_FROM_ACCOUNT", "20000319470105"),
@@ -172,8 +200,14 @@ mod tests {
             let (name, _) = part.remove(left_out);
             let mistakes = read(&part).unwrap_err();
             assert!(mistakes.len() == 1 && mistakes[0].contains(name), "{name}: {mistakes:?}");
-            assert!(!mistakes[0].contains("the key"), "{mistakes:?}");
+            assert!(!mistakes[0].contains(&KEY[40..60]), "{mistakes:?}");
         }
+        let mut wrong = WHOLE.to_vec();
+        wrong[2].1 = "the key that is none";
+        wrong[3].1 = "two words";
+        let wrong = read(&wrong).unwrap_err();
+        assert!(wrong.len() == 2 && wrong[0].starts_with("BANK_SIGNING_KEY is"), "both at once: {wrong:?}");
+        assert!(wrong[1].starts_with("BANK_SIGNING_KEY_ID") && !wrong[0].contains("that is none"), "{wrong:?}");
         let wrong = read(&[("BANK_CURRENCIES", "pounds")]).unwrap_err();
         assert!(wrong.len() == 1 && wrong[0].starts_with("BANK_CURRENCIES"), "{wrong:?}");
     }

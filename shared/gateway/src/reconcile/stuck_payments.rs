@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tollgate_domain::{Discrepancy, Payment, PaymentId, PaymentStatus, ReviewReason};
+use tollgate_domain::{Discrepancy, Payment, PaymentId, PaymentStatus, ReviewReason, Timestamp};
 
 use super::{
     outcome::{came_to, count},
@@ -19,6 +19,17 @@ use crate::{
 pub const STUCK_PAYMENTS: &str = "stuck-payments";
 /// What is still stuck is looked at again by the next run, after what this one had no time for.
 const AGAIN_AFTER: Duration = Duration::from_secs(9 * 60);
+/// What a person looks at for hours is asked about by every sixth run only.
+const AGAIN_AT_LEAST_AFTER: Duration = Duration::from_secs(59 * 60);
+/// A twelfth of its age: for the first hours that is the next run.
+const AGE_PER_PAUSE: u32 = 12;
+
+/// How long a payment that did not move is left alone.
+fn pause(payment: &Payment, now: Timestamp) -> Duration {
+    let since = payment.open.as_ref().map_or(payment.updated_at, |open| open.opened_at);
+    let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+    (age / AGE_PER_PAUSE).clamp(AGAIN_AFTER, AGAIN_AT_LEAST_AFTER)
+}
 
 impl Gateway {
     /// Runs the job once.
@@ -51,7 +62,7 @@ impl Gateway {
         let now = self.now();
         if after.due_at().is_some_and(|at| at <= now) {
             looked.stuck = (resolution != Resolution::AwaitingPayer).then_some(after.status);
-            let again = now.checked_add(AGAIN_AFTER).unwrap_or(now);
+            let again = now.checked_add(pause(&after, now)).unwrap_or(now);
             self.postpone(Agendum::Stuck, &after, Some(again)).await?;
         }
         Ok(looked)

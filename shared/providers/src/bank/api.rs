@@ -4,29 +4,30 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::lock::Mutex;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use serde_json::{Value, json};
-use tollgate_gateway::ports::{HttpClient, HttpError, Time};
+use tollgate_gateway::ports::{HttpClient, Time};
 
 use super::{
     failures::{NO_SUCH, PAYERS_TOKEN, token},
     key::{NoSignature, SigningKey},
     objects::{ApiError, Token, read},
 };
+pub(super) use crate::calls::{Deadline, Trace};
+use crate::{
+    calls::{self, NoAnswer, exchange, retry_after},
+    tokens::{self, Tokens},
+};
 
 /// Where payments are, below the bank's address.
 const ROOT: &str = "/open-banking/v4.0/pisp";
-/// A token is renewed so long before it ends.
-const RENEW_BEFORE: Duration = Duration::from_secs(30);
 /// No token is believed to live longer.
-const TOKEN_LIVES_AT_MOST: Duration = Duration::from_secs(3600);
+pub(super) const TOKEN_LIVES_AT_MOST: Duration = Duration::from_secs(3600);
 /// How long the proof of who we are is good for.
 const ASSERTION_SECONDS: i64 = 120;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const REFERENCE_MAX_LEN: usize = 64;
-/// Longer waits are not waited for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// Where the bank names a call.
+const REFERENCE: &str = "x-fapi-interaction-id";
 
 /// The way to the bank.
 pub(super) struct Api {
@@ -35,19 +36,8 @@ pub(super) struct Api {
     pub(super) key: SigningKey,
     pub(super) http: Arc<dyn HttpClient>,
     pub(super) time: Arc<dyn Time>,
-    /// Got by one, waited for by the others.
-    pub(super) token: Mutex<Option<Known>>,
+    pub(super) tokens: Tokens,
 }
-
-/// A token, and until when it is used (monotonic time).
-pub(super) struct Known {
-    bearer: HeaderValue,
-    until: Duration,
-}
-
-/// When a call must have ended.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Duration);
 
 /// The token of a payer's approval.
 pub(super) struct PayersToken {
@@ -90,14 +80,6 @@ impl Ask {
     }
 }
 
-/// What the audit trail keeps of an answer.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Trace {
-    pub(super) http_status: Option<u16>,
-    pub(super) reference: Option<String>,
-    pub(super) provider_code: Option<String>,
-}
-
 /// An answer, classified.
 pub(super) struct Reply {
     pub(super) got: Got,
@@ -121,26 +103,25 @@ pub(super) enum Got {
 
 impl Api {
     pub(super) fn deadline(&self, timeout: Duration) -> Deadline {
-        Deadline(self.time.monotonic() + timeout)
+        Deadline::after(timeout, self.time.as_ref())
     }
 
     /// Half of what is left until `deadline`.
     pub(super) fn half_of(&self, deadline: Deadline) -> Deadline {
-        let now = self.time.monotonic();
-        Deadline(now + deadline.0.saturating_sub(now) / 2)
+        deadline.half(self.time.as_ref())
     }
 
     /// Sends `ask` within what is left until `deadline`, with our own token. One that the bank does not know any more is
     /// replaced, once: it turned the request away before looking at it.
     pub(super) async fn call(&self, ask: &Ask, deadline: Deadline) -> Reply {
-        let reply = match self.bearer(deadline).await {
-            Ok(bearer) => self.call_with(ask, &bearer, deadline).await,
+        let refused = match self.bearer(deadline).await {
+            Ok(bearer) => match self.call_with(ask, &bearer, deadline).await {
+                Reply { trace, .. } if trace.http_status == Some(401) => bearer,
+                reply => return reply,
+            },
             Err(reply) => return *reply,
         };
-        if reply.trace.http_status != Some(401) {
-            return reply;
-        }
-        *self.token.lock().await = None;
+        self.tokens.forget(&refused).await;
         match self.bearer(deadline).await {
             Ok(bearer) => match self.call_with(ask, &bearer, deadline).await {
                 Reply { trace, .. } if trace.http_status == Some(401) => {
@@ -190,25 +171,20 @@ impl Api {
     }
 
     async fn exchange(&self, request: Request<Bytes>, deadline: Deadline) -> Reply {
-        let left = deadline.0.saturating_sub(self.time.monotonic());
         let trace = Trace::default();
-        if left.is_zero() {
-            return Reply { got: not_reached("no time left for the call"), trace };
-        }
-        match self.http.send(request, left).await {
+        match exchange(self.http.as_ref(), self.time.as_ref(), request, deadline).await {
             Ok(response) => classify(&response),
-            Err(HttpError::NotReached(reason)) => Reply { got: not_reached(&reason), trace },
-            Err(HttpError::AnswerLost(reason)) => Reply { got: Got::Unknown(format!("answer lost: {reason}")), trace },
+            Err(NoAnswer::NotReached(reason)) => Reply { got: not_reached(&reason), trace },
+            Err(NoAnswer::Lost(reason)) => Reply { got: Got::Unknown(reason), trace },
         }
     }
 
     /// The token that calls are made with. Without one nothing is sent: whatever keeps us from it, the call did not happen.
     async fn bearer(&self, deadline: Deadline) -> Result<HeaderValue, Box<Reply>> {
-        let mut known = self.token.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| self.time.monotonic() < known.until) {
-            return Ok(known.bearer.clone());
-        }
-        *known = None;
+        self.tokens.present(self.get_token(deadline)).await
+    }
+
+    async fn get_token(&self, deadline: Deadline) -> Result<tokens::Got, Box<Reply>> {
         let refused = |reason: &str, trace: Trace| Err(Box::new(Reply { got: not_reached(reason), trace }));
         let Some(request) = self.token_request(&[("grant_type", "client_credentials"), ("scope", "payments")]) else {
             return refused("the request for a token cannot be written", Trace::default());
@@ -233,13 +209,10 @@ impl Api {
         let Ok(token) = read::<Token>(&body) else {
             return refused("no token: an answer without one", Trace::default());
         };
-        let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {}", token.access_token)) else {
+        let Some(bearer) = calls::bearer(&token.access_token) else {
             return refused("no token: one that cannot be sent", Trace::default());
         };
-        bearer.set_sensitive(true);
-        let lives = Duration::from_secs(token.expires_in).min(TOKEN_LIVES_AT_MOST).saturating_sub(RENEW_BEFORE);
-        *known = Some(Known { bearer: bearer.clone(), until: self.time.monotonic() + lives });
-        Ok(bearer)
+        Ok(tokens::Got { bearer, lives: Duration::from_secs(token.expires_in) })
     }
 
     /// Changes the code that a payer brought to `returned_to` for the token of his approval. A code can be used once: what was
@@ -304,7 +277,7 @@ pub(super) fn not_reached(reason: &str) -> Got {
 /// The table of classes; the order of the lines is the order of precedence.
 pub(super) fn classify(response: &Response<Bytes>) -> Reply {
     let status = response.status().as_u16();
-    let mut trace = Trace { http_status: Some(status), reference: reference(response.headers()), provider_code: None };
+    let mut trace = Trace::of(response, REFERENCE);
     if matches!(status, 200..=204) {
         return Reply { got: Got::Body(response.body().clone()), trace };
     }
@@ -323,15 +296,4 @@ pub(super) fn classify(response: &Response<Bytes>) -> Reply {
         _ => Got::Unknown(format!("status {status}")),
     };
     Reply { got, trace }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-fn reference(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get("x-fapi-interaction-id")?.to_str().ok()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    (text.len() <= REFERENCE_MAX_LEN && text.bytes().all(plain)).then(|| text.to_owned())
 }

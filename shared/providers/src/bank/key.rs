@@ -7,9 +7,6 @@ use ring::{
 };
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde_json::{Value, json};
-
-use crate::Secret;
-
 /// What Open Banking adds to a JOSE header, all of it critical.
 pub(super) const ISSUED_AT: &str = "http://openbanking.org.uk/iat";
 /// Who signed.
@@ -34,8 +31,8 @@ pub(super) struct SigningKey {
 
 impl SigningKey {
     /// Reads a key from PKCS #8 in PEM; `None` if it is no RSA key of 2048 bits or more.
-    pub(super) fn read(pem: &Secret, id: &str) -> Option<Self> {
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose().as_bytes()).ok()?;
+    pub(super) fn read(pem: &str, id: &str) -> Option<Self> {
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).ok()?;
         let pair = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok()?;
         let is_sound = pair.public().modulus_len() >= SMALLEST_KEY_BYTES && !id.is_empty();
         is_sound.then(|| Self { pair, id: id.to_owned(), random: SystemRandom::new() })
@@ -109,7 +106,7 @@ mod tests {
 
     fn key(bits: usize) -> Option<SigningKey> {
         let pem = PrivateKey::new(&mut UnwrapErr(SysRng), bits).unwrap().to_pkcs8_pem(LineEnding::LF).unwrap();
-        SigningKey::read(&Secret::new(pem.to_string()), "k1")
+        SigningKey::read(&pem, "k1")
     }
 
     /// The header of what `signed` says, if `key`'s public half confirms it.
@@ -142,7 +139,7 @@ mod tests {
     #[test]
     fn what_is_no_sound_key_is_not_read() {
         assert!(key(1024).is_none());
-        assert!(SigningKey::read(&Secret::new("-----BEGIN PRIVATE KEY-----"), "k1").is_none());
-        assert!(SigningKey::read(&Secret::new(""), "k1").is_none());
+        assert!(SigningKey::read("-----BEGIN PRIVATE KEY-----", "k1").is_none());
+        assert!(SigningKey::read("", "k1").is_none());
     }
 }

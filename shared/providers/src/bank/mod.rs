@@ -25,7 +25,6 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures::lock::Mutex;
 use http::Uri;
 use tollgate_domain::{Answer, CaptureMethod, Currency, Money, ProviderName, TransactionView};
 use tollgate_gateway::ports::{
@@ -37,7 +36,8 @@ pub use events::BankEvents;
 pub use kept::Sealing;
 
 use crate::Secret;
-use api::{Api, Trace};
+use crate::tokens::Tokens;
+use api::{Api, TOKEN_LIVES_AT_MOST};
 use key::SigningKey;
 
 /// The bank knows an idempotency key for a day; a margin for clocks, and for what is on its way.
@@ -106,6 +106,11 @@ pub struct Bank {
     sealing: Sealing,
 }
 
+/// Whether `pem` is a key that the bank's requests can be signed with: RSA of 2048 bits or more, in PKCS #8 (PEM).
+pub fn is_signing_key(pem: &str) -> bool {
+    SigningKey::read(pem, "any").is_some()
+}
+
 impl Bank {
     /// Calls through `http` and counts deadlines with `time`; what payers' approvals give is kept as `sealing` has it.
     pub fn new(
@@ -130,8 +135,9 @@ fn api(config: &BankConfig, http: Arc<dyn HttpClient>, time: Arc<dyn Time>) -> R
     if !is_plain(&config.client_id) || config.client_id.len() > CLIENT_ID_MAX {
         return Err(ConfigError::ClientId);
     }
-    let key = SigningKey::read(&config.signing_key, &config.signing_key_id).ok_or(ConfigError::SigningKey)?;
-    Ok(Api { base, client_id: config.client_id.clone(), key, http, time, token: Mutex::new(None) })
+    let key = SigningKey::read(config.signing_key.expose(), &config.signing_key_id).ok_or(ConfigError::SigningKey)?;
+    let tokens = Tokens::new(TOKEN_LIVES_AT_MOST, Arc::clone(&time));
+    Ok(Api { base, client_id: config.client_id.clone(), key, http, time, tokens })
 }
 
 fn address(text: &str) -> Result<String, ConfigError> {
@@ -162,12 +168,12 @@ impl Provider for Bank {
 
     async fn send(&self, call: Call<'_>) -> Reply<Answer> {
         let (answer, trace) = send::send(self, call).await;
-        reply(answer, trace)
+        trace.to(answer)
     }
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
         let (answer, trace) = look_up::look_up(self, call).await;
-        reply(answer, trace)
+        trace.to(answer)
     }
 
     fn brought_back(&self, call: Call<'_>, returned: &str) -> Option<TransactionView> {
@@ -176,10 +182,6 @@ impl Provider for Bank {
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
         let (answer, trace) = send::cancel(self, call).await;
-        reply(answer, trace)
+        trace.to(answer)
     }
-}
-
-fn reply<T>(answer: T, trace: Trace) -> Reply<T> {
-    Reply { answer, http_status: trace.http_status, reference: trace.reference, provider_code: trace.provider_code }
 }

@@ -96,13 +96,15 @@ struct Standing {
 /// One breaker. Its time is the business clock's.
 pub(crate) struct Breaker {
     settings: BreakerSettings,
+    /// What it is in the log.
+    name: String,
     standing: Mutex<Standing>,
 }
 
 impl Breaker {
-    pub(crate) fn new(settings: BreakerSettings) -> Arc<Self> {
+    pub(crate) fn new(name: String, settings: BreakerSettings) -> Arc<Self> {
         let standing = Standing { phase: Phase::Closed(VecDeque::new()), generation: 0 };
-        Arc::new(Self { settings, standing: Mutex::new(standing) })
+        Arc::new(Self { settings, name, standing: Mutex::new(standing) })
     }
 
     /// Lets a call through, or says how long to wait.
@@ -114,7 +116,7 @@ impl Breaker {
             if since <= now && now < until {
                 return Err(Duration::try_from(until.duration_since(now)).unwrap_or(self.settings.open_for));
             }
-            standing.turn(Phase::HalfOpen { under_way: 0, well: 0, badly: 0 });
+            standing.turn(Phase::HalfOpen { under_way: 0, well: 0, badly: 0 }, &self.name);
         }
         if let Phase::HalfOpen { under_way, well, badly } = &mut standing.phase {
             if *under_way + *well + *badly >= self.settings.trials {
@@ -127,11 +129,7 @@ impl Breaker {
 
     /// How it stands. One whose time is over stays open until a call tries it.
     pub(crate) fn state(&self) -> BreakerState {
-        match self.standing().phase {
-            Phase::Closed(_) => BreakerState::Closed,
-            Phase::HalfOpen { .. } => BreakerState::HalfOpen,
-            Phase::Open { .. } => BreakerState::Open,
-        }
+        self.standing().phase.state()
     }
 
     fn ended(&self, generation: u64, went: Went, now: Option<Timestamp>) {
@@ -161,8 +159,8 @@ impl Breaker {
             Phase::Closed(_) | Phase::Open { .. } => None,
         };
         match (next, now) {
-            (Some(true), _) => standing.turn(Phase::Closed(VecDeque::new())),
-            (Some(false), Some(now)) => standing.turn(Phase::Open { since: now }),
+            (Some(true), _) => standing.turn(Phase::Closed(VecDeque::new()), &self.name),
+            (Some(false), Some(now)) => standing.turn(Phase::Open { since: now }, &self.name),
             _ => {}
         }
     }
@@ -177,9 +175,25 @@ impl Breaker {
 }
 
 impl Standing {
-    fn turn(&mut self, phase: Phase) {
+    fn turn(&mut self, phase: Phase, name: &str) {
+        let (from, to) = (self.phase.state().as_str(), phase.state().as_str());
+        if phase.state() == BreakerState::Open {
+            tracing::warn!(event = "circuit_breaker_opened", breaker = name, from, to, "a circuit breaker opened");
+        } else {
+            tracing::info!(event = "circuit_breaker_turned", breaker = name, from, to, "a circuit breaker turned");
+        }
         self.phase = phase;
         self.generation += 1;
+    }
+}
+
+impl Phase {
+    const fn state(&self) -> BreakerState {
+        match self {
+            Self::Closed(_) => BreakerState::Closed,
+            Self::HalfOpen { .. } => BreakerState::HalfOpen,
+            Self::Open { .. } => BreakerState::Open,
+        }
     }
 }
 
@@ -219,7 +233,10 @@ mod tests {
 
     impl Played {
         fn new() -> Self {
-            Self { breaker: Breaker::new(BreakerSettings::default()), now: "2026-03-01T09:00:00Z".parse().unwrap() }
+            Self {
+                breaker: Breaker::new("stripe authorize".to_owned(), BreakerSettings::default()),
+                now: "2026-03-01T09:00:00Z".parse().unwrap(),
+            }
         }
 
         fn calls(&self, all: &[Went]) {

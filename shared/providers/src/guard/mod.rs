@@ -70,7 +70,13 @@ pub struct Breakers {
 
 impl Breakers {
     fn new(provider: ProviderName, settings: BreakerSettings) -> Self {
-        Self { provider, all: CallKind::ALL.iter().map(|_| Breaker::new(settings)).collect() }
+        Self {
+            provider,
+            all: CallKind::ALL
+                .iter()
+                .map(|kind| Breaker::new(format!("{provider} {}", kind.as_str()), settings))
+                .collect(),
+        }
     }
 
     /// Whose they are.

@@ -4,23 +4,24 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::lock::Mutex;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use serde_json::Value;
-use tollgate_gateway::ports::{HttpClient, HttpError, Time};
+use tollgate_gateway::ports::{HttpClient, Time};
 
 use super::{
     failures::token,
     objects::{ApiError, Token, read},
 };
+pub(super) use crate::calls::{Deadline, Trace};
+use crate::{
+    calls::{self, NoAnswer, exchange, retry_after},
+    tokens::{self, Tokens},
+};
 
-/// A token is renewed so long before it ends.
-const RENEW_BEFORE: Duration = Duration::from_secs(60);
 /// No token is believed to live longer (PayPal's live nine hours).
-const TOKEN_LIVES_AT_MOST: Duration = Duration::from_secs(9 * 3600);
-const REFERENCE_MAX_LEN: usize = 64;
-/// Longer waits are not waited for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+pub(super) const TOKEN_LIVES_AT_MOST: Duration = Duration::from_secs(9 * 3600);
+/// Where PayPal names a call.
+const REFERENCE: &str = "paypal-debug-id";
 
 /// The way to PayPal.
 pub(super) struct Api {
@@ -29,19 +30,8 @@ pub(super) struct Api {
     pub(super) basic: HeaderValue,
     pub(super) http: Arc<dyn HttpClient>,
     pub(super) time: Arc<dyn Time>,
-    /// Got by one, waited for by the others.
-    pub(super) token: Mutex<Option<Known>>,
+    pub(super) tokens: Tokens,
 }
-
-/// A token, and until when it is used (monotonic time).
-pub(super) struct Known {
-    bearer: HeaderValue,
-    until: Duration,
-}
-
-/// When a call must have ended.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Duration);
 
 /// What is asked for.
 pub(super) struct Ask {
@@ -59,14 +49,6 @@ impl Ask {
     pub(super) fn post(path: String, request_id: String, body: Value) -> Self {
         Self { method: Method::POST, path, request_id: Some(request_id), body: Some(body) }
     }
-}
-
-/// What the audit trail keeps of an answer.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Trace {
-    pub(super) http_status: Option<u16>,
-    pub(super) reference: Option<String>,
-    pub(super) provider_code: Option<String>,
 }
 
 /// An answer, classified.
@@ -92,20 +74,20 @@ pub(super) enum Got {
 
 impl Api {
     pub(super) fn deadline(&self, timeout: Duration) -> Deadline {
-        Deadline(self.time.monotonic() + timeout)
+        Deadline::after(timeout, self.time.as_ref())
     }
 
     /// Sends `ask` within what is left until `deadline`, with a token. One that PayPal does not know any more is replaced, once:
     /// it turned the request away before looking at it.
     pub(super) async fn call(&self, ask: &Ask, deadline: Deadline) -> Reply {
-        let reply = match self.bearer(deadline).await {
-            Ok(bearer) => self.call_with(ask, &bearer, deadline).await,
+        let refused = match self.bearer(deadline).await {
+            Ok(bearer) => match self.call_with(ask, &bearer, deadline).await {
+                Reply { trace, .. } if trace.http_status == Some(401) => bearer,
+                reply => return reply,
+            },
             Err(reply) => return *reply,
         };
-        if reply.trace.http_status != Some(401) {
-            return reply;
-        }
-        *self.token.lock().await = None;
+        self.tokens.forget(&refused).await;
         match self.bearer(deadline).await {
             Ok(bearer) => match self.call_with(ask, &bearer, deadline).await {
                 Reply { trace, .. } if trace.http_status == Some(401) => {
@@ -138,25 +120,20 @@ impl Api {
     }
 
     async fn exchange(&self, request: Request<Bytes>, deadline: Deadline) -> Reply {
-        let left = deadline.0.saturating_sub(self.time.monotonic());
         let trace = Trace::default();
-        if left.is_zero() {
-            return Reply { got: not_reached("no time left for the call"), trace };
-        }
-        match self.http.send(request, left).await {
+        match exchange(self.http.as_ref(), self.time.as_ref(), request, deadline).await {
             Ok(response) => classify(&response),
-            Err(HttpError::NotReached(reason)) => Reply { got: not_reached(&reason), trace },
-            Err(HttpError::AnswerLost(reason)) => Reply { got: Got::Unknown(format!("answer lost: {reason}")), trace },
+            Err(NoAnswer::NotReached(reason)) => Reply { got: not_reached(&reason), trace },
+            Err(NoAnswer::Lost(reason)) => Reply { got: Got::Unknown(reason), trace },
         }
     }
 
     /// The token that calls are made with. Without one nothing is sent: whatever keeps us from it, the call did not happen.
     async fn bearer(&self, deadline: Deadline) -> Result<HeaderValue, Box<Reply>> {
-        let mut known = self.token.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| self.time.monotonic() < known.until) {
-            return Ok(known.bearer.clone());
-        }
-        *known = None;
+        self.tokens.present(self.get_token(deadline)).await
+    }
+
+    async fn get_token(&self, deadline: Deadline) -> Result<tokens::Got, Box<Reply>> {
         let request = Request::post(format!("{}/v1/oauth2/token", self.base))
             .header(header::AUTHORIZATION, &self.basic)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -180,13 +157,10 @@ impl Api {
         let Ok(token) = read::<Token>(&body) else {
             return refused("no token: an answer without one", Trace::default());
         };
-        let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {}", token.access_token)) else {
+        let Some(bearer) = calls::bearer(&token.access_token) else {
             return refused("no token: one that cannot be sent", Trace::default());
         };
-        bearer.set_sensitive(true);
-        let lives = Duration::from_secs(token.expires_in).min(TOKEN_LIVES_AT_MOST).saturating_sub(RENEW_BEFORE);
-        *known = Some(Known { bearer: bearer.clone(), until: self.time.monotonic() + lives });
-        Ok(bearer)
+        Ok(tokens::Got { bearer, lives: Duration::from_secs(token.expires_in) })
     }
 }
 
@@ -197,7 +171,7 @@ pub(super) fn not_reached(reason: &str) -> Got {
 /// The table of classes; the order of the lines is the order of precedence.
 pub(super) fn classify(response: &Response<Bytes>) -> Reply {
     let status = response.status().as_u16();
-    let mut trace = Trace { http_status: Some(status), reference: reference(response.headers()), provider_code: None };
+    let mut trace = Trace::of(response, REFERENCE);
     if matches!(status, 200..=204) {
         return Reply { got: Got::Body(response.body().clone()), trace };
     }
@@ -217,15 +191,4 @@ pub(super) fn classify(response: &Response<Bytes>) -> Reply {
         _ => Got::Unknown(format!("status {status}")),
     };
     Reply { got, trace }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-fn reference(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get("paypal-debug-id")?.to_str().ok()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    (text.len() <= REFERENCE_MAX_LEN && text.bytes().all(plain)).then(|| text.to_owned())
 }

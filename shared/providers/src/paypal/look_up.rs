@@ -10,7 +10,7 @@ use super::{
     objects::{Order, read},
     requests,
     send::transaction,
-    view::{order_view, refund_view},
+    view::{capture_refused, order_view, refund_view},
 };
 
 /// Asks for what the operation works on.
@@ -43,7 +43,11 @@ pub(super) async fn order(api: &Api, call: Call<'_>, id: &str, deadline: Deadlin
         Ok(view) if is_untouched(&view.state, call) && call.operation.payer.is_none() && is_authorization(call) => {
             (LookUp::NotFound, trace)
         }
-        Ok(view) => (LookUp::Found(Answer::Shows(view)), trace),
+        Ok(view) => {
+            let is_capture = call.operation.kind == OperationKind::Capture;
+            let refused = is_capture.then(|| capture_refused(&order, call.operation, &view.state)).flatten();
+            (LookUp::Found(refused.unwrap_or(Answer::Shows(view))), trace)
+        }
     }
 }
 

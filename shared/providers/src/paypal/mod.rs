@@ -19,7 +19,6 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use futures::lock::Mutex;
 use http::{HeaderValue, Uri};
 use tollgate_domain::{Answer, CaptureMethod, Money, ProviderName};
 use tollgate_gateway::ports::{
@@ -30,7 +29,8 @@ use tollgate_gateway::ports::{
 pub use events::PaypalEvents;
 
 use crate::Secret;
-use api::{Api, Trace};
+use crate::tokens::Tokens;
+use api::{Api, TOKEN_LIVES_AT_MOST};
 
 /// PayPal knows the id of an order's request for six hours (rule 4); a margin for clocks, and for what is on its way.
 const RESEND_WINDOW: Duration = Duration::from_secs(5 * 3600 + 1800);
@@ -81,7 +81,8 @@ impl Paypal {
         let mut basic = HeaderValue::from_str(&basic).map_err(|_| ConfigError::Credentials)?;
         basic.set_sensitive(true);
         let base = config.api_url.trim_end_matches('/').to_owned();
-        Ok(Self { api: Api { base, basic, http, time, token: Mutex::new(None) } })
+        let tokens = Tokens::new(TOKEN_LIVES_AT_MOST, Arc::clone(&time));
+        Ok(Self { api: Api { base, basic, http, time, tokens } })
     }
 }
 
@@ -101,20 +102,16 @@ impl Provider for Paypal {
 
     async fn send(&self, call: Call<'_>) -> Reply<Answer> {
         let (answer, trace) = send::send(&self.api, call).await;
-        reply(answer, trace)
+        trace.to(answer)
     }
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
         let (answer, trace) = look_up::look_up(&self.api, call).await;
-        reply(answer, trace)
+        trace.to(answer)
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
         let (answer, trace) = send::cancel(&self.api, call).await;
-        reply(answer, trace)
+        trace.to(answer)
     }
-}
-
-fn reply<T>(answer: T, trace: Trace) -> Reply<T> {
-    Reply { answer, http_status: trace.http_status, reference: trace.reference, provider_code: trace.provider_code }
 }

@@ -49,6 +49,7 @@ pub(super) struct Authorization {
 pub(super) struct Capture {
     pub(super) id: String,
     pub(super) status: Option<String>,
+    pub(super) create_time: Option<String>,
     pub(super) amount: Option<Amount>,
     #[serde(default)]
     pub(super) links: Vec<Link>,

@@ -2,7 +2,8 @@
 //! it. Whatever does not fit the payment is a mismatch, and is never adopted.
 
 use tollgate_domain::{
-    Failure, Money, Payment, Refund as OurRefund, RefundState, RefundView, Timestamp, TransactionState, TransactionView,
+    Answer, Failure, Money, Operation, Payment, Refund as OurRefund, RefundState, RefundView, Timestamp,
+    TransactionState, TransactionView,
 };
 
 use super::{
@@ -139,6 +140,22 @@ fn captured(payments: &Payments, amount: Money) -> Result<TransactionState, Mism
         (false, Some(status), None) => Ok(TransactionState::Declined(of_code(status))),
         (false, None, _) => Err("the order shows no capture that counts"),
     }
+}
+
+/// The refusal of the capture that `operation` asked for, which can come long after PayPal has taken it on. The newest capture since
+/// the operation was opened says so, where no other counts: one of an operation before it was refused before it was opened.
+pub(super) fn capture_refused(order: &Order, operation: &Operation, state: &TransactionState) -> Option<Answer> {
+    if matches!(state, TransactionState::Captured { .. } | TransactionState::Processing) {
+        return None;
+    }
+    let payments = order.purchase_units.iter().filter_map(|unit| unit.payments.as_ref());
+    let newest = payments.flat_map(|payments| &payments.captures).next_back()?;
+    let status = newest.status.as_deref().filter(|status| matches!(*status, "DECLINED" | "FAILED"))?;
+    // PayPal's times are whole seconds.
+    let made = time(newest.create_time.as_deref())?.as_second();
+    let authorization_gone = !matches!(state, TransactionState::Authorized { .. });
+    let refused = || Answer::Refused { failure: of_code(status), authorization_gone };
+    (made >= operation.opened_at.as_second()).then(refused)
 }
 
 fn kept(authorization: &Authorization, payments: &Payments) -> Option<String> {

@@ -10,21 +10,22 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
-use tollgate_gateway::ports::{HttpClient, HttpError, Time};
+use tollgate_gateway::ports::{HttpClient, Time};
 
 use super::{
     failures::token,
     objects::{ApiError, ErrorEnvelope, read},
 };
+pub(super) use crate::calls::{Deadline, Trace};
+use crate::calls::{NoAnswer, exchange, retry_after};
 
 /// The version whose objects we ask for. The newest whose whole published description our tests hold requests against;
 /// later ones change nothing that we send or read (`latest_charge` came in 2022-11-15), and the reader takes both an id
 /// and an object there. Events come in the version of the webhook endpoint, whatever we pin.
 const STRIPE_VERSION: HeaderValue = HeaderValue::from_static("2023-08-16");
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
-/// Longer waits than this are not believed.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
-const REFERENCE_MAX_LEN: usize = 100;
+/// Where Stripe names a call.
+const REFERENCE: &str = "request-id";
 
 /// Where and as whom Stripe is called.
 pub(super) struct Api {
@@ -44,23 +45,11 @@ pub(super) struct Ask {
     pub(super) idempotency_key: Option<String>,
 }
 
-/// When the calls made for one operation must have ended, in real time since the process began to count.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Duration);
-
 /// What came of one request, and what the audit trail keeps of it.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) got: Got,
     pub(super) trace: Trace,
-}
-
-/// Allow-listed fields of an answer.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Trace {
-    pub(super) http_status: Option<u16>,
-    pub(super) reference: Option<String>,
-    pub(super) provider_code: Option<String>,
 }
 
 /// The classes of answers.
@@ -84,26 +73,20 @@ pub(super) enum Got {
 
 impl Api {
     pub(super) fn deadline(&self, timeout: Duration) -> Deadline {
-        Deadline(self.time.monotonic() + timeout)
+        Deadline::after(timeout, self.time.as_ref())
     }
 
     /// Sends `ask` within what is left until `deadline`.
     pub(super) async fn call(&self, ask: Ask, deadline: Deadline) -> Reply {
-        let left = deadline.0.saturating_sub(self.time.monotonic());
-        let nothing = Trace::default();
-        if left.is_zero() {
-            return Reply { got: not_reached("no time left for the call"), trace: nothing };
-        }
+        let trace = Trace::default();
         let request = match self.write(&ask) {
             Ok(request) => request,
-            Err(reason) => return Reply { got: not_reached(&reason), trace: nothing },
+            Err(reason) => return Reply { got: not_reached(reason), trace },
         };
-        match self.http.send(request, left).await {
+        match exchange(self.http.as_ref(), self.time.as_ref(), request, deadline).await {
             Ok(response) => classify(&response),
-            Err(HttpError::NotReached(reason)) => Reply { got: not_reached(&reason), trace: nothing },
-            Err(HttpError::AnswerLost(reason)) => {
-                Reply { got: Got::Unknown(format!("answer lost: {reason}")), trace: nothing }
-            }
+            Err(NoAnswer::NotReached(reason)) => Reply { got: not_reached(reason), trace },
+            Err(NoAnswer::Lost(reason)) => Reply { got: Got::Unknown(reason), trace },
         }
     }
 
@@ -129,14 +112,14 @@ impl Api {
     }
 }
 
-fn not_reached(reason: &str) -> Got {
-    Got::NotReached { reason: reason.to_owned(), retry_after: None }
+fn not_reached(reason: String) -> Got {
+    Got::NotReached { reason, retry_after: None }
 }
 
 /// The table of classes; the order of the lines is the order of precedence.
 pub(super) fn classify(response: &Response<Bytes>) -> Reply {
     let status = response.status().as_u16();
-    let mut trace = Trace { http_status: Some(status), reference: reference(response.headers()), provider_code: None };
+    let mut trace = Trace::of(response, REFERENCE);
     if status == 200 {
         let replayed = flag(response.headers(), "idempotent-replayed") == Some(true);
         return Reply { got: Got::Body { body: response.body().clone(), replayed }, trace };
@@ -147,7 +130,9 @@ pub(super) fn classify(response: &Response<Bytes>) -> Reply {
         trace.provider_code = code.or(error.codes.code.as_deref().and_then(token)).map(ToOwned::to_owned);
     }
     let got = match error {
-        Ok(error) if (400..500).contains(&status) => client_error(status, error, response.headers()),
+        Ok(error) if (400..500).contains(&status) => {
+            client_error(status, error, response.headers(), trace.reference.as_deref())
+        }
         // Not Stripe's own words (a proxy's page, say): whoever wrote this may not know what Stripe did.
         Err(_) if (400..500).contains(&status) => Got::Unknown(format!("status {status} without an error of Stripe's")),
         _ => Got::Unknown(format!("status {status}")),
@@ -155,14 +140,14 @@ pub(super) fn classify(response: &Response<Bytes>) -> Reply {
     Reply { got, trace }
 }
 
-fn client_error(status: u16, error: ApiError, headers: &HeaderMap) -> Got {
+fn client_error(status: u16, error: ApiError, headers: &HeaderMap, reference: Option<&str>) -> Got {
     let kind = error.kind.as_deref().unwrap_or_default();
     let code = error.codes.code.as_deref().unwrap_or_default();
     let should_retry = flag(headers, "stripe-should-retry");
     match (status, kind, code) {
         // Our own key with other parameters: a bug of ours. What its first request did is not known from this.
         (_, "idempotency_error", _) => {
-            tracing::error!(reference = ?reference(headers), "stripe refused an idempotency key used with other parameters");
+            tracing::error!(reference, "stripe refused an idempotency key used with other parameters");
             Got::Unknown("the idempotency key was used with other parameters".to_owned())
         }
         // It, or another request for the same object, is being worked on right now.
@@ -199,15 +184,4 @@ fn flag(headers: &HeaderMap, name: &str) -> Option<bool> {
         b"false" => Some(false),
         _ => None,
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-fn reference(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get("request-id")?.to_str().ok()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    (text.len() <= REFERENCE_MAX_LEN && text.bytes().all(plain)).then(|| text.to_owned())
 }

@@ -25,7 +25,7 @@ use tollgate_gateway::ports::{
     provider::{Call, LookUp, Reply, Terms, Unsupported},
 };
 
-use self::api::{Api, Trace};
+use self::api::Api;
 use crate::Secret;
 
 pub use self::events::StripeEvents;
@@ -96,20 +96,16 @@ impl Provider for Stripe {
 
     async fn send(&self, call: Call<'_>) -> Reply<Answer> {
         let (answer, trace) = send::send(&self.api, call).await;
-        reply(answer, trace)
+        trace.to(answer)
     }
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
         let (answer, trace) = look_up::look_up(&self.api, call).await;
-        reply(answer, trace)
+        trace.to(answer)
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
         let (answer, trace) = send::cancel(&self.api, call).await;
-        reply(answer, trace)
+        trace.to(answer)
     }
-}
-
-fn reply<T>(answer: T, trace: Trace) -> Reply<T> {
-    Reply { answer, http_status: trace.http_status, reference: trace.reference, provider_code: trace.provider_code }
 }

@@ -1,0 +1,102 @@
+//! What calls to every provider have in common: when they must have ended, what the audit trail keeps of them, how long a provider
+//! asks to wait. Knows no provider's words, and decides nothing about what an answer means.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use tollgate_gateway::ports::{HttpClient, HttpError, Time, provider::Reply};
+
+/// Longer waits than this are not believed.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+const REFERENCE_MAX_LEN: usize = 100;
+
+/// When the calls made for one operation must have ended, in real time since the process began to count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(Duration);
+
+impl Deadline {
+    /// So long from now.
+    pub(crate) fn after(timeout: Duration, time: &dyn Time) -> Self {
+        Self(time.monotonic() + timeout)
+    }
+
+    /// What is left until it.
+    pub(crate) fn left(self, time: &dyn Time) -> Duration {
+        self.0.saturating_sub(time.monotonic())
+    }
+
+    /// One in the middle of what is left.
+    pub(crate) fn half(self, time: &dyn Time) -> Self {
+        Self::after(self.left(time) / 2, time)
+    }
+}
+
+/// Allow-listed fields of an answer: what the audit trail keeps.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trace {
+    pub(crate) http_status: Option<u16>,
+    /// The provider's own id of the call.
+    pub(crate) reference: Option<String>,
+    pub(crate) provider_code: Option<String>,
+}
+
+impl Trace {
+    /// Of an answer whose header `named` holds the provider's id of the call. Its error code is the adapter's to read.
+    pub(crate) fn of(response: &Response<Bytes>, named: &str) -> Self {
+        let http_status = Some(response.status().as_u16());
+        Self { http_status, reference: reference(response.headers(), named), provider_code: None }
+    }
+
+    /// Of what was answered in the end.
+    pub(crate) fn to<T>(self, answer: T) -> Reply<T> {
+        let Self { http_status, reference, provider_code } = self;
+        Reply { answer, http_status, reference, provider_code }
+    }
+}
+
+/// Why there is no answer. For the log.
+#[derive(Debug)]
+pub(crate) enum NoAnswer {
+    /// Nothing was sent.
+    NotReached(String),
+    /// Whether it was worked on is not known.
+    Lost(String),
+}
+
+/// Sends `request` within what is left until `deadline`.
+pub(crate) async fn exchange(
+    http: &dyn HttpClient,
+    time: &dyn Time,
+    request: Request<Bytes>,
+    deadline: Deadline,
+) -> Result<Response<Bytes>, NoAnswer> {
+    let left = deadline.left(time);
+    if left.is_zero() {
+        return Err(NoAnswer::NotReached("no time left for the call".to_owned()));
+    }
+    http.send(request, left).await.map_err(|error| match error {
+        HttpError::NotReached(reason) => NoAnswer::NotReached(reason),
+        HttpError::AnswerLost(reason) => NoAnswer::Lost(format!("answer lost: {reason}")),
+    })
+}
+
+/// How long the provider asks to wait.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+/// An id in a header, if it looks like one.
+fn reference(headers: &HeaderMap, named: &str) -> Option<String> {
+    let text = headers.get(named)?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (text.len() <= REFERENCE_MAX_LEN && text.bytes().all(plain)).then(|| text.to_owned())
+}
+
+/// `Bearer …`, which no log shows; `None`: it cannot be sent.
+pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
+}
