@@ -49,7 +49,11 @@ impl FlagBody {
     fn of(name: FlagName, flag: Option<&Flag>) -> Self {
         let value = flag.map_or(&FlagValue::Unset, |flag| &flag.value);
         let state = match name {
-            FlagName::Provider(_) => Some(if *value == FlagValue::Off { "off" } else { "on" }),
+            FlagName::Provider(_) => Some(match value {
+                FlagValue::Off => "off",
+                FlagValue::Unreadable(_) => "unreadable",
+                FlagValue::Unset | FlagValue::Weights(_) => "on",
+            }),
             FlagName::Weights(_) => None,
         };
         Self {
@@ -60,7 +64,7 @@ impl FlagBody {
                 FlagValue::Weights(weights) => {
                     Some(weights.iter().map(|(provider, weight)| (provider.as_str(), *weight)).collect())
                 }
-                FlagValue::Unset | FlagValue::Off => None,
+                FlagValue::Unset | FlagValue::Off | FlagValue::Unreadable(_) => None,
             },
             revision: flag.map_or(0, |flag| flag.revision),
             changed_at: flag.map(|flag| flag.changed_at.to_string()),
@@ -89,15 +93,15 @@ pub(crate) async fn run(operator: &Operator, command: ProviderCommand, json: boo
             set(operator, FlagName::Weights(scope), weights(&shares)?, word, json).await
         }
         ProviderCommand::Changes { provider, scope, limit } => {
-            let name = match provider {
+            let names = match provider {
                 Some(_) if scope.is_given() => {
                     return Err(mistaken("a provider is switched for everybody: leave the scope out"));
                 }
-                Some(provider) => FlagName::Provider(provider),
-                None => FlagName::Weights(scope.scope()),
+                Some(provider) => vec![FlagName::Provider(provider)],
+                None if scope.is_given() => vec![FlagName::Weights(scope.scope())],
+                None => operator.ask(operator.stores.flags.flags()).await?.iter().map(|flag| flag.name).collect(),
             };
-            let changes = operator.ask(operator.stores.flags.flag_changes(name, limit)).await?;
-            show(&changes.iter().map(|flag| FlagBody::of(name, Some(flag))).collect::<Vec<_>>(), json)
+            changes(operator, &names, limit, json).await
         }
     }
 }
@@ -108,9 +112,21 @@ async fn list(operator: &Operator, json: bool) -> anyhow::Result<()> {
     flags.sort_by_key(|flag| flag.name);
     let switches = ProviderName::ALL.map(FlagName::Provider);
     let found = |name: FlagName| flags.iter().find(|flag| flag.name == name);
-    let weights = flags.iter().filter(|flag| matches!(flag.value, FlagValue::Weights(_)));
+    let is_weights = |flag: &&Flag| matches!(flag.name, FlagName::Weights(_)) && flag.value != FlagValue::Unset;
+    let weights = flags.iter().filter(is_weights);
     let all = switches.into_iter().map(|name| FlagBody::of(name, found(name)));
     show(&all.chain(weights.map(|flag| FlagBody::of(flag.name, Some(flag)))).collect::<Vec<_>>(), json)
+}
+
+/// The last changes of these flags, the last one first.
+async fn changes(operator: &Operator, names: &[FlagName], limit: u32, json: bool) -> anyhow::Result<()> {
+    let mut all = Vec::new();
+    for name in names {
+        all.extend(operator.ask(operator.stores.flags.flag_changes(*name, limit)).await?);
+    }
+    all.sort_by_key(|flag| (std::cmp::Reverse(flag.changed_at), flag.name));
+    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    show(&all.iter().map(|flag| FlagBody::of(flag.name, Some(flag))).collect::<Vec<_>>(), json)
 }
 
 fn show(flags: &[FlagBody], json: bool) -> anyhow::Result<()> {

@@ -46,7 +46,7 @@ pub(crate) enum ProviderCommand {
     },
     /// Show who changed what when and why, the last change first.
     Changes {
-        /// Of this provider's switch; not given: of the weights.
+        /// Of this provider's switch alone. With neither this nor a scope: of everything.
         provider: Option<ProviderName>,
         #[command(flatten)]
         scope: ScopeArguments,

@@ -56,7 +56,9 @@ async fn weights_are_set_for_a_merchant_or_a_currency_and_taken_away_again(place
     let said = run("provider weights default --by ann --why over").answer();
     assert!(said.starts_with("weights for all payments: stripe=80 paypal=20 -> not set;"), "{said}");
     assert!(!run("provider list").answer().contains("stripe=80"));
-    assert_eq!(run("provider changes --json").json()["data"].as_array().unwrap().len(), 2);
+    assert_eq!(run("provider changes --json").json()["data"].as_array().unwrap().len(), 3, "of everything");
+    let of_currency = run(&format!("provider changes --merchant {merchant} --currency GBP --json")).json();
+    assert_eq!(of_currency["data"].as_array().unwrap().len(), 1);
 }
 
 async fn what_is_typed_wrong_changes_nothing(place: Place) {

@@ -34,6 +34,8 @@ pub enum FlagValue {
     Off,
     /// So many of the sum of all go to each provider; to those not named only what no other takes.
     Weights(BTreeMap<ProviderName, u32>),
+    /// What a newer program has written, say: as if it were not set, and shown as it stands.
+    Unreadable(String),
 }
 
 /// A flag as it is, or as a change made it: who did, when and why belongs to it.
@@ -187,6 +189,7 @@ impl fmt::Display for FlagValue {
         match self {
             Self::Unset => f.write_str("not set"),
             Self::Off => f.write_str("off"),
+            Self::Unreadable(text) => write!(f, "unreadable: {text:?}"),
             Self::Weights(weights) => {
                 for (n, (provider, weight)) in weights.iter().enumerate() {
                     write!(f, "{}{provider}={weight}", if n == 0 { "" } else { " " })?;

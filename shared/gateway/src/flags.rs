@@ -96,7 +96,13 @@ impl Gateway {
         let asked_at = self.ports.time.monotonic();
         let read = self.within_store_time(self.settings.store_timeout, self.ports.stores.flags.flags()).await;
         let (routing, until) = match (read, self.flags.known()) {
-            (Ok(flags), _) => (Arc::new(Routing::of(flags)), asked_at + KNOWN_FOR),
+            (Ok(flags), _) => {
+                for flag in flags.iter().filter(|flag| matches!(flag.value, FlagValue::Unreadable(_))) {
+                    let (flag, value) = (flag.name.to_string(), flag.value.to_string());
+                    tracing::error!(event = "flag_unreadable", flag, value, "a flag is without effect: set it anew");
+                }
+                (Arc::new(Routing::of(flags)), asked_at + KNOWN_FOR)
+            }
             (Err(error), Some(before)) => {
                 tracing::warn!(%error, "the flags cannot be read: those from before count");
                 (before.routing, self.ports.time.monotonic() + ASKED_AGAIN_AFTER)

@@ -14,6 +14,7 @@ use crate::{
         SettlementChunks, Settlements, Spawn, Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST,
         store::Upkeep,
     },
+    recent_returns::RecentReturns,
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
     return_link::ReturnLinks,
     secrets::SecretsKey,
@@ -159,6 +160,7 @@ pub struct Inner {
     pub(crate) settings: Settings,
     pub(crate) health: EndpointHealth,
     pub(crate) flags: KnownFlags,
+    pub(crate) returns: RecentReturns,
 }
 
 impl Deref for Gateway {
@@ -179,7 +181,13 @@ pub struct Context {
 impl Gateway {
     /// A gateway on these ports.
     pub fn new(ports: Ports, settings: Settings) -> Self {
-        Self(Arc::new(Inner { ports, settings, health: EndpointHealth::default(), flags: KnownFlags::default() }))
+        Self(Arc::new(Inner {
+            ports,
+            settings,
+            health: EndpointHealth::default(),
+            flags: KnownFlags::default(),
+            returns: RecentReturns::default(),
+        }))
     }
 
     /// The present, cut to what the stores keep: what is answered now reads the same later.

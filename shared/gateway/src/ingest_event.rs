@@ -107,7 +107,7 @@ impl Gateway {
         context: &Context,
     ) -> Result<(Observation, Option<ProviderCall>), Error> {
         let hint = match news {
-            News::Transaction { view, .. } => self.seen_at(payment, provider, view, false),
+            News::Transaction { view, .. } => self.seen_at(payment, provider, view, false).await?,
             _ => Observation::AskProvider,
         };
         let transaction_id = match news {
@@ -120,7 +120,7 @@ impl Gateway {
         }
         let (answer, row) = self.look_up_transaction(payment, provider, transaction_id, context).await?;
         let observation = match answer {
-            LookUp::Found(Answer::Shows(view)) => self.seen_at(payment, provider, &view, true),
+            LookUp::Found(Answer::Shows(view)) => self.seen_at(payment, provider, &view, true).await?,
             // What was asked for came to nothing after all.
             LookUp::Found(answer @ Answer::Refused { .. }) => match &payment.open {
                 Some(open) if open.provider == provider => {
@@ -139,17 +139,40 @@ impl Gateway {
     }
 
     /// What a view of the payment's transaction at `provider` means: one that the payment was moved away from, too.
-    pub(crate) fn seen_at(
+    pub(crate) async fn seen_at(
         &self,
         payment: &Payment,
         provider: ProviderName,
         view: &TransactionView,
         fresh: bool,
-    ) -> Observation {
+    ) -> Result<Observation, Error> {
         if payment.provider == provider {
-            return payment.observed(view, fresh, self.attempt(), self.now());
+            return Ok(payment.observed(view, fresh, self.attempt(), self.now()));
         }
-        payment.observed_elsewhere(provider, view, fresh, self.attempt(), self.now())
+        let mut payment = payment.clone();
+        if payment.reversed_at.is_some() && !self.was_reversed_last(&payment, provider, view).await? {
+            // What was undone before was another one: this one has not come back.
+            payment.reversed_at = None;
+        }
+        Ok(payment.observed_elsewhere(provider, view, fresh, self.attempt(), self.now()))
+    }
+
+    /// Whether the last success that was undone is the one that `view` shows.
+    async fn was_reversed_last(
+        &self,
+        payment: &Payment,
+        provider: ProviderName,
+        view: &TransactionView,
+    ) -> Result<bool, Error> {
+        for number in (1..=payment.operations).rev() {
+            let operation = self.operation_of(payment, number).await?;
+            if operation.kind == OperationKind::Reversal {
+                return Ok(
+                    operation.provider == provider && operation.transaction_id.as_ref() == Some(&view.transaction_id)
+                );
+            }
+        }
+        Ok(false)
     }
 
     /// What the event tells of a refund of `payment`; `None`: the payment has no such refund. A refund only moves forward,

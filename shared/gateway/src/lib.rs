@@ -24,6 +24,7 @@ pub mod job;
 mod payer_return;
 pub mod ports;
 mod provider_calls;
+mod recent_returns;
 pub mod reconcile;
 pub mod records;
 mod refund_payment;

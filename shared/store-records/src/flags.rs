@@ -44,6 +44,7 @@ pub fn flag_value_to_text(value: &FlagValue) -> String {
     match value {
         FlagValue::Unset => UNSET.to_owned(),
         FlagValue::Off => OFF.to_owned(),
+        FlagValue::Unreadable(text) => text.clone(),
         FlagValue::Weights(weights) => {
             let each: Vec<_> =
                 weights.iter().map(|(provider, weight)| format!("{}={weight}", provider.name())).collect();
@@ -52,8 +53,12 @@ pub fn flag_value_to_text(value: &FlagValue) -> String {
     }
 }
 
-/// The value that is kept as this.
-pub fn flag_value_from_text(text: &str) -> Option<FlagValue> {
+/// The value that is kept as this. One that cannot be read stops no other: it is without effect, and can be set anew.
+pub fn flag_value_from_text(text: &str) -> FlagValue {
+    read_value(text).unwrap_or_else(|| FlagValue::Unreadable(text.to_owned()))
+}
+
+fn read_value(text: &str) -> Option<FlagValue> {
     match text {
         UNSET => Some(FlagValue::Unset),
         OFF => Some(FlagValue::Off),
@@ -87,7 +92,7 @@ mod tests {
         let weights = [vec![], vec![(ProviderName::Bank, 5)], all];
         let weights = weights.map(|weights| FlagValue::Weights(weights.into_iter().collect()));
         for value in weights.into_iter().chain([FlagValue::Unset, FlagValue::Off]) {
-            assert_eq!(flag_value_from_text(&flag_value_to_text(&value)), Some(value));
+            assert_eq!(flag_value_from_text(&flag_value_to_text(&value)), value);
         }
         assert_eq!(flag_name_to_text(FlagName::Weights(Scope { merchant: None, currency: yen })), "weights/*/JPY");
     }
@@ -98,7 +103,7 @@ mod tests {
             assert_eq!(flag_name_from_text(text), None, "{text}");
         }
         for text in ["on", "stripe", "stripe=", "stripe=-1", "stripe=1,", "visa=1", "stripe=4294967296"] {
-            assert_eq!(flag_value_from_text(text), None, "{text}");
+            assert_eq!(flag_value_from_text(text), FlagValue::Unreadable(text.to_owned()));
         }
     }
 }

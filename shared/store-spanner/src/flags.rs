@@ -24,7 +24,8 @@ impl Flags for SpannerStore {
     async fn flags(&self) -> std::result::Result<Vec<Flag>, StoreError> {
         let work = async {
             let all = FLAGS.read(KeyRange::closed_closed(key([]), key([]))).limit(FLAGS_AT_MOST);
-            self.present("tollgate:flags").await?.rows(all).await?.iter().map(read).collect()
+            let rows = self.present("tollgate:flags").await?.rows(all).await?;
+            rows.iter().filter(|row| is_known(row)).map(read).collect()
         };
         self.measured("flags", "flags", work).await
     }
@@ -80,11 +81,21 @@ fn row(write: Write, flag: &Flag) -> Counted {
         .build()
 }
 
+/// A name that this program does not know stops no flag that it knows.
+fn is_known(row: &Row) -> bool {
+    let name = row.string("name").unwrap_or_default();
+    let known = flag_name_from_text(&name).is_some();
+    if !known {
+        tracing::error!(name, "a flag that this program does not know is without effect");
+    }
+    known
+}
+
 fn read(row: &Row) -> Result<Flag> {
     let (name, value) = (row.string("name")?, row.string("value")?);
     Ok(Flag {
         name: flag_name_from_text(&name).ok_or_else(|| wrong("name", "names no flag"))?,
-        value: flag_value_from_text(&value).ok_or_else(|| wrong("value", "is no flag's"))?,
+        value: flag_value_from_text(&value),
         revision: row.int("revision")?,
         changed_at: row.time("changed_at")?,
         changed_by: row.string("changed_by")?,

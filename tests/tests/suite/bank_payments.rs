@@ -258,6 +258,20 @@ async fn a_payer_who_comes_back_while_the_bank_is_away_need_not_come_again() {
     client.run_job("stuck-payments").await.unwrap();
     becomes(&client, &payment, "AUTHORIZED").await;
     captured(&client, &payment).await;
+
+    // If he does come again, nobody waits for the job.
+    let payment = waiting(&client, "again").await;
+    let way = decides(&stage, &payment, "approve").await;
+    stage.quiet().await;
+    client.fault("bank", &json!({"kind": "unreachable"})).await.unwrap();
+    comes_back(&stage, &way).await;
+    eventually("the next step was tried", async || {
+        times(&client.timeline(id(&payment)).await.unwrap(), "provider_not_reached") == 1
+    })
+    .await;
+    client.clear_faults("bank").await.unwrap();
+    comes_back(&stage, &way).await;
+    becomes(&client, &payment, "AUTHORIZED").await;
 }
 
 /// After the code is committed, after it was used, and after what it led to is committed.

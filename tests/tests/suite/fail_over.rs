@@ -334,6 +334,37 @@ async fn a_success_left_behind_is_found_by_the_job_though_its_events_are_lost() 
 }
 
 #[tokio::test]
+async fn every_success_that_is_left_behind_is_undone_and_one_that_came_back_keeps_its_review() {
+    let both = Both::new();
+    let payment = both.moved().await;
+    *both.paypal.every_look_up.lock().unwrap() = Some(LookUp::Found(Answer::Shows(order(held()))));
+    let run = JobRun::scheduled(Duration::from_secs(60));
+    let another = |state| TransactionView { transaction_id: "pi_later".to_owned(), ..order(state) };
+    for late in [at_stripe(held()), another(taken())] {
+        both.world.later(3601);
+        both.world.script.look_ups([LookUp::Found(Answer::Shows(late.clone()))]);
+        both.world.script.answers([Answer::Shows(TransactionView { state: TransactionState::Voided, ..late.clone() })]);
+        let report = both.world.gateway.provider_truth(run, context()).await.unwrap();
+        assert_eq!(report.did.get("late_success"), Some(&1), "{}: {report:?}", late.transaction_id);
+    }
+    assert_eq!(both.world.script.kinds().len(), 3, "two were undone");
+    // The second one comes back within a day: a person looks, is asked once, and the job does not call that all well.
+    for (nth, expected) in [(1, Some(1)), (2, None), (3, None)] {
+        both.world.later(3601);
+        both.world.script.look_ups([LookUp::Found(Answer::Shows(another(taken())))]);
+        let report = both.world.gateway.provider_truth(run, context()).await.unwrap();
+        assert_eq!(report.could_not.get("late_success"), Some(&1), "{nth}: {report:?}");
+        let after = both.world.store.payment(payment.id).await.unwrap().unwrap();
+        assert!(after.review.is_some(), "{nth}: {report:?}");
+        if expected.is_none() {
+            assert_eq!(report.did.get("review_over"), None, "{nth}: {report:?}");
+        }
+    }
+    let told = both.world.store.payment(payment.id).await.unwrap().unwrap().events;
+    assert_eq!(told, 2, "authorized, and once that a person has to look");
+}
+
+#[tokio::test]
 async fn an_event_of_a_provider_that_the_payment_never_was_at_matches_nothing() {
     let both = Both::new();
     both.world.script.answers([shows(held())]);

@@ -10,7 +10,7 @@ use tollgate_domain::{
     Answer, CaptureMethod, OperationKind, PaymentId, PaymentStatus, ProviderName, TransactionState, TransactionView,
 };
 use tollgate_gateway::{
-    Done, Error, Ingested, Resolution,
+    Done, Error, Ingested, Resolution, ReturnLinks,
     ports::{
         FailPoint, Time,
         fail_points::NoFailPoints,
@@ -476,6 +476,31 @@ async fn a_payer_who_approved_and_did_not_come_back_is_found_by_asking() {
     assert_eq!(world.resolve(&payment).await, Resolution::AwaitingPayer);
     world.script.look_ups([LookUp::Found(shows(held()))]);
     assert!(matches!(world.resolve(&payment).await, Resolution::Resolved(_)));
+    assert_eq!(world.now_is(&payment).await.status, PaymentStatus::Authorized);
+}
+
+/// Whoever has the link can open it as often as he likes.
+#[tokio::test]
+async fn a_link_that_is_opened_all_the_time_asks_the_provider_a_few_times_and_is_written_down_once() {
+    let world = World::new();
+    let page = || shows(TransactionState::AwaitingPayer { url: "https://3ds".to_owned(), until: None });
+    world.script.answers([page()]);
+    let payment = world.create("k").await.unwrap().payment;
+    *world.script.every_look_up.lock().unwrap() = Some(LookUp::Found(page()));
+    let opaque = ReturnLinks::new("https://pay.example", &[1; 32]).url(payment.id);
+    let opaque = opaque.rsplit('/').next().unwrap();
+    for _ in 0..5 {
+        let opened = (0..40).map(|_| world.gateway.payer_returned(opaque, "", context()));
+        for answer in futures::future::join_all(opened).await {
+            assert_eq!(answer.unwrap().status, PaymentStatus::Pending, "nobody is turned away");
+        }
+    }
+    // A second may pass meanwhile, and give one more each.
+    let asked = world.script.asked.lock().unwrap().len();
+    assert!((1..=20).contains(&asked), "{asked}");
+    assert_eq!(world.now_is(&payment).await.version, payment.version + 1);
+    *world.script.every_look_up.lock().unwrap() = Some(LookUp::Found(shows(held())));
+    world.resolve(&payment).await;
     assert_eq!(world.now_is(&payment).await.status, PaymentStatus::Authorized);
 }
 

@@ -85,12 +85,19 @@ impl OnRedis {
     }
 }
 
+/// What Redis says of the time that a key has left which is not there.
+const GONE: i64 = -2;
+
 fn shift(connection: &mut Connection, key: &str, millis: i64) {
     let (kept, expires_in): (Option<String>, i64) = (connection.get(key).unwrap(), connection.pttl(key).unwrap());
     let Some(kept) = kept else { return };
     let (units, at) = kept.split_once(' ').unwrap();
     let at = (at.parse::<i64>().unwrap() - millis).max(0);
     () = connection.set(key, format!("{units} {at}")).unwrap();
+    if expires_in == GONE {
+        // It expired in between.
+        return;
+    }
     assert!(expires_in >= 0, "{key} expires: {expires_in}");
     // At once, where that is past.
     () = connection.pexpire(key, expires_in - millis).unwrap();

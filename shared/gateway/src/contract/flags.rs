@@ -76,3 +76,17 @@ pub async fn of_two_changes_of_a_flag_at_once_one_happens<S: Subject>(subject: &
     let (before, set) = change_flag(store, STRIPE, &FlagValue::Unset, word, Samples::start()).await.unwrap();
     assert_eq!((before, set.revision, set.value), (FlagValue::Off, 3, FlagValue::Unset));
 }
+
+/// As a newer program may have written it.
+pub async fn a_value_that_nobody_can_read_stops_no_other_flag_and_can_be_set_anew<S: Subject>(subject: &S) {
+    let store = subject.store();
+    let strange = Flag { value: FlagValue::Unreadable("slowly, at 5 %".to_owned()), ..off(1) };
+    let other = Flag { name: FlagName::Provider(ProviderName::Bank), ..off(1) };
+    assert!(store.put_flag(&strange).await.unwrap() && store.put_flag(&other).await.unwrap());
+    let mut all = store.flags().await.unwrap();
+    all.sort_by_key(|flag| flag.name);
+    assert_eq!(all, [strange.clone(), other]);
+    let word = ("Ann", "put right");
+    let (before, set) = change_flag(store, STRIPE, &FlagValue::Off, word, Samples::start()).await.unwrap();
+    assert_eq!((before, set.revision), (strange.value, 2));
+}

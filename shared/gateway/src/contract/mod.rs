@@ -212,6 +212,7 @@ checks! { ($)
         flags_come_back_unchanged,
         every_change_of_a_flag_is_kept_once,
         of_two_changes_of_a_flag_at_once_one_happens,
+        a_value_that_nobody_can_read_stops_no_other_flag_and_can_be_set_anew,
     }
     settlements {
         a_date_has_one_settlement_and_each_follows_on_the_latest,

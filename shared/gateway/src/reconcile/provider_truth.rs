@@ -40,20 +40,12 @@ impl Gateway {
         let Some(before) = self.load(id).await? else { return Ok(looked) };
         let cause = Cause::Job(PROVIDER_TRUTH.to_owned());
         let compared = Box::pin(self.compare(before.clone(), &cause, &mut looked.report, context)).await;
-        let mut compared = match compared {
+        let compared = match compared {
             Err(Error::ProviderUnavailable { .. }) => Resolution::Unreachable,
             other => other?,
         };
-        let Some(mut after) = self.load(id).await? else { return Ok(looked) };
-        if after.open.is_none() {
-            match Box::pin(self.compare_left_behind(&after, &cause, &mut looked.report, context)).await {
-                Ok(Resolution::NothingOpen) => {}
-                Ok(Resolution::Resolved(undone)) => after = *undone,
-                Err(Error::ProviderUnavailable { .. }) => compared = Resolution::Unreachable,
-                other => compared = other?,
-            }
-        }
         count(&compared, &mut looked.report);
+        let Some(after) = self.load(id).await? else { return Ok(looked) };
         if let Some(kind) = came_to(&before, &after) {
             looked.report.did(kind);
         }
@@ -80,6 +72,10 @@ impl Gateway {
             return Ok(asked.resolution);
         }
         let payment = asked.payment;
+        match Box::pin(self.compare_left_behind(&payment, cause, report, context)).await? {
+            Resolution::NothingOpen => {}
+            other => return Ok(other),
+        }
         if asked.missing {
             return self.differs(payment, Discrepancy::RefundMissing, None, cause, report, context).await;
         }

@@ -26,6 +26,9 @@ const AGE_PER_PAUSE: u32 = 12;
 
 /// How long a payment that did not move is left alone.
 fn pause(payment: &Payment, now: Timestamp) -> Duration {
+    if payment.open.as_ref().is_some_and(|open| open.payer.is_some()) {
+        return AGAIN_AFTER;
+    }
     let since = payment.open.as_ref().map_or(payment.updated_at, |open| open.opened_at);
     let age = Duration::try_from(now.duration_since(since)).unwrap_or_default();
     (age / AGE_PER_PAUSE).clamp(AGAIN_AFTER, AGAIN_AT_LEAST_AFTER)

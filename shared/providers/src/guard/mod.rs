@@ -99,6 +99,9 @@ impl Breakers {
     }
 }
 
+/// Beside the places for operations there is a quarter as many for look-ups.
+const PLACES_PER_LOOK: usize = 4;
+
 /// A provider that is guarded.
 pub struct Guarded<P> {
     inner: P,
@@ -106,6 +109,8 @@ pub struct Guarded<P> {
     quota: Quota,
     budget: Budget,
     places: Places,
+    /// Whoever asks how something stands takes no place from whoever pays.
+    places_to_look: Places,
     ports: GuardPorts,
 }
 
@@ -119,6 +124,7 @@ impl<P: Provider> Guarded<P> {
             quota: Quota::new(name, settings.quota, Arc::clone(&ports.counters), time),
             budget: Budget::new(),
             places: Places { free: AtomicUsize::new(settings.in_flight) },
+            places_to_look: Places { free: AtomicUsize::new((settings.in_flight / PLACES_PER_LOOK).max(1)) },
             inner,
             breakers,
             ports,
@@ -248,7 +254,7 @@ impl<P: Provider> Provider for Guarded<P> {
             Ok(trial) => trial,
             Err(Busy { reason, .. }) => return unanswered(failed(reason)),
         };
-        let Some(_place) = self.places.take() else {
+        let Some(_place) = self.places_to_look.take() else {
             return unanswered(failed("too many calls to this provider are under way"));
         };
         self.made(trial, self.inner.look_up(call), look_up_went).await

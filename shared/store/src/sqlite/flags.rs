@@ -11,13 +11,17 @@ use super::{
     columns::{Count, Micros},
 };
 
+/// The column of a flag's name.
+const NAME: usize = 0;
+
 #[async_trait]
 impl Flags for SqliteStore {
     async fn flags(&self) -> Result<Vec<Flag>, StoreError> {
         self.read("flags", "flags", |connection| {
             connection
                 .prepare_cached("SELECT name, value, revision, changed_at, changed_by, why FROM flags LIMIT ?1")?
-                .query_map([FLAGS_AT_MOST], read)?
+                .query_map([FLAGS_AT_MOST], |row| read(row).map(Some).or_else(without_effect))?
+                .filter_map(Result::transpose)
                 .collect()
         })
         .await
@@ -79,14 +83,25 @@ fn put(connection: &Connection, flag: &Flag) -> Result<bool> {
     Ok(there.as_ref() == Some(flag))
 }
 
+/// A name that this program does not know stops no flag that it knows.
+fn without_effect(error: rusqlite::Error) -> Result<Option<Flag>> {
+    match error {
+        rusqlite::Error::FromSqlConversionFailure(NAME, ..) => {
+            tracing::error!(%error, "a flag that this program does not know is without effect");
+            Ok(None)
+        }
+        error => Err(error),
+    }
+}
+
 fn read(row: &Row<'_>) -> Result<Flag> {
-    let unreadable = |column: usize, text: &str| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("no flag has {text:?}").into())
+    let unreadable = |text: &str| {
+        rusqlite::Error::FromSqlConversionFailure(NAME, Type::Text, format!("no flag is named {text:?}").into())
     };
     let (name, value): (String, String) = (row.get(0)?, row.get(1)?);
     Ok(Flag {
-        name: flag_name_from_text(&name).ok_or_else(|| unreadable(0, &name))?,
-        value: flag_value_from_text(&value).ok_or_else(|| unreadable(1, &value))?,
+        name: flag_name_from_text(&name).ok_or_else(|| unreadable(&name))?,
+        value: flag_value_from_text(&value),
         revision: row.get::<_, Count>(2)?.0,
         changed_at: row.get::<_, Micros>(3)?.0,
         changed_by: row.get(4)?,
