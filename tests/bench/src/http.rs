@@ -18,6 +18,7 @@ pub(crate) type Headers<'a> = &'a [(HeaderName, HeaderValue)];
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
+    address: SocketAddr,
 }
 
 impl Connection {
@@ -30,7 +31,7 @@ impl Connection {
             // Whoever sends on it is told.
             _ = connection.await;
         });
-        Ok(Self { sender, host: HeaderValue::from_str(&address.to_string())? })
+        Ok(Self { sender, host: HeaderValue::from_str(&address.to_string())?, address })
     }
 
     /// So many connections to `address`.
@@ -60,6 +61,10 @@ impl Connection {
         *request.uri_mut() = path.parse().context("no path")?;
         request.headers_mut().insert(header::HOST, self.host.clone());
         request.headers_mut().extend(headers.iter().cloned());
+        if self.sender.is_closed() {
+            // A server ends what is idle for long.
+            *self = Self::open(self.address).await?;
+        }
         self.sender.ready().await?;
         let answer = self.sender.send_request(request).await?;
         let status = answer.status();
