@@ -123,7 +123,8 @@ impl Gateway {
             LookUp::Found(Answer::Shows(view)) => self.seen_at(payment, provider, &view, true).await?,
             // What was asked for came to nothing after all.
             LookUp::Found(answer @ Answer::Refused { .. }) => match &payment.open {
-                Some(open) if open.provider == provider => {
+                // Of another transaction of the payment's it says nothing.
+                Some(open) if open.provider == provider && open.transaction_id.as_ref() == Some(transaction_id) => {
                     let change = payment.answered(open.number, &answer, self.attempt(), self.now());
                     change.map_or(CONTRADICTION, |change| Observation::Change(Box::new(change)))
                 }

@@ -194,6 +194,8 @@ async fn a_capture_that_is_denied_an_hour_later_is_refused_and_not_made_again() 
     let told: Vec<_> = told.body["deliveries"].as_array().unwrap().iter().map(|told| told["type"].clone()).collect();
     assert!(told.contains(&json!("payment.capture_failed")), "{told:?}");
     client.advance(2 * 24 * 3600).await.unwrap();
+    let report = client.run_job("provider-truth").await.unwrap();
+    assert_eq!(report["could_not"], json!({}), "PayPal says the same: {report}");
     let captures = client.timeline(id(&payment)).await.unwrap();
     let captures = captures.iter().filter(|entry| entry["call"] == "capture").count();
     assert_eq!(captures, 1, "it is not made again");

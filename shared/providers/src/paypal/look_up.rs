@@ -44,8 +44,9 @@ pub(super) async fn order(api: &Api, call: Call<'_>, id: &str, deadline: Deadlin
             (LookUp::NotFound, trace)
         }
         Ok(view) => {
-            let is_capture = call.operation.kind == OperationKind::Capture;
-            let refused = is_capture.then(|| capture_refused(&order, call.operation, &view.state)).flatten();
+            // One that is closed knows already: whoever asks then asks how the money stands.
+            let waits = call.operation.kind == OperationKind::Capture && !call.operation.state.is_closed();
+            let refused = waits.then(|| capture_refused(&order, call.operation, &view.state)).flatten();
             (LookUp::Found(refused.unwrap_or(Answer::Shows(view))), trace)
         }
     }
