@@ -2,7 +2,11 @@
 //!
 //! Must not know: what a command does. What looks like a key or a secret is never repeated, however wrong it is here.
 
+#[cfg(test)]
+mod documented;
 mod provider;
+mod recovery;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
@@ -12,6 +16,8 @@ use tollgate_domain::{MerchantId, PaymentId};
 use crate::output;
 
 pub(crate) use provider::{ProviderCommand, Share, Word, user};
+pub(crate) use recovery::{Drill, Recovery};
+pub(crate) use verify::{Expected, Verify};
 
 /// The longest name, in characters.
 const NAME_CHARS: usize = 100;
@@ -22,7 +28,7 @@ const KEEP_AT_MOST: Duration = Duration::from_hours(90 * 24);
 /// How what must not be shown begins.
 const SECRET_PREFIXES: [&str; 2] = ["tgk_", "whsec_"];
 
-/// Tollgate's operator: the schema, merchants, keys, endpoints, providers, and all that is known of a payment.
+/// Tollgate's operator: the schema, merchants, keys, endpoints, providers, backups, and all that is known of a payment.
 ///
 /// Reads the functions' own environment: `STORE_URL` (sqlite:PATH or spanner:projects/P/instances/I/databases/D),
 /// `SPANNER_EMULATOR_HOST`, and `SECRETS_KEY` where a webhook secret is made. Exit code 2: the command or the environment is
@@ -59,12 +65,20 @@ pub(crate) enum Command {
     /// What others say of our money, held against what we say. Reads only.
     #[command(subcommand)]
     Reconcile(Reconcile),
+    /// Backups, and the drill that restores one.
+    #[command(subcommand)]
+    Recovery(Recovery),
+    /// Make a payment as a merchant does, and see its webhook delivered: what a deployment is verified with.
+    ///
+    /// It needs no store: only `VERIFY_API_KEY`, the key of a synthetic merchant. Exit code 0: every step was as it should be. 1: one was
+    /// not.
+    Verify(Verify),
 }
 
 impl Command {
-    /// The code where it could not be done. Reconciling keeps 1 for what does not agree.
+    /// The code where it could not be done. Reconciling and the drill keep 1 for what does not agree.
     pub(crate) fn failure_code(&self) -> u8 {
-        if matches!(self, Self::Reconcile(_)) { 3 } else { 1 }
+        if matches!(self, Self::Reconcile(_) | Self::Recovery(Recovery::Drill(_))) { 3 } else { 1 }
     }
 
     /// Whether secrets are sealed by it: then it needs the key.

@@ -1,8 +1,9 @@
 //! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, providers' switches, all that is known of
-//! a payment, and whether a statement of the bank agrees.
-//! It works on the store itself, with the rights of whoever runs it; the environment is the functions' own.
+//! a payment, whether a statement of the bank agrees, and whether a backup is good.
+//! It works on the store itself, with the rights of whoever runs it; the environment is the functions' own. `verify` alone has no
+//! store: it is a merchant, over HTTP.
 //!
-//! Must not know: routes, SQL, what a payment may do. It never moves money.
+//! Must not know: routes (`verify` aside), SQL, what a payment may do. It never moves money but a synthetic merchant's.
 
 mod arguments;
 mod digest;
@@ -16,8 +17,10 @@ mod output;
 mod payment;
 mod providers;
 mod reconcile;
+mod recovery;
 mod rotate;
 mod table;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -46,6 +49,12 @@ async fn main() -> ExitCode {
 async fn run(command: Command, json: bool) -> anyhow::Result<ExitCode> {
     let mut vars = Variables::of_process();
     let logs = read_logs(&mut vars);
+    if let Command::Verify(what) = &command {
+        let key = verify::api_key(&mut vars);
+        vars.finish()?;
+        logs::install(&logs);
+        return verify::run(what, &key?, json).await;
+    }
     let store = StoreConfiguration::read(&mut vars);
     let secrets_key = command.writes_secrets().then(|| secrets_key(&mut vars)).transpose();
     // After this, what was read is known to be good.
@@ -55,9 +64,12 @@ async fn run(command: Command, json: bool) -> anyhow::Result<ExitCode> {
     if let Command::Migrate = command {
         return migrate::run(&store, json).await.map(|()| ExitCode::SUCCESS);
     }
+    if let Command::Recovery(command) = command {
+        return recovery::run(&store, command, json).await;
+    }
     let operator = Operator::open(&store).await?;
     let done = match command {
-        Command::Migrate => Ok(()),
+        Command::Migrate | Command::Recovery(_) | Command::Verify(_) => Ok(()),
         Command::Merchants(command) => match command {
             Merchants::Create(new) => merchants::create(&operator, new, json).await,
             Merchants::List => merchants::list(&operator, json).await,

@@ -10,13 +10,15 @@ use tollgate_assembly::StoreConfiguration;
 use tollgate_domain::{BootId, MerchantId, Timestamp};
 use tollgate_gateway::{
     Gateway, Ports, ReturnLinks, Settings, Stores,
-    ports::{Entropy, StoreError, fail_points::NoFailPoints, merchants::Merchant, queue::NoQueue},
+    ports::{
+        Entropy, StoreError, event_backlog::NoBacklog, fail_points::NoFailPoints, merchants::Merchant, queue::NoQueue,
+    },
     reconcile::StatementCheck,
     secrets::SecretsKey,
 };
 use tollgate_runtime::{System, system::within};
 use tollgate_store::{Options as SqliteOptions, SqliteStore};
-use tollgate_store_spanner::{Options as SpannerOptions, SpannerStore};
+use tollgate_store_spanner::{DatabaseName, Options as SpannerOptions, SpannerStore};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
 /// Nobody waits longer for one question to the store, connecting to it included.
@@ -29,6 +31,14 @@ pub(crate) struct Operator {
     /// What is kept.
     pub(crate) stores: Stores,
     system: System,
+}
+
+/// Spanner, as a command asks it.
+pub(crate) fn spanner(database: DatabaseName, emulator: Option<String>, system: &System) -> SpannerStore {
+    let mut options = SpannerOptions::new(database).emulator(emulator);
+    options.attempt_timeout = SPANNER_ATTEMPT_TIMEOUT;
+    options.operation_timeout = STORE_TIMEOUT;
+    SpannerStore::new(options, Arc::clone(&system.time))
 }
 
 impl Operator {
@@ -44,10 +54,7 @@ impl Operator {
                 Stores::of(&Arc::new(open_sqlite(path, &system)?))
             }
             StoreConfiguration::Spanner { database, emulator } => {
-                let mut options = SpannerOptions::new(database.parse()?).emulator(emulator.clone());
-                options.attempt_timeout = SPANNER_ATTEMPT_TIMEOUT;
-                options.operation_timeout = STORE_TIMEOUT;
-                Stores::of(&Arc::new(SpannerStore::new(options, Arc::clone(&system.time))))
+                Stores::of(&Arc::new(spanner(database.parse()?, emulator.clone(), &system)))
             }
         };
         let operator = Self { stores, system };
@@ -89,7 +96,9 @@ impl Operator {
             stores: self.stores.clone(),
             providers: Vec::new(),
             events: Arc::new(JsonEvents),
+            statuses: None,
             queue: Arc::new(NoQueue),
+            backlog: Arc::new(NoBacklog),
             webhooks: Arc::new(HttpWebhookSender::new(AddressPolicy::production(), Arc::clone(&self.system.time))),
             secrets: SecretsKey::new(secrets_key),
             time: Arc::clone(&self.system.time),

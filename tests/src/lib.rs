@@ -2,6 +2,8 @@
 //! against.
 
 pub mod dice;
+pub mod faults;
+pub mod locked_store;
 pub mod ports;
 pub mod program;
 pub mod requirements;

@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-/// Every program that tests start.
+/// Every program of the functions that tests start.
 const PROGRAMS: [&str; 5] = [
     "tollgate-sandbox",
     "tollgate-payments",
@@ -17,6 +17,9 @@ const PROGRAMS: [&str; 5] = [
     "tollgate-settlement",
     "tollgate-reconciliation",
 ];
+
+/// The tests' own.
+const OWN: [&str; 2] = ["webhook-delivery-on-this-machine", "fault-matrix"];
 
 /// Where the program `name` is.
 ///
@@ -32,7 +35,7 @@ pub fn program(name: &str) -> PathBuf {
 
 fn built() -> Result<PathBuf, String> {
     let folder = folder().ok_or("the tests do not know where they are")?;
-    let oldest = PROGRAMS.iter().map(|name| changed(&folder.join(name))).min().flatten();
+    let oldest = PROGRAMS.iter().chain(&OWN).map(|name| changed(&folder.join(name))).min().flatten();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let newest = ["functions", "shared"].iter().filter_map(|part| newest_source(&root.join(part)).ok()).max();
     if oldest.is_none() || newest.flatten() > oldest {
@@ -41,14 +44,16 @@ fn built() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// `target/debug` of `target/debug/deps/suite-…`, wherever the target folder is.
+/// `target/debug` of `target/debug/deps/suite-…`, or of a program in it, wherever the target folder is.
 fn folder() -> Option<PathBuf> {
-    Some(std::env::current_exe().ok()?.parent()?.parent()?.to_owned())
+    let beside = std::env::current_exe().ok()?.parent()?.to_owned();
+    if beside.ends_with("deps") { beside.parent().map(Path::to_owned) } else { Some(beside) }
 }
 
 fn build(root: &Path, folder: &Path) -> Result<(), String> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).arg("build").args(PROGRAMS.iter().flat_map(|name| ["-p", name]));
+    command.current_dir(root).args(["build", "--bins", "-p", "tollgate-tests"]);
+    command.args(PROGRAMS.iter().flat_map(|name| ["-p", name]));
     command.arg("--target-dir").arg(folder.parent().unwrap_or(folder));
     if folder.ends_with("release") {
         command.arg("--release");

@@ -56,11 +56,16 @@ impl Stage {
         Self::start_with(ClockMode::KEPT, &[]).await
     }
 
+    /// With these variables set, at noon.
+    pub async fn with(environment: &[(&'static str, &'static str)]) -> Self {
+        Self::start_with(ClockMode::NOON, environment).await
+    }
+
     async fn start_with(clock: ClockMode, environment: &[(&'static str, &'static str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let providers =
             Process::providers(&program("tollgate-sandbox"), &folder.path().join("providers")).await.unwrap();
-        let environment = environment.iter().copied().chain([SHORT_CALLS, NO_BREAKER]).collect();
+        let environment = [SHORT_CALLS, NO_BREAKER].into_iter().chain(environment.iter().copied()).collect();
         let mut stage = Self { sandbox: None, providers, clock, environment, http: Http::new(), folder };
         stage.restart().await;
         stage

@@ -13,7 +13,8 @@ use tollgate_gateway::Target;
 
 use crate::caller::Caller;
 
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Marks the answer to a request that was made before.
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The resource, with the status that tells how sure it is: `made` where it was just made.
 pub(crate) fn of(body: impl Serialize, known: bool, replayed: bool, made: StatusCode) -> Response {

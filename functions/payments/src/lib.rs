@@ -5,6 +5,7 @@
 
 mod answer;
 mod caller;
+mod door;
 mod measure;
 pub mod openapi;
 mod payer;
@@ -13,24 +14,22 @@ mod refunds;
 mod settlements;
 mod webhooks;
 
-use std::sync::Arc;
-
 use axum::{
     Router,
     routing::{get, post},
 };
-use tollgate_gateway::{Authenticator, Gateway};
+use tollgate_gateway::Gateway;
+
+pub use door::MerchantsDoor;
 
 /// What the routes need.
 #[derive(Clone)]
 pub struct Payments {
     /// The use-cases.
     pub gateway: Gateway,
-    /// Who calls.
-    pub authenticator: Arc<Authenticator>,
 }
 
-/// The routes.
+/// The routes, behind [`MerchantsDoor`]: nobody else says whose a request is.
 pub fn router(payments: Payments) -> Router {
     Router::new()
         .route("/v1/payments", post(payments::create).get(payments::list))

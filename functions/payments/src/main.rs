@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use tollgate_assembly::{Configuration, Outside, Parts};
-use tollgate_payments::{Payments, router};
+use tollgate_payments::{MerchantsDoor, Payments, router};
 use tollgate_runtime::{Function, run};
 
 #[tokio::main]
@@ -13,9 +13,12 @@ async fn main() -> ExitCode {
         vars.finish()?;
         let configuration = configuration?;
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
-        let (store, counters, breakers) = (parts.store_check(), parts.counters_check(), parts.breakers_fact());
-        let routes = router(Payments { gateway: parts.gateway, authenticator: parts.authenticator });
-        Ok(Function::new(routes).ready_when(store).ready_when(counters).showing(breakers))
+        let (store, counters, facts) = (parts.store_check(), parts.counters_check(), parts.facts());
+        let door = MerchantsDoor::new(parts.authenticator.clone(), parts.rate_limits(), parts.trusted_proxies);
+        let admission = parts.admission.clone();
+        let routes = router(Payments { gateway: parts.gateway });
+        let function = Function::new(routes).door(door).admission(admission);
+        Ok(function.ready_when(store).ready_when(counters).showing(facts))
     })
     .await
 }

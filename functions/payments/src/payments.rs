@@ -4,8 +4,11 @@ use axum::{
     Json,
     body::Bytes,
     extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{AGE, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
 };
 use tollgate_api::{
     Problem,
@@ -16,9 +19,12 @@ use tollgate_api::{
     strict_json,
     timeline::{TimelineBody, TimelineEntry},
 };
-use tollgate_gateway::{CreatePayment, Done};
+use tollgate_gateway::{CreatePayment, Done, Shown};
 
 use crate::{Payments, answer, caller::Caller, measure};
+
+/// Says that a payment is shown as it was.
+const SERVED_FROM: HeaderName = HeaderName::from_static("x-served-from");
 
 /// Create a payment.
 ///
@@ -88,18 +94,36 @@ pub(crate) async fn list(
 }
 
 /// Show a payment.
+///
+/// While the gateway cannot reach its store, a payment that changed or was shown within the last five minutes is shown as it
+/// was: with `Age` and `X-Served-From`. Any other is then `503 store_unavailable`.
 #[utoipa::path(
     get, path = "/v1/payments/{id}", tag = "payments", security(("api_key" = [])),
     params(("id" = String, Path, description = "`pay_…`")),
-    responses((status = 200, body = PaymentBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+    responses(
+        (status = 200, body = PaymentBody, headers(
+            ("Age" = u32, description = "Only with `X-Served-From`: for how many whole seconds this may not have been the truth"),
+            ("X-Served-From" = String, description = "`cache` where the payment is shown as it was; else it is not there"),
+        )),
+        (status = 401, body = ProblemBody), (status = 404, body = ProblemBody), (status = 503, body = ProblemBody),
+    )
 )]
 pub(crate) async fn show(
     State(payments): State<Payments>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<PaymentBody>, Problem> {
-    let payment = payments.gateway.get_payment(caller.merchant.id, answer::payment_id(&id)?).await?;
-    Ok(Json((&payment).into()))
+) -> Result<Response, Problem> {
+    match payments.gateway.show_payment(caller.merchant.id, answer::payment_id(&id)?).await? {
+        Shown::Truth(payment) => Ok(Json(PaymentBody::from(&*payment)).into_response()),
+        Shown::Kept { body, age } => {
+            let headers = [
+                (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+                (AGE, HeaderValue::from(age.as_secs())),
+                (SERVED_FROM, HeaderValue::from_static("cache")),
+            ];
+            Ok((headers, body).into_response())
+        }
+    }
 }
 
 /// Capture an authorized payment, or a part of it; the rest is released.

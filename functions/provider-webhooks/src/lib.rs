@@ -1,6 +1,11 @@
-//! Providers' webhooks: `POST /webhooks/providers/{provider}`, verified over the raw body.
+//! Providers' webhooks: `POST /webhooks/providers/{provider}`, verified over the raw body; and those that were kept while the
+//! store was away, as Pub/Sub pushes them (`/pubsub/provider-events`).
 //!
-//! Must not know: how a signature is made, or what an event does to a payment.
+//! Must not know: how a signature is made, what an event does to a payment, or where one is kept.
+
+mod kept;
+
+mod door;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,7 +22,11 @@ use tollgate_gateway::{
     Context, Gateway, Ingested,
     ports::{EventReader, Time, provider::EventRejected},
 };
-use tollgate_runtime::CorrelationId;
+use tollgate_runtime::{CorrelationId, InternalCallers};
+
+pub use kept::KeptEvents;
+
+pub use door::ProvidersDoor;
 
 /// The largest event: providers send whole objects, which can be larger than what merchants may send.
 pub const BODY_AT_MOST: usize = 256 * 1024;
@@ -33,9 +42,12 @@ pub struct ProviderWebhooks {
     pub time: Arc<dyn Time>,
 }
 
-/// The routes.
-pub fn router(webhooks: ProviderWebhooks) -> Router {
-    Router::new().route("/webhooks/providers/{provider}", post(receive)).with_state(webhooks)
+/// The routes; Pub/Sub's for `callers` only.
+pub fn router(webhooks: ProviderWebhooks, callers: InternalCallers) -> Router {
+    let pushed =
+        Router::new().route("/pubsub/provider-events", post(kept::pushed)).with_state(webhooks.gateway.clone());
+    let received = Router::new().route("/webhooks/providers/{provider}", post(receive)).with_state(webhooks);
+    received.merge(callers.guard(pushed))
 }
 
 async fn receive(
@@ -87,7 +99,7 @@ async fn take(
         }
     })?;
     let (event_id, event_type) = (event.event_id.clone(), event.event_type.clone());
-    let ingested = webhooks.gateway.ingest_event(name, event, context).await?;
+    let ingested = webhooks.gateway.take_event(name, event, context).await?;
     tracing::info!(provider = name.as_str(), event_id, event_type, outcome = ingested.as_str(), "provider event");
     Ok(ingested)
 }

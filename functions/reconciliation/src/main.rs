@@ -13,11 +13,11 @@ async fn main() -> ExitCode {
         vars.finish()?;
         let (configuration, callers) = (configuration?, callers?);
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
-        let (ready, breakers) = (parts.store_check(), parts.breakers_fact());
+        let (ready, facts) = (parts.store_check(), parts.facts());
         let earlier = parts.earlier_runs();
         let jobs = parts.runs_jobs().then(|| scheduled(&parts.gateway)).into_iter().flatten();
         let jobs = jobs.map(|job| job.in_background(system.time.clone()));
-        let function = Function::new(router(parts.gateway, callers)).ready_when(ready).showing(breakers);
+        let function = Function::new(router(parts.gateway, callers)).ready_when(ready).showing(facts);
         let function = function.beside([earlier].into_iter().chain(jobs));
         Ok(DEADLINES.into_iter().fold(function, |function, (route, deadline)| function.deadline(route, deadline)))
     })

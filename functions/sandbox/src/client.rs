@@ -11,6 +11,8 @@ use tollgate_gateway::ports::{HttpClient, Time};
 use tollgate_providers::{HttpSettings, ReqwestClient};
 use tollgate_runtime::SystemClock;
 
+use crate::exposition::Scrape;
+
 /// The providers' books can be long.
 const LONG_ANSWER: usize = 256 << 20;
 /// Longer than any answer takes.
@@ -147,6 +149,12 @@ impl Client {
         self.ok(self.send(Method::POST, "/sandbox/inbox/behaviour", None, Some(&body)).await?).map(drop)
     }
 
+    /// The built-in merchant endpoint takes its time for the next webhooks.
+    pub async fn inbox_is_slow(&self, delay_ms: u64, times: usize) -> anyhow::Result<()> {
+        let body = json!({"status": 200, "times": times, "delay_ms": delay_ms});
+        self.ok(self.send(Method::POST, "/sandbox/inbox/behaviour", None, Some(&body)).await?).map(drop)
+    }
+
     /// Runs a job now; answers what it saw, did and could not do.
     pub async fn run_job(&self, job: &str) -> anyhow::Result<Value> {
         self.ok(self.send(Method::POST, &format!("/sandbox/jobs/{job}"), None, None).await?)
@@ -162,6 +170,11 @@ impl Client {
         let text = self.get_text("/metrics").await?;
         let value = text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
         Ok(value.unwrap_or_default())
+    }
+
+    /// Everything that it says at `/metrics`, now.
+    pub async fn metrics(&self) -> anyhow::Result<Scrape> {
+        Ok(Scrape::parse(&self.get_text("/metrics").await?))
     }
 
     async fn get_text(&self, path: &str) -> anyhow::Result<String> {

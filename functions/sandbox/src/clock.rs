@@ -12,7 +12,7 @@ use tollgate_gateway::{
     Gateway,
     ports::{Agenda, Time, agenda::NextDue},
 };
-use tollgate_messaging::EmbeddedQueue;
+use tollgate_messaging::{EmbeddedQueue, events::Applier};
 use tollgate_runtime::{TaskSpawner, system::within};
 use tollgate_simulators::SandboxTime;
 
@@ -35,6 +35,8 @@ pub(crate) struct Clock {
     pub(crate) agenda: Arc<dyn Agenda>,
     /// `None`: Pub/Sub, with which no clock is moved by hand.
     pub(crate) queue: Option<EmbeddedQueue>,
+    /// Applies the providers' events that wait for the store.
+    pub(crate) applier: Option<Applier>,
     /// What the gateway does beside its requests.
     pub(crate) tasks: TaskSpawner,
     /// One mover of the clock at a time.
@@ -67,6 +69,7 @@ pub(crate) async fn advance(State(control): State<Control>, body: Bytes) -> Resu
 impl Clock {
     async fn move_to(&self, target: Timestamp, mover: &mut Mover) -> anyhow::Result<()> {
         self.settle_down().await;
+        self.apply_what_waits().await;
         let arrived = std::mem::take(&mut mover.arrived);
         let mut now = self.time.now();
         // A move that a kill or an error cut off may have left jobs of this very time: they run again, and do no harm twice.
@@ -112,7 +115,18 @@ impl Clock {
             queue.clock_moved();
         }
         self.settle_down().await;
+        self.apply_what_waits().await;
         Ok(())
+    }
+
+    /// Providers' events that came while the store was away are applied before the clock moves on, if it is back.
+    async fn apply_what_waits(&self) {
+        let Some(applier) = &self.applier else { return };
+        match applier.try_all().await {
+            Ok(round) if round.done > 0 => self.settle_down().await,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the providers' events that wait cannot be read; the clock moves on"),
+        }
     }
 
     /// Waits until nothing is under way that was said to be due, within reason.

@@ -10,6 +10,7 @@ mod console;
 mod control;
 pub mod demo;
 pub mod drills;
+pub mod exposition;
 mod identity;
 mod inbox;
 mod jobs;

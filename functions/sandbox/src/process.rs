@@ -1,6 +1,11 @@
 //! Sandboxes and providers as processes of their own, so that they can be killed: for drills and tests.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    path::Path,
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -8,7 +13,7 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
-use tollgate_runtime::{SystemClock, system::within};
+use tollgate_runtime::{SystemClock, TaskSpawner, system::within};
 
 use crate::{client::Client, serve::ClockMode};
 
@@ -20,6 +25,7 @@ pub struct Process {
     child: Child,
     /// Where it serves.
     pub url: String,
+    output: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
@@ -54,16 +60,31 @@ impl Process {
             .context("a process cannot be started")?;
         let stdout = child.stdout.take().context("a process has an output")?;
         let mut lines = BufReader::new(stdout).lines();
+        let output = Arc::<Mutex<Vec<String>>>::default();
+        let keep = |line: String| output.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         let ready = async {
             while let Some(line) = lines.next_line().await? {
                 if let Some(url) = line.strip_prefix("ready ") {
                     return Ok(url.to_owned());
                 }
+                keep(line);
             }
             bail!("the process ended before it was ready")
         };
         let url = within(&SystemClock::start(), READY_WITHIN, ready).await.context("not ready in time")??;
-        Ok(Self { child, url })
+        // Read to its end, or a process that says much would wait for somebody to listen.
+        let more = Arc::clone(&output);
+        TaskSpawner::default().start(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                more.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        Ok(Self { child, url, output })
+    }
+
+    /// What it has printed so far, line by line: its log, where that is JSON.
+    pub fn output(&self) -> Vec<String> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The process's id.

@@ -15,10 +15,11 @@ use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tollgate_assembly::{Configuration, Outside, Parts, embedded};
 use tollgate_gateway::ports::Time;
-use tollgate_payments::Payments;
-use tollgate_provider_webhooks::ProviderWebhooks;
+use tollgate_messaging::events::Applier;
+use tollgate_payments::{MerchantsDoor, Payments};
+use tollgate_provider_webhooks::{KeptEvents, ProviderWebhooks, ProvidersDoor};
 use tollgate_runtime::{
-    Edge, InternalCallers, Server, Stop, System, TaskSpawner, Variables,
+    Door, Edge, InternalCallers, Server, Stop, System, TaskSpawner, Variables,
     function::stop_signal,
     health::Health,
     layered_routes,
@@ -204,6 +205,10 @@ impl Sandbox {
         let merchants = identity.merchants()?.into_iter().map(|(id, name, _)| (id, name.to_owned())).collect();
         let gateway = parts.gateway.clone();
         gateway.show_earlier_runs().await?;
+        let applier = parts.event_file.clone().map(|file| {
+            let kept = Arc::new(KeptEvents::new(gateway.clone()));
+            Applier::new(file, kept, system.system.time.clone())
+        });
         let clock = Clock {
             time: system.time.clone(),
             file: clock_file,
@@ -211,6 +216,7 @@ impl Sandbox {
             gateway: gateway.clone(),
             agenda: parts.stores.agenda.clone(),
             queue: parts.embedded_queue.clone(),
+            applier: applier.clone(),
             tasks: system.system.tasks.clone(),
             moving: Arc::default(),
         };
@@ -229,7 +235,7 @@ impl Sandbox {
             url: url.clone(),
         };
         let router = compose(&parts, &system, control, console, inbox);
-        let background = start_background(&parts, &system);
+        let background = start_background(&parts, &system, applier.as_ref());
         let (stop, serving) = start_serving(system.clone(), listener, router, background);
         // Once they are told where their webhooks go, providers send those that waited: somebody must take them.
         link.set_clock(system.time.is_simulated().then(|| system.time.now())).await?;
@@ -320,12 +326,13 @@ fn start_clock(system: &SandboxSystem, mode: ClockMode, file: &Path) -> anyhow::
 }
 
 /// What the functions do beside their requests: messages are consumed, and jobs run by the clock, if that runs.
-fn start_background(parts: &Parts, system: &SandboxSystem) -> BackgroundWork {
+fn start_background(parts: &Parts, system: &SandboxSystem, applier: Option<&Applier>) -> BackgroundWork {
     let tasks = TaskSpawner::default();
     let (stop, stopping) = stopping();
     let beside = System { tasks: tasks.clone(), ..system.system.clone() };
     let handler = DeliveryHandler::new(parts.gateway.clone());
     let mut work: Vec<_> = embedded::consumer(parts, &beside, handler).into_iter().collect();
+    work.extend(applier.map(|applier| embedded::applying(applier, &beside)));
     if !system.time.is_simulated() {
         let time = &system.system.time;
         work.extend(Job::ALL.map(|job| job.scheduled(&parts.gateway).in_background(Arc::clone(time))));
@@ -355,24 +362,25 @@ impl BackgroundWork {
 
 fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: console::Console, inbox: Inbox) -> Router {
     let edge = |function| Edge::new(function, &system.system);
-    let payments = tollgate_payments::router(Payments {
-        gateway: parts.gateway.clone(),
-        authenticator: parts.authenticator.clone(),
-    });
-    let webhooks = tollgate_provider_webhooks::router(ProviderWebhooks {
-        gateway: parts.gateway.clone(),
-        readers: parts.readers.clone(),
-        time: system.system.time.clone(),
-    });
+    let merchants: Arc<dyn Door> =
+        Arc::new(MerchantsDoor::new(parts.authenticator.clone(), parts.rate_limits(), parts.trusted_proxies));
+    let providers: Arc<dyn Door> = Arc::new(ProvidersDoor::new(parts.rate_limits(), parts.trusted_proxies));
+    let admitted = |function| edge(function).with_admission(Some(parts.admission.clone()));
+    let payments = tollgate_payments::router(Payments { gateway: parts.gateway.clone() });
     let webhook_limits =
         RequestLimits { body_bytes: tollgate_provider_webhooks::BODY_AT_MOST, ..RequestLimits::default() };
     let checks = [Some(parts.store_check()), parts.queue_check(), Some(parts.counters_check())];
     // Whom Pub/Sub's emulator is, no token says; nobody from elsewhere reaches a sandbox.
     let callers =
         || if parts.embedded_queue.is_some() { InternalCallers::Nobody } else { InternalCallers::ThisMachine };
-    let health = Health::new("sandbox", &system.system, checks.into_iter().flatten().collect())
-        .showing([parts.breakers_fact()])
-        .router();
+    let webhooks = ProviderWebhooks {
+        gateway: parts.gateway.clone(),
+        readers: parts.readers.clone(),
+        time: system.system.time.clone(),
+    };
+    let webhooks = tollgate_provider_webhooks::router(webhooks, callers());
+    let health =
+        Health::new("sandbox", &system.system, checks.into_iter().flatten().collect()).showing(parts.facts()).router();
     let delivery = tollgate_webhook_delivery::router(WebhookDelivery { gateway: parts.gateway.clone() }, callers());
     let settlement = tollgate_settlement::router(parts.gateway.clone(), callers());
     let reconciliation = tollgate_reconciliation::router(parts.gateway.clone(), callers());
@@ -382,9 +390,10 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: con
         .merge(console::router(console))
         .merge(health)
         .merge(metrics::router(&system.system));
-    let functions = layered_routes(payments, edge("payments"))
-        .merge(layered_routes(webhooks, edge("provider-webhooks").with_limits(webhook_limits)))
-        .merge(layered_routes(delivery, edge("webhook-delivery")))
+    let at_webhooks = admitted("provider-webhooks").with_limits(webhook_limits).with_door(Some(providers));
+    let functions = layered_routes(payments, admitted("payments").with_door(Some(merchants)))
+        .merge(layered_routes(webhooks, at_webhooks))
+        .merge(layered_routes(delivery, admitted("webhook-delivery")))
         .merge(layered_routes(settlement, edge("settlement")))
         .merge(layered_routes(reconciliation, edge("reconciliation")))
         .merge(layered_routes(own, edge("sandbox").with_limits(own_limits())))

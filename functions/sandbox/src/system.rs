@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tollgate_providers::{HttpSettings, ReqwestClient};
-use tollgate_runtime::{OsEntropy, System, TaskSpawner};
+use tollgate_runtime::{Heartbeat, OsEntropy, System, TaskSpawner};
 use tollgate_simulators::{Ports, SandboxTime};
 
 /// Everything that parts of the sandbox take from outside.
@@ -23,7 +23,12 @@ const BOOKS_BYTES: usize = 256 << 20;
 impl SandboxSystem {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let time = Arc::new(SandboxTime::real());
-        let system = System { time: time.clone(), entropy: Arc::new(OsEntropy), tasks: TaskSpawner::default() };
+        let system = System {
+            time: time.clone(),
+            entropy: Arc::new(OsEntropy),
+            tasks: TaskSpawner::default(),
+            heartbeat: Heartbeat::default(),
+        };
         let http = Arc::new(ReqwestClient::new(HttpSettings::default())?);
         let books = HttpSettings { max_body_bytes: BOOKS_BYTES, ..HttpSettings::default() };
         Ok(Self { time, system, http, control: Arc::new(ReqwestClient::new(books)?) })

@@ -94,6 +94,8 @@ async fn settle(
 ) -> Result<Response, Problem> {
     let context = Context { correlation_id: correlation_id.as_str().to_owned() };
     let (report, settlement) = gateway.run_settlement(JobRun::scheduled(BUDGET), context).await?;
+    // Whoever called keeps no answers, so the log says what the run did.
+    tracing::info!(job = SETTLEMENT_JOB, ?report, "a job ran");
     // What is not over has to be called again, and Cloud Scheduler does that for any answer but a success. A settlement
     // that failed is over: calling again helps nobody, on-call has its event.
     let status = match settlement.status {

@@ -13,11 +13,11 @@ async fn main() -> ExitCode {
         vars.finish()?;
         let (configuration, callers) = (configuration?, callers?);
         let parts = Parts::build(&configuration, system, Outside::real(&configuration, system)?).await?;
-        let ready = parts.store_check();
+        let (ready, facts) = (parts.store_check(), parts.facts());
         let earlier = parts.earlier_runs();
         let job = parts.runs_jobs().then(|| scheduled(&parts.gateway).in_background(system.time.clone()));
         let routes = router(parts.gateway, callers);
-        let function = Function::new(routes).deadline(ROUTE, DEADLINE).ready_when(ready);
+        let function = Function::new(routes).deadline(ROUTE, DEADLINE).ready_when(ready).showing(facts);
         Ok(function.beside([earlier].into_iter().chain(job)))
     })
     .await

@@ -19,9 +19,11 @@ pub async fn serve(outside: fn(&Configuration, &System) -> anyhow::Result<Outsid
         let parts = Parts::build(&configuration, system, outside(&configuration, system)?).await?;
         let consumer = embedded::consumer(&parts, system, DeliveryHandler::new(parts.gateway.clone()));
         let job = parts.runs_jobs().then(|| scheduled(&parts.gateway).in_background(system.time.clone()));
-        let checks = [Some(parts.store_check()), parts.queue_check()];
+        let (checks, facts) = ([Some(parts.store_check()), parts.queue_check()], parts.facts());
+        let admission = parts.admission.clone();
         let routes = router(WebhookDelivery { gateway: parts.gateway }, callers);
-        let function = Function::new(routes).deadline("/jobs/deliveries", JOB_DEADLINE);
+        let function = Function::new(routes).admission(admission).showing(facts);
+        let function = function.deadline("/jobs/deliveries", JOB_DEADLINE);
         let function = checks.into_iter().flatten().fold(function, Function::ready_when);
         Ok(function.beside(consumer.into_iter().chain(job)))
     })

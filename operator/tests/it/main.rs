@@ -13,3 +13,5 @@ mod payment;
 mod place;
 mod providers;
 mod reconcile;
+mod recovery;
+mod verify;

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tollgate_domain::{BootId, MerchantId, Timestamp};
 use tollgate_emulators::{Database, spanner};
 use tollgate_gateway::{
-    Authenticator, Stores,
+    Authenticator, StoreGuard, Stores,
     ports::{Entropy, Time},
 };
 use tollgate_runtime::{OsEntropy, System};
@@ -93,7 +93,8 @@ impl Place {
     pub(crate) async fn whose(&self, key: &str, after: Duration) -> Option<MerchantId> {
         let merchants = self.stores().merchants;
         let time = Arc::new(Later { after, time: System::real().time });
-        let authenticator = Authenticator::new(merchants, time);
+        let guard = Arc::new(StoreGuard::new(time.clone()));
+        let authenticator = Authenticator::new(merchants, guard, time);
         authenticator.authenticate(key).await.unwrap().map(|merchant| merchant.id)
     }
 }

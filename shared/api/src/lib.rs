@@ -14,6 +14,7 @@ pub mod problem;
 pub mod refund;
 pub mod requests;
 pub mod settlement;
+pub mod statuses;
 pub mod strict_json;
 pub mod timeline;
 pub mod webhooks;

@@ -6,7 +6,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -131,6 +131,7 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// When to try again; sent in whole seconds, rounded up.
     pub retry_after: Option<Duration>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -138,7 +139,7 @@ impl Problem {
     /// A problem with the code's own `Retry-After`, if it has one.
     pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         let retry_after = code.default_retry_after();
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after, cause: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after, headers: Vec::new(), cause: None }
     }
 
     /// A fault of ours: the caller learns nothing but that, the log gets `cause` and everything behind it.
@@ -168,6 +169,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// Sends this header along.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 
@@ -201,9 +209,11 @@ impl Problem {
         Body::from(serde_json::to_vec(&self.body(correlation_id)).unwrap_or_default())
     }
 
-    /// Writes the correlation id into an answer that is a problem; leaves any other answer, and all headers, alone.
+    /// Writes the correlation id into an answer that is a problem; leaves any other answer, one that says the same as a page
+    /// for people, and all headers, alone.
     pub fn add_correlation_id(response: &mut Response, correlation_id: &str) {
-        let Some(problem) = response.extensions().get::<Self>() else { return };
+        let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == CONTENT_TYPE);
+        let Some(problem) = response.extensions().get::<Self>().filter(|_| is_json) else { return };
         let body = problem.json(Some(correlation_id));
         *response.body_mut() = body;
         response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -219,6 +229,7 @@ impl IntoResponse for Problem {
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
+        headers.extend(self.headers.iter().cloned());
         response.extensions_mut().insert(self);
         response
     }

@@ -1,6 +1,7 @@
 //! The environment variables that every function reads, as a table.
 
 mod bank;
+mod front;
 mod guard;
 mod parts;
 
@@ -16,6 +17,7 @@ use tollgate_runtime::{
 use zeroize::Zeroizing;
 
 pub use bank::BankConfiguration;
+pub use front::FrontConfiguration;
 use guard::QuotaVariables;
 use parts::Millis;
 
@@ -42,6 +44,8 @@ pub struct Configuration {
     pub provider_connect_timeout: Duration,
     /// For a call to a provider as a whole.
     pub provider_timeout: Duration,
+    /// Who comes in, and how much at a time.
+    pub front: FrontConfiguration,
     /// When providers are left alone, and how many calls to one are under way at once.
     pub guard: GuardConfiguration,
     /// For a store operation that somebody waits for.
@@ -82,6 +86,8 @@ pub enum QueueConfiguration {
         url: String,
         /// The topic of what was given up; `None`: `dead-letter` beside the other.
         dead_letter: Option<String>,
+        /// The topic of providers' events that came while the store was away; `None`: `provider-events` beside the other.
+        provider_events: Option<String>,
         /// How long a publish may take.
         publish_timeout: Duration,
         /// `127.0.0.1:8085`, where there is an emulator.
@@ -158,6 +164,7 @@ impl Configuration {
         let stripe = read_stripe(vars);
         let paypal = read_paypal(vars);
         let bank = bank::read(vars);
+        let front = front::read(vars);
         let guard = guard::read(vars);
         let provider_connect_timeout =
             vars.var("PROVIDER_CONNECT_TIMEOUT_MS", "connecting to a provider").parse::<Millis>().or("1000");
@@ -174,6 +181,7 @@ impl Configuration {
             stripe: stripe?,
             paypal: paypal?,
             bank: bank?,
+            front: front?,
             guard: guard?,
             provider_connect_timeout: provider_connect_timeout?.0,
             provider_timeout: provider_timeout?.0,

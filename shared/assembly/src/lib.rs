@@ -6,13 +6,14 @@
 mod callers;
 mod configuration;
 pub mod embedded;
+mod facts;
 mod opened;
 mod parts;
 mod providers;
 
 pub use callers::internal_callers;
 pub use configuration::{
-    BankConfiguration, Configuration, CountersConfiguration, GuardConfiguration, PaypalConfiguration,
-    QueueConfiguration, StoreConfiguration, StripeConfiguration, secrets_key,
+    BankConfiguration, Configuration, CountersConfiguration, FrontConfiguration, GuardConfiguration,
+    PaypalConfiguration, QueueConfiguration, StoreConfiguration, StripeConfiguration, secrets_key,
 };
 pub use parts::{Outside, Parts};

@@ -8,13 +8,16 @@ use std::{
 };
 
 use anyhow::Context;
-use tollgate_counters::{EmbeddedCounters, RedisCounters, Source};
+use tollgate_counters::{EmbeddedCounters, EmbeddedStatuses, RedisCounters, Source};
 use tollgate_domain::BootId;
 use tollgate_gateway::{
     Keys, Stores,
-    ports::{Counters, Queue, Time},
+    ports::{Counters, EventBacklog, Queue, Statuses, Time, event_backlog::NoBacklog},
 };
-use tollgate_messaging::EmbeddedQueue;
+use tollgate_messaging::{
+    EmbeddedQueue, Traceparent,
+    events::{EventFile, EventLimits},
+};
 use tollgate_runtime::trace::current_traceparent;
 use tollgate_store::{Options, SqliteStore};
 
@@ -30,10 +33,12 @@ pub(crate) struct OpenedStore {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// A queue, and the embedded one's other end.
+/// A queue, with where providers' events are kept while the store is away, and the embedded ones' other ends.
 pub(crate) struct OpenedQueue {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) embedded: Option<EmbeddedQueue>,
+    pub(crate) backlog: Arc<dyn EventBacklog>,
+    pub(crate) event_file: Option<EventFile>,
 }
 
 pub(crate) fn store(
@@ -83,47 +88,79 @@ pub(crate) async fn queue(
     configuration: &QueueConfiguration,
     store: Option<&Path>,
     time: &Arc<dyn Time>,
+    ephemeral: bool,
 ) -> anyhow::Result<OpenedQueue> {
     if let QueueConfiguration::Pubsub { .. } = configuration {
-        return Ok(OpenedQueue { queue: pubsub(configuration, time).await?, embedded: None });
+        let (queue, backlog) = pubsub(configuration, time).await?;
+        return Ok(OpenedQueue { queue, embedded: None, backlog, event_file: None });
     }
     let (options, time) = (tollgate_messaging::Options::default(), Arc::clone(time));
     let opened = match store {
         None => EmbeddedQueue::in_memory(options, time),
-        Some(store) => {
-            let mut file = store.as_os_str().to_owned();
-            file.push(".queue");
-            EmbeddedQueue::open(PathBuf::from(file), options, time)
-        }
+        Some(store) => EmbeddedQueue::open(beside(store, ".queue"), options, time),
     };
     let embedded = opened.context("the queue cannot be opened")?.keeping_traces(Arc::new(current_traceparent));
-    Ok(OpenedQueue { queue: Arc::new(embedded.clone()), embedded: Some(embedded) })
+    let event_file = event_file(store, ephemeral)?;
+    let backlog: Arc<dyn EventBacklog> = match &event_file {
+        Some(file) => Arc::new(file.clone()),
+        None => Arc::new(NoBacklog),
+    };
+    Ok(OpenedQueue { queue: Arc::new(embedded.clone()), embedded: Some(embedded), backlog, event_file })
 }
 
+/// A file beside the store's. Unlike what the queue holds, an event that was taken is nowhere else: beside a store that is
+/// no file it is not kept in memory, and its provider sends it again; but where nothing is to survive.
+fn event_file(store: Option<&Path>, ephemeral: bool) -> anyhow::Result<Option<EventFile>> {
+    let traceparent: Traceparent = Arc::new(current_traceparent);
+    let opened = match store {
+        Some(store) => EventFile::open(beside(store, ".events"), EventLimits::default(), traceparent),
+        None if ephemeral => EventFile::in_memory(EventLimits::default(), traceparent),
+        None => return Ok(None),
+    };
+    opened.map(Some).context("what keeps providers' events cannot be opened")
+}
+
+fn beside(store: &Path, ending: &str) -> PathBuf {
+    let mut file = store.as_os_str().to_owned();
+    file.push(ending);
+    PathBuf::from(file)
+}
+
+/// Both on the same connection.
+type Published = (Arc<dyn Queue>, Arc<dyn EventBacklog>);
+
 #[cfg(feature = "google-cloud")]
-async fn pubsub(configuration: &QueueConfiguration, time: &Arc<dyn Time>) -> anyhow::Result<Arc<dyn Queue>> {
+async fn pubsub(configuration: &QueueConfiguration, time: &Arc<dyn Time>) -> anyhow::Result<Published> {
     use tollgate_messaging_pubsub::{Options, PubsubQueue, Topics};
 
-    let QueueConfiguration::Pubsub { url, dead_letter, publish_timeout, emulator } = configuration else {
+    let QueueConfiguration::Pubsub { url, dead_letter, provider_events, publish_timeout, emulator } = configuration
+    else {
         anyhow::bail!("this queue is not Pub/Sub")
     };
-    let mut options = Options::new(Topics::read(url, dead_letter.as_deref())?, emulator.clone());
+    let topics = Topics::read(url, dead_letter.as_deref(), provider_events.as_deref())?;
+    let mut options = Options::new(topics, emulator.clone());
     options.publish_timeout_ms = u64::try_from(publish_timeout.as_millis()).unwrap_or(u64::MAX);
-    Ok(Arc::new(PubsubQueue::connect(options, Arc::clone(time), Arc::new(current_traceparent)).await?))
+    let queue = Arc::new(PubsubQueue::connect(options, Arc::clone(time), Arc::new(current_traceparent)).await?);
+    Ok((Arc::clone(&queue) as _, queue))
 }
 
 #[cfg(not(feature = "google-cloud"))]
 #[allow(clippy::unused_async, reason = "the other build waits")]
-async fn pubsub(_: &QueueConfiguration, _: &Arc<dyn Time>) -> anyhow::Result<Arc<dyn Queue>> {
+async fn pubsub(_: &QueueConfiguration, _: &Arc<dyn Time>) -> anyhow::Result<Published> {
     anyhow::bail!("this program is built without Google Cloud")
 }
 
+/// The counters, and who keeps payments as they were, in the same place.
 pub(crate) async fn counters(
     configuration: &CountersConfiguration,
     time: &Arc<dyn Time>,
-) -> anyhow::Result<Arc<dyn Counters>> {
+) -> anyhow::Result<(Arc<dyn Counters>, Arc<dyn Statuses>)> {
     match &configuration.source {
-        Source::Embedded => Ok(Arc::new(EmbeddedCounters::new(Arc::clone(time)))),
+        Source::Embedded => {
+            let (counters, statuses) =
+                (EmbeddedCounters::new(Arc::clone(time)), EmbeddedStatuses::new(Arc::clone(time)));
+            Ok((Arc::new(counters), Arc::new(statuses)))
+        }
         Source::Redis(address) => {
             let options = tollgate_counters::Options {
                 instances: configuration.instances,
@@ -131,7 +168,25 @@ pub(crate) async fn counters(
                 ..tollgate_counters::Options::default()
             };
             let counters = RedisCounters::connect(address.clone(), options, Arc::clone(time)).await;
-            Ok(Arc::new(counters.context("COUNTERS_URL: TLS cannot be set up")?))
+            let counters = Arc::new(counters.context("COUNTERS_URL: TLS cannot be set up")?);
+            Ok((Arc::clone(&counters) as _, counters))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn providers_events_are_kept_in_memory_only_where_nothing_is_to_survive() {
+        assert!(event_file(None, false).unwrap().is_none(), "beside Spanner their provider sends them again");
+        assert!(event_file(None, true).unwrap().is_some());
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.db");
+        assert!(event_file(Some(&store), false).unwrap().is_some());
+        assert!(folder.path().join("store.db.events").is_file());
     }
 }

@@ -3,22 +3,26 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tollgate_api::events::JsonEvents;
+use tollgate_api::{events::JsonEvents, statuses::JsonStatuses};
+use tollgate_counters::EmbeddedCounters;
 use tollgate_domain::{BootId, ProviderName};
 use tollgate_gateway::{
-    Authenticator, Gateway, Ports, ReturnLinks, Settings, Stores,
-    ports::{Counters, EventReader, FailPoints, HttpClient, WebhookSender, fail_points::NoFailPoints},
+    Authenticator, Gateway, Ports, RateLimits, ReturnLinks, Settings, StoreGuard, Stores,
+    ports::{
+        Counters, EventReader, FailPoints, HttpClient, Time, WebhookSender, fail_points::NoFailPoints,
+        statuses::StatusCache,
+    },
     secrets::SecretsKey,
 };
-use tollgate_messaging::EmbeddedQueue;
+use tollgate_messaging::{EmbeddedQueue, events::EventFile};
 use tollgate_providers::{Breakers, HttpSettings, ReqwestClient};
 use tollgate_runtime::{
-    Background, System,
+    Admission, Background, System, TrustedProxies,
     health::{Check, Fact},
 };
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
-use crate::{Configuration, opened, providers::Providers};
+use crate::{Configuration, FrontConfiguration, opened, providers::Providers};
 
 /// How long readiness waits for the store.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_millis(2500);
@@ -62,10 +66,21 @@ pub struct Parts {
     /// The embedded queue, for whoever takes its messages. `None`: Pub/Sub pushes them, and Cloud Scheduler calls the
     /// jobs.
     pub embedded_queue: Option<EmbeddedQueue>,
+    /// Where providers' events wait while the store is away, for whoever applies them. `None`: Pub/Sub pushes them, or they
+    /// are kept nowhere.
+    pub event_file: Option<EventFile>,
     /// Rate limits and other shared counters.
     pub counters: Arc<dyn Counters>,
     /// How the breakers before each provider stand.
     pub breakers: Vec<Breakers>,
+    /// What stands before the store.
+    pub store_guard: Arc<StoreGuard>,
+    /// How much is worked on at a time.
+    pub admission: Admission,
+    /// Our own proxies before us.
+    pub trusted_proxies: TrustedProxies,
+    front: FrontConfiguration,
+    time: Arc<dyn Time>,
     /// Seals merchants' secrets.
     pub secrets_key: SecretsKey,
 }
@@ -77,15 +92,17 @@ impl Parts {
         system.entropy.fill(&mut boot);
         let boot = BootId::from_random(boot);
         let store = opened::store(&configuration.store, boot, &system.time, outside.ephemeral)?;
-        let queue = opened::queue(&configuration.queue, store.file.as_deref(), &system.time).await?;
-        let counters = opened::counters(&configuration.counters, &system.time).await?;
+        let queue = opened::queue(&configuration.queue, store.file.as_deref(), &system.time, outside.ephemeral).await?;
+        let (counters, statuses) = opened::counters(&configuration.counters, &system.time).await?;
         let secrets_key = SecretsKey::new(&configuration.secrets_key);
         let providers = Providers::build(configuration, &counters, &secrets_key, system, &outside)?;
         let ports = Ports {
             stores: store.stores.clone(),
             providers: providers.all,
             events: Arc::new(JsonEvents),
+            statuses: Some(StatusCache { statuses, format: Arc::new(JsonStatuses) }),
             queue: queue.queue,
+            backlog: queue.backlog,
             webhooks: outside.webhooks,
             secrets: secrets_key.clone(),
             time: Arc::clone(&system.time),
@@ -99,17 +116,36 @@ impl Parts {
         settings.provider_timeout = configuration.provider_timeout;
         settings.store_timeout = configuration.store_timeout;
         settings.settlement_chunk = store.settlement_chunk.unwrap_or(settings.settlement_chunk);
-        let authenticator = Authenticator::new(Arc::clone(&store.stores.merchants), Arc::clone(&system.time));
+        let admission = Admission::new(configuration.front.admission, Arc::clone(&system.time));
+        let store_guard = Arc::new(StoreGuard::new(Arc::clone(&system.time)).telling({
+            let admission = admission.clone();
+            move |took| admission.store_answered(took)
+        }));
+        let merchants = Arc::clone(&store.stores.merchants);
+        let authenticator = Authenticator::new(merchants, Arc::clone(&store_guard), Arc::clone(&system.time));
         Ok(Self {
-            gateway: Gateway::new(ports, settings),
+            gateway: Gateway::guarded(ports, settings, Arc::clone(&store_guard)),
             authenticator: Arc::new(authenticator),
             readers: providers.readers,
             stores: store.stores,
             embedded_queue: queue.embedded,
+            event_file: queue.event_file,
             counters,
             breakers: providers.breakers,
+            store_guard,
+            admission,
+            trusted_proxies: configuration.front.trusted_proxies,
+            front: configuration.front,
+            time: Arc::clone(&system.time),
             secrets_key,
         })
+    }
+
+    /// How often anybody may call. Strangers are counted anew for each function.
+    pub fn rate_limits(&self) -> Arc<RateLimits> {
+        let strangers = Arc::new(EmbeddedCounters::new(Arc::clone(&self.time)));
+        let per_minute = self.front.merchant_requests_per_minute;
+        Arc::new(RateLimits::new(Arc::clone(&self.counters), strangers, per_minute))
     }
 
     /// Ready when the store answers.
@@ -145,10 +181,11 @@ impl Parts {
 
     /// How the breakers before each provider stand, for `/health/deep`.
     pub fn breakers_fact(&self) -> Fact {
-        let breakers = self.breakers.clone();
+        let (breakers, guard) = (self.breakers.clone(), Arc::clone(&self.store_guard));
         Fact::new("circuit_breakers", move || {
             let states = breakers.iter().map(|of| (of.provider().as_str().to_owned(), of.worst().as_str().into()));
-            serde_json::Value::Object(states.collect())
+            let store = ("store".to_owned(), guard.standing().as_str().into());
+            serde_json::Value::Object(states.chain([store]).collect())
         })
     }
 

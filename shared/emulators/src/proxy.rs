@@ -7,7 +7,10 @@ use std::{
     collections::BTreeMap,
     io,
     net::Ipv4Addr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -53,6 +56,9 @@ struct State {
     cuts: Mutex<Vec<(String, Cut)>>,
     /// Nobody gets through.
     away: Mutex<bool>,
+    /// Connections so far, and how many of them are dead.
+    connections: AtomicU64,
+    dead: AtomicU64,
     hang_up: Notify,
 }
 
@@ -70,6 +76,8 @@ impl GrpcProxy {
             bytes: Mutex::default(),
             cuts: Mutex::default(),
             away: Mutex::new(false),
+            connections: AtomicU64::new(0),
+            dead: AtomicU64::new(0),
             hang_up: Notify::new(),
         };
         let state = Arc::new(state);
@@ -100,6 +108,11 @@ impl GrpcProxy {
     /// Whether every cut that was asked for was made.
     pub fn has_cut_all(&self) -> bool {
         lock(&self.state.cuts).is_empty()
+    }
+
+    /// Nothing is answered any more on the connections that are there, and nobody tells their ends; new ones work.
+    pub fn lose_connections(&self) {
+        self.state.dead.store(self.state.connections.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// From now on nobody gets through, or everybody does again.
@@ -140,9 +153,19 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let Ok(upstream) = connect(&state.upstream).await else { return };
     let cut_here = Arc::new(Notify::new());
+    let number = state.connections.fetch_add(1, Ordering::Relaxed);
     let service = {
         let (state, cut_here) = (Arc::clone(&state), Arc::clone(&cut_here));
-        service_fn(move |request| pass(request, upstream.clone(), Arc::clone(&state), Arc::clone(&cut_here)))
+        service_fn(move |request| {
+            let passed = pass(request, upstream.clone(), Arc::clone(&state), Arc::clone(&cut_here));
+            let state = Arc::clone(&state);
+            async move {
+                if number < state.dead.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+                passed.await
+            }
+        })
     };
     let connection = server::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
     // Dropped, the connection is closed as a broken wire closes it: without a word to the streams on it.

@@ -37,6 +37,9 @@ struct Running {
 pub struct Retry {
     /// The full name of the topic that gets what failed [`Retry::ATTEMPTS`] times; without one, nothing is given up.
     pub dead_letter_topic: Option<String>,
+    /// What is not acknowledged within this is pushed again, also while the emulator, which pushes two at a time, has not come to it
+    /// yet; `None`: 10 s.
+    pub ack_deadline_seconds: Option<u32>,
 }
 
 impl Retry {
@@ -123,7 +126,7 @@ impl Pubsub {
         let mut body = json!({
             "topic": topic,
             "pushConfig": {"pushEndpoint": url},
-            "ackDeadlineSeconds": 10,
+            "ackDeadlineSeconds": retry.ack_deadline_seconds.unwrap_or(10),
             // Two that are equal would stall the emulator.
             "retryPolicy": {"minimumBackoff": "0.1s", "maximumBackoff": "1s"},
         });

@@ -54,6 +54,8 @@ impl Gateway {
                     return self.after_intent(next, number, pass, context).await;
                 }
                 Committed::Conflict(Guard::IdempotencyKey) => {
+                    // What is sent again asks for itself, and a breaker that is half open may have no second place.
+                    drop(pass);
                     return self.replay_or(key, Error::Internal, context).await;
                 }
                 Committed::Conflict(_) => {}

@@ -101,6 +101,8 @@ impl Gateway {
                 Done::of(carried.payment, &carried.operation, carried.not_reached)
             }
             Committed::Conflict(Guard::IdempotencyKey) => {
+                // Nothing new is sent. What is sent again asks for itself, and a breaker that is half open may have no second place.
+                drop(pass);
                 let record = self.load_key(key.hash).await?.ok_or(Error::Internal)?;
                 self.replay(key, record, context).await
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollgate_domain::{Operation, OperationKind, OperationState, Payment, RefundId};
+use tollgate_domain::{CaptureMethod, Operation, OperationKind, OperationState, Payment, RefundId};
 
 use crate::Error;
 
@@ -30,7 +30,8 @@ impl Done {
             (OperationState::Open, Some(NotReached { retry_after })) => Err(Error::ProviderUnavailable { retry_after }),
             (state, _) => {
                 let refund = operation.refund.as_ref().map(|refund| refund.id);
-                Ok(Self { payment, known: state.is_closed(), replayed: false, refund })
+                let known = state.is_closed() && follow_up(&payment, operation).is_none();
+                Ok(Self { payment, known, replayed: false, refund })
             }
         }
     }
@@ -38,6 +39,15 @@ impl Done {
     pub(crate) fn replayed(self) -> Self {
         Self { replayed: true, ..self }
     }
+}
+
+/// What `payment` has open because it is automatic: its capture, or the void of one whose capture was refused. It is a part of
+/// what creating it asked for, so long as `operation` is that.
+pub(crate) fn follow_up<'a>(payment: &'a Payment, operation: &Operation) -> Option<&'a Operation> {
+    let is_its_own =
+        |open: &&Operation| matches!(open.kind, OperationKind::Capture | OperationKind::Void) && open.key.is_none();
+    let asked_for = operation.kind == OperationKind::Authorize && payment.capture_method == CaptureMethod::Automatic;
+    payment.open.as_ref().filter(|_| asked_for && operation.state.is_closed()).filter(is_its_own)
 }
 
 /// The provider was not reached: nothing was sent.

@@ -17,6 +17,12 @@ const DEAD_AFTER: u32 = 10;
 const SOON: Duration = Duration::from_secs(3);
 /// So many tries at once may go to a dead endpoint, to see whether it is alive again.
 const PROBES: u32 = 4;
+/// So many tries at once may go to any endpoint: where a queue pushes all that a merchant has at once, the rest comes a
+/// little later, and other merchants' deliveries find their places. (The embedded queue hands out fewer.)
+const AT_ONCE: u32 = 64;
+const CROWDED: Duration = Duration::from_secs(3);
+/// So much later at most: what is put off comes again in turns, as many at a time as may be under way.
+const CROWDED_AT_MOST: Duration = Duration::from_secs(5 * 60);
 /// When the others come again. The longer it has been dead the later, so that what waits for it is not forever looked at.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 const PROBE_EVERY_AT_MOST: Duration = Duration::from_secs(5 * 60);
@@ -38,6 +44,8 @@ struct Health {
     /// Tries in a row without an answer, or without one soon.
     silent: u32,
     in_flight: u32,
+    /// Put off because so many were under way, and not seen since.
+    put_off: u32,
     taken: f64,
     failed: f64,
     halved_at: Option<Timestamp>,
@@ -48,7 +56,7 @@ struct Health {
 pub(crate) enum Turn<'a> {
     /// Yes.
     Now(InFlight<'a>),
-    /// The endpoint is dead, and others probe it: after about this.
+    /// The endpoint is dead and others probe it, or it has as many as it may: after about this.
     Later(Duration),
 }
 
@@ -119,6 +127,12 @@ impl EndpointHealth {
             let doublings = (health.silent / DEAD_AFTER - 1).min(8);
             return Turn::Later((PROBE_EVERY * 2_u32.pow(doublings)).min(PROBE_EVERY_AT_MOST));
         }
+        if health.in_flight >= AT_ONCE {
+            let turns = 1 + health.put_off / AT_ONCE;
+            health.put_off = health.put_off.saturating_add(1);
+            return Turn::Later(CROWDED.saturating_mul(turns).min(CROWDED_AT_MOST));
+        }
+        health.put_off = health.put_off.saturating_sub(1);
         health.in_flight += 1;
         Turn::Now(InFlight { health: self, merchant })
     }
@@ -192,12 +206,27 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_endpoint_gets_a_few_probes_at_a_time_and_others_as_many_as_they_like() {
+    fn a_dead_endpoint_gets_a_few_probes_at_a_time_and_others_as_many_as_one_may_have() {
         let health = EndpointHealth::default();
         end(&health, merchant(1), Ended::Silent, DEAD_AFTER);
         assert_eq!(wait(&health, merchant(1)), PROBE_EVERY);
         assert_eq!(wait(&health, merchant(1)), PROBE_EVERY, "probes that ended without a word make room for others");
-        assert!((0..1000).map(|_| begin(&health, merchant(2))).collect::<Vec<_>>().len() == 1000);
+        let under_way: Vec<_> = (0..AT_ONCE).map(|_| begin(&health, merchant(2))).collect();
+        assert!(matches!(health.turn(merchant(2)), Turn::Later(CROWDED)), "what it floods waits");
+        begin(&health, merchant(3)).ended(Ended::Taken, NOW);
+        let waits: Vec<_> = (1..3 * AT_ONCE)
+            .map(|_| match health.turn(merchant(2)) {
+                Turn::Later(wait) => wait.as_secs(),
+                Turn::Now(_) => panic!("it has as many as it may"),
+            })
+            .collect();
+        assert_eq!(
+            (waits[0], waits[100], waits[160]),
+            (3, 6, 9),
+            "in turns, or each would be looked at every three seconds"
+        );
+        drop(under_way);
+        begin(&health, merchant(2)).ended(Ended::Taken, NOW);
     }
 
     #[test]

@@ -9,15 +9,18 @@ use crate::{
     Error,
     endpoint_health::EndpointHealth,
     flags::KnownFlags,
+    kept_errors::KeptErrors,
+    kept_statuses::KeepingNow,
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Entropy, EventFormat, FailPoints, Flags, Merchants, Provider, Queue,
-        SettlementChunks, Settlements, Spawn, Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST,
-        store::Upkeep,
+        Agenda, Audit, Deliveries, Endpoints, Entropy, EventBacklog, EventFormat, FailPoints, Flags, Merchants,
+        Provider, Queue, SettlementChunks, Settlements, Spawn, Store, Time, Timelines, WebhookSender,
+        settlements::CHUNK_AT_MOST, statuses::StatusCache, store::Upkeep,
     },
     recent_returns::RecentReturns,
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
     return_link::ReturnLinks,
     secrets::SecretsKey,
+    store_guard::StoreGuard,
 };
 
 /// Everything that the use-cases need from outside.
@@ -29,8 +32,12 @@ pub struct Ports {
     pub providers: Vec<Arc<dyn Provider>>,
     /// Renders events to merchants.
     pub events: Arc<dyn EventFormat>,
+    /// Keeps payments as merchants see them, for while the store is away; `None`: nothing is kept.
+    pub statuses: Option<StatusCache>,
     /// Says between functions what is due.
     pub queue: Arc<dyn Queue>,
+    /// Keeps providers' events while the store is away.
+    pub backlog: Arc<dyn EventBacklog>,
     /// Sends webhooks to merchants.
     pub webhooks: Arc<dyn WebhookSender>,
     /// Seals and opens what signs them.
@@ -123,6 +130,8 @@ pub struct Settings {
     pub return_links: ReturnLinks,
     /// How the ids that the store keeps rows by are made.
     pub keys: Keys,
+    /// How long a job waits before it asks a store again that is away; twice as long each time, real time.
+    pub job_retry: Duration,
 }
 
 /// How ids are made: what is right for one store is wrong for another.
@@ -146,6 +155,7 @@ impl Settings {
             lease: Duration::from_secs(20),
             return_links,
             keys: Keys::Random,
+            job_retry: Duration::from_secs(2),
         }
     }
 }
@@ -158,9 +168,12 @@ pub struct Gateway(Arc<Inner>);
 pub struct Inner {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
+    pub(crate) store: Arc<StoreGuard>,
     pub(crate) health: EndpointHealth,
     pub(crate) flags: KnownFlags,
     pub(crate) returns: RecentReturns,
+    pub(crate) kept_errors: KeptErrors,
+    pub(crate) keeping: KeepingNow,
 }
 
 impl Deref for Gateway {
@@ -179,14 +192,23 @@ pub struct Context {
 }
 
 impl Gateway {
-    /// A gateway on these ports.
+    /// A gateway on these ports, with a guard of its own before the store.
     pub fn new(ports: Ports, settings: Settings) -> Self {
+        let guard = Arc::new(StoreGuard::new(Arc::clone(&ports.time)));
+        Self::guarded(ports, settings, guard)
+    }
+
+    /// A gateway on these ports that shares the guard before the store with whoever else asks it.
+    pub fn guarded(ports: Ports, settings: Settings, store: Arc<StoreGuard>) -> Self {
         Self(Arc::new(Inner {
+            store,
             ports,
             settings,
             health: EndpointHealth::default(),
             flags: KnownFlags::default(),
             returns: RecentReturns::default(),
+            kept_errors: KeptErrors::default(),
+            keeping: KeepingNow::default(),
         }))
     }
 

@@ -6,6 +6,7 @@ use tollgate_domain::{KeyHash, MerchantId, Operation, OperationKind, OperationSt
 
 use crate::{
     Context, Done, Error, Gateway,
+    done::follow_up,
     ports::provider::Pass,
     records::{Cause, Committed, Guard, IdempotencyRecord},
 };
@@ -88,6 +89,9 @@ impl Gateway {
         for _ in 0..RACES {
             let payment = self.load(record.payment).await?.ok_or(Error::Internal)?;
             let operation = self.operation_of_key(&payment, &record).await?;
+            if let Some(open) = follow_up(&payment, &operation).cloned() {
+                return self.replay_follow_up(payment, &open, &record, context).await;
+            }
             if operation.state != OperationState::Open || operation.payer.is_some() {
                 return Done::of(payment, &operation, None).map(Done::replayed);
             }
@@ -113,6 +117,37 @@ impl Gateway {
         Err(Error::KeyInUse)
     }
 
+    /// What follows by itself for an automatic payment was cut off, or its outcome is not known: it is taken up again, for
+    /// it is a part of what the key's request asked for. A refusal of it is no answer to the payment's creation: the
+    /// payment shows it.
+    async fn replay_follow_up(
+        &self,
+        payment: Payment,
+        open: &Operation,
+        record: &IdempotencyRecord,
+        context: &Context,
+    ) -> Result<Done, Error> {
+        if !self.is_in_flight(open).await? {
+            if self.may_send_again(open)? {
+                let taken = payment.take_over(self.lease(), self.now()).ok_or(Error::Internal)?;
+                let taken_payment = taken.payment.clone();
+                let set = self.change_set(Some(&payment), taken, Cause::Merchant, context);
+                // Who lost the race leaves it to whoever won.
+                if self.commit(&set).await? == Committed::Done {
+                    match self.resume(taken_payment, context).await {
+                        Ok(_) | Err(Error::ProviderRefused(_) | Error::ProviderUnavailable { .. }) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            } else {
+                self.resolve_by_asking(payment, Cause::Merchant, context).await?;
+            }
+        }
+        let payment = self.load(record.payment).await?.ok_or(Error::Internal)?;
+        let operation = self.operation_of_key(&payment, record).await?;
+        Done::of(payment, &operation, None).map(Done::replayed)
+    }
+
     /// The operation that a key stands for: where the payment was moved on to another provider, the one there.
     async fn operation_of_key(&self, payment: &Payment, record: &IdempotencyRecord) -> Result<Operation, Error> {
         let mut number = record.operation;
@@ -136,12 +171,14 @@ impl Gateway {
     /// Whether the same request may be sent again with its id: while the provider still knows that id and it is not overdue
     /// (a provider that keeps its own error under the id would answer that for ever, and each sending puts off the time when
     /// "no such request" counts); and, for what moves held money, until it can be asked about and sent afresh. A clock that went back
-    /// says nothing about the provider's.
+    /// says nothing about the provider's. Not where the provider was seen to keep an error under that id.
     pub(crate) fn may_send_again(&self, operation: &Operation) -> Result<bool, Error> {
         let provider = self.provider(operation.provider).ok_or(Error::ProviderUnavailable { retry_after: None })?;
         let (now, opened_at) = (self.now(), operation.opened_at);
-        let known =
-            now >= opened_at && now < opened_at + provider.terms().resend_window && now < operation.resolve_by();
+        let known = now >= opened_at
+            && now < opened_at + provider.terms().resend_window
+            && now < operation.resolve_by()
+            && !self.kept_errors.has(operation.request_id);
         Ok(match operation.kind {
             OperationKind::Authorize => known,
             OperationKind::Capture | OperationKind::Void | OperationKind::Refund | OperationKind::Reversal => {

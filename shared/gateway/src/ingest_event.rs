@@ -29,6 +29,8 @@ pub enum Ingested {
     Unmatched,
     /// It will lead to an operation, and another one is open: not remembered as received, to be sent again.
     Deferred,
+    /// The store is away: it is kept, and applied when that is back.
+    Queued,
 }
 
 impl Ingested {
@@ -40,6 +42,7 @@ impl Ingested {
             Self::Ignored => "ignored",
             Self::Unmatched => "unmatched",
             Self::Deferred => "deferred",
+            Self::Queued => "queued",
         }
     }
 }
@@ -56,7 +59,12 @@ impl Gateway {
         self.run(async move { gateway.ingest(provider, event, &context).await }).await
     }
 
-    async fn ingest(&self, provider: ProviderName, event: ProviderEvent, context: &Context) -> Result<Ingested, Error> {
+    pub(crate) async fn ingest(
+        &self,
+        provider: ProviderName,
+        event: ProviderEvent,
+        context: &Context,
+    ) -> Result<Ingested, Error> {
         let id = match &event.news {
             News::Transaction { payment: Some(id), .. }
             | News::Changed { payment: id, .. }

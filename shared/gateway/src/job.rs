@@ -58,6 +58,9 @@ impl JobReport {
     }
 }
 
+/// How long the end of a job may wait for the store.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
 /// The jobs whose last success the store keeps. (Deliveries' runs all the while.)
 const KEPT: [&str; 4] = [reconcile::STUCK_PAYMENTS, reconcile::PROVIDER_TRUTH, reconcile::INVARIANTS, settle::JOB];
 
@@ -66,7 +69,9 @@ impl Gateway {
     pub(crate) async fn job_succeeded(&self, job: &'static str, cursor: Option<String>) -> Result<(), Error> {
         let now = self.now();
         let state = JobState { cursor, last_success_at: Some(now) };
-        self.within_store_time(self.settings.store_timeout, self.ports.stores.audit.put_job(job, &state)).await?;
+        // Whoever called the job does not wait for much longer.
+        let until = self.ports.time.monotonic() + ENDS_WITHIN;
+        self.asked_patiently(until, || self.ports.stores.audit.put_job(job, &state)).await?;
         show_success(job, now);
         Ok(())
     }

@@ -78,7 +78,8 @@ impl Gateway {
         let next = change.payment.clone();
         let mut set = self.change_set(Some(payment), change, Cause::Payer, context);
         set.calls.extend(row);
-        match self.commit(&set).await? {
+        // What the payer has brought, nobody brings again.
+        match self.commit_what_is_known_once(&set).await? {
             Committed::Done => {
                 self.ports.fail_points.pass(FailPoint::AfterReturn);
                 self.carry_out_later(next.clone(), context);

@@ -46,6 +46,9 @@ impl Gateway {
         if let Answer::Unknown { reason } | Answer::NotReached { reason, .. } = &reply.answer {
             let (provider, kind) = (operation.provider.as_str(), operation.kind.as_str());
             tracing::warn!(provider, call = kind, payment = %payment.id, reason, "a call to the provider gave no outcome");
+            if reply.repeated {
+                self.kept_errors.remember(operation.request_id);
+            }
         }
         let row = self.call_row(&call, operation.kind.as_str(), answer_outcome(&reply.answer), &reply, timing, context);
         Ok((reply.answer, row))
@@ -97,6 +100,7 @@ impl Gateway {
             http_status: None,
             reference: None,
             provider_code: None,
+            repeated: false,
         });
         (reply, (at, self.ports.time.monotonic().saturating_sub(started)))
     }

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use tollgate_domain::MerchantId;
 use zeroize::Zeroizing;
 
-use crate::{Error, Gateway, idempotency::RACES, ports::merchants::WebhookEndpoint};
+use crate::{Error, Gateway, StoreCall, idempotency::RACES, ports::merchants::WebhookEndpoint};
 
 /// How long a secret signs along after it was replaced (contract).
 const OLD_SECRET_SIGNS_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -96,12 +96,15 @@ impl Gateway {
             changed.endpoint.updated_at = self.now();
             // The very same while the answer is lost: it may still be on its way, and what is read meanwhile proves nothing
             // (rule 14).
-            let put = || self.ports.stores.endpoints.put_endpoint(&changed.endpoint);
+            let put = |limit| {
+                let put = self.ports.stores.endpoints.put_endpoint(&changed.endpoint);
+                self.store.call(StoreCall::Other, limit, put)
+            };
             if self.until_answered(limit, put).await? {
                 return Ok(changed);
             }
             // Overtaken: by somebody else, or by this very change, the answer of which was lost.
-            let load = || self.ports.stores.endpoints.endpoint(merchant);
+            let load = |limit| self.store.call(StoreCall::Other, limit, self.ports.stores.endpoints.endpoint(merchant));
             let present = self.until_answered(limit, load).await?;
             match present {
                 Some(endpoint) if changed.is_in(&endpoint) => {

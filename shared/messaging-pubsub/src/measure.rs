@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::error::PublishError;
-use tollgate_messaging::Topic;
 
 /// Why messages were not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +57,12 @@ impl Why {
 }
 
 /// One call of a topic: `taken` of its messages were, and it ended so.
-pub(crate) fn published(topic: Topic, took: Duration, taken: u64, not_taken: u64, end: Result<(), Why>) {
+pub(crate) fn published(topic: &'static str, took: Duration, taken: u64, not_taken: u64, end: Result<(), Why>) {
     let outcome = end.map_or_else(Why::name, |()| "ok");
-    metrics::histogram!("queue_publish_duration_seconds", "topic" => topic.name(), "outcome" => outcome).record(took);
+    metrics::histogram!("queue_publish_duration_seconds", "topic" => topic, "outcome" => outcome).record(took);
     for (outcome, messages) in [("published", taken), ("not_published", not_taken)] {
         if messages > 0 {
-            metrics::counter!("queue_messages_total", "topic" => topic.name(), "outcome" => outcome)
-                .increment(messages);
+            metrics::counter!("queue_messages_total", "topic" => topic, "outcome" => outcome).increment(messages);
         }
     }
 }

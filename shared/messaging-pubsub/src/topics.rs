@@ -6,6 +6,8 @@
 const SCHEME: &str = "pubsub:";
 /// What the dead-letter topic is called where nobody says otherwise: beside the first, in the same project.
 const DEAD_LETTER: &str = "dead-letter";
+/// And the topic of providers' events.
+const PROVIDER_EVENTS: &str = "provider-events";
 
 /// The full names, `projects/P/topics/T`, of the topics that are published to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Topics {
     /// Events that the gateway gave up. Not the topic into which Pub/Sub itself puts what it gave up, which only Pub/Sub
     /// writes to.
     pub dead_letter: String,
+    /// Providers' events that came while the store was away.
+    pub provider_events: String,
 }
 
 /// A name that is no topic's.
@@ -23,20 +27,25 @@ pub struct Topics {
 pub struct InvalidTopic(pub String);
 
 impl Topics {
-    /// What `url` says, `pubsub:projects/P/topics/T`; and the dead-letter topic, by its full name or by its name within the
-    /// same project, else `dead-letter` there.
-    pub fn read(url: &str, dead_letter: Option<&str>) -> Result<Self, InvalidTopic> {
+    /// What `url` says, `pubsub:projects/P/topics/T`; and the topics beside it, each by its full name or by its name within the
+    /// same project, else `dead-letter` and `provider-events` there.
+    pub fn read(url: &str, dead_letter: Option<&str>, provider_events: Option<&str>) -> Result<Self, InvalidTopic> {
         let invalid = |name: &str| InvalidTopic(name.chars().take(300).collect());
         let topic = url.strip_prefix(SCHEME).ok_or_else(|| invalid(url))?;
         let project = project(topic).ok_or_else(|| invalid(url))?;
-        let dead_letter = match dead_letter {
+        let beside = |named: Option<&str>, default| match named {
             Some(full) if full.contains('/') => full.to_owned(),
-            short => format!("projects/{project}/topics/{}", short.unwrap_or(DEAD_LETTER)),
+            short => format!("projects/{project}/topics/{}", short.unwrap_or(default)),
         };
-        if self::project(&dead_letter).is_none() || dead_letter == topic {
-            return Err(invalid(&dead_letter));
+        let dead_letter = beside(dead_letter, DEAD_LETTER);
+        let provider_events = beside(provider_events, PROVIDER_EVENTS);
+        // Each is read by a handler that knows nothing of the others.
+        for (name, others) in [(&dead_letter, [topic, &provider_events]), (&provider_events, [topic, &dead_letter])] {
+            if self::project(name).is_none() || others.contains(&name.as_str()) {
+                return Err(invalid(name));
+            }
         }
-        Ok(Self { payment_events: topic.to_owned(), dead_letter })
+        Ok(Self { payment_events: topic.to_owned(), dead_letter, provider_events })
     }
 }
 
@@ -58,12 +67,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dead_letter_topic_is_beside_the_first_unless_it_is_named() {
-        let topics = |dead_letter| Topics::read("pubsub:projects/p-1/topics/payment-events", dead_letter).unwrap();
+    fn the_other_topics_are_beside_the_first_unless_they_are_named() {
+        let url = "pubsub:projects/p-1/topics/payment-events";
+        let topics = |dead_letter| Topics::read(url, dead_letter, None).unwrap();
         assert_eq!(topics(None).payment_events, "projects/p-1/topics/payment-events");
         assert_eq!(topics(None).dead_letter, "projects/p-1/topics/dead-letter");
         assert_eq!(topics(Some("given-up")).dead_letter, "projects/p-1/topics/given-up");
         assert_eq!(topics(Some("projects/other/topics/given-up")).dead_letter, "projects/other/topics/given-up");
+        let topics = |provider_events| Topics::read(url, None, provider_events).unwrap();
+        assert_eq!(topics(None).provider_events, "projects/p-1/topics/provider-events");
+        assert_eq!(topics(Some("kept")).provider_events, "projects/p-1/topics/kept");
+        assert_eq!(topics(Some("projects/other/topics/kept")).provider_events, "projects/other/topics/kept");
     }
 
     #[test]
@@ -84,10 +98,13 @@ mod tests {
             "pubsub:projects/p/subscriptions/events",
             "pubsub:projects/P/topics/events",
         ] {
-            assert!(Topics::read(url, None).is_err(), "{url}");
+            assert!(Topics::read(url, None, None).is_err(), "{url}");
         }
-        for dead_letter in ["", "x", "projects/p/topics/events", "events", "a/b"] {
-            assert!(Topics::read("pubsub:projects/p/topics/events", Some(dead_letter)).is_err(), "{dead_letter}");
+        let url = "pubsub:projects/p/topics/events";
+        for wrong in ["", "x", "projects/p/topics/events", "events", "a/b"] {
+            assert!(Topics::read(url, Some(wrong), None).is_err(), "{wrong}");
+            assert!(Topics::read(url, None, Some(wrong)).is_err(), "{wrong}");
         }
+        assert!(Topics::read(url, Some("both"), Some("both")).is_err());
     }
 }

@@ -9,13 +9,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use tollgate_gateway::ports::queue::Message;
+use tollgate_gateway::ports::{event_backlog::KeptEvent, queue::Message};
 
-use crate::{Delivered, Topic, wire};
+use crate::{
+    Delivered, Topic,
+    events::{self, NoEvent, PROVIDER_EVENTS},
+    wire,
+};
 
 pub use crate::wire::{NoMessage, attributes, write};
 
-/// Ours are some 500 bytes with all that Pub/Sub adds.
+/// Ours are some 500 bytes with all that Pub/Sub adds, and an event 22,000 at most.
 const LONGEST_ENVELOPE_BYTES: usize = 64 * 1024;
 /// Pub/Sub's ids are numbers of some 20 digits.
 const LONGEST_ID_BYTES: usize = 64;
@@ -42,6 +46,9 @@ pub enum Unreadable {
     /// The data is no message of ours.
     #[error(transparent)]
     NoMessage(#[from] NoMessage),
+    /// The data is no event of a provider's that we kept.
+    #[error(transparent)]
+    NoEvent(#[from] NoEvent),
 }
 
 /// A message that was pushed to us.
@@ -71,6 +78,17 @@ impl Push {
     }
 }
 
+/// A provider's event that was pushed to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedEvent {
+    /// What was kept.
+    pub event: KeptEvent,
+    /// Pub/Sub's id of it, for the logs.
+    pub message_id: String,
+    /// The trace that it came in, as it came.
+    pub traceparent: Option<String>,
+}
+
 /// Google writes the fields of REST, and for older readers some of them in snake case too: either may be there, or both.
 #[derive(Deserialize)]
 struct Envelope {
@@ -96,12 +114,36 @@ struct Pushed {
 /// Reads the body of a push to the route of the topic `to`, and counts it.
 pub fn read(to: Topic, body: &[u8]) -> Result<Push, Unreadable> {
     let push = parse(to, body);
-    let outcome = if push.is_ok() { "read" } else { "unreadable" };
-    metrics::counter!("queue_pushes_total", "topic" => to.name(), "outcome" => outcome).increment(1);
+    count(to.name(), push.is_ok());
     push
 }
 
-fn parse(to: Topic, body: &[u8]) -> Result<Push, Unreadable> {
+/// Reads the body of a push to the route of [`PROVIDER_EVENTS`], and counts it.
+pub fn read_event(body: &[u8]) -> Result<PushedEvent, Unreadable> {
+    let push = parse_event(body);
+    count(PROVIDER_EVENTS, push.is_ok());
+    push
+}
+
+fn count(topic: &'static str, is_read: bool) {
+    let outcome = if is_read { "read" } else { "unreadable" };
+    metrics::counter!("queue_pushes_total", "topic" => topic, "outcome" => outcome).increment(1);
+}
+
+fn parse_event(body: &[u8]) -> Result<PushedEvent, Unreadable> {
+    let Opened { data, mut attributes, message_id, .. } = open(body)?;
+    Ok(PushedEvent { event: events::read(&data)?, message_id, traceparent: attributes.remove(TRACEPARENT) })
+}
+
+/// What is in an envelope.
+struct Opened {
+    data: Vec<u8>,
+    attributes: BTreeMap<String, String>,
+    message_id: String,
+    delivery_attempt: Option<u32>,
+}
+
+fn open(body: &[u8]) -> Result<Opened, Unreadable> {
     if body.len() > LONGEST_ENVELOPE_BYTES {
         return Err(Unreadable::TooLong(body.len()));
     }
@@ -110,14 +152,19 @@ fn parse(to: Topic, body: &[u8]) -> Result<Push, Unreadable> {
     let message_id = message_id.or(message_id_snake).filter(|id| (1..=LONGEST_ID_BYTES).contains(&id.len()));
     let message_id = message_id.ok_or(Unreadable::MessageId)?;
     let data = STANDARD.decode(data).map_err(Unreadable::Base64)?;
+    let delivery_attempt = envelope.delivery_attempt.or(envelope.delivery_attempt_snake);
+    Ok(Opened { data, attributes: attributes.unwrap_or_default(), message_id, delivery_attempt })
+}
+
+fn parse(to: Topic, body: &[u8]) -> Result<Push, Unreadable> {
+    let Opened { data, mut attributes, message_id, delivery_attempt } = open(body)?;
     let message = wire::read(&data)?;
-    let mut attributes = attributes.unwrap_or_default();
     let given_up = to == Topic::DeadLetter || attributes.keys().any(|name| name.starts_with(DEAD_LETTER_PREFIX));
     Ok(Push {
         message,
         message_id,
         traceparent: attributes.remove(TRACEPARENT),
-        delivery_attempt: envelope.delivery_attempt.or(envelope.delivery_attempt_snake),
+        delivery_attempt,
         // That the gateway gave up an event is what a message of the other kind says, wherever it comes from.
         dead_lettered: given_up && matches!(message, Message::Deliver(_)),
     })

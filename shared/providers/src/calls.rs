@@ -39,19 +39,21 @@ pub(crate) struct Trace {
     /// The provider's own id of the call.
     pub(crate) reference: Option<String>,
     pub(crate) provider_code: Option<String>,
+    /// The provider kept it from the first time.
+    pub(crate) repeated: bool,
 }
 
 impl Trace {
     /// Of an answer whose header `named` holds the provider's id of the call. Its error code is the adapter's to read.
     pub(crate) fn of(response: &Response<Bytes>, named: &str) -> Self {
         let http_status = Some(response.status().as_u16());
-        Self { http_status, reference: reference(response.headers(), named), provider_code: None }
+        Self { http_status, reference: reference(response.headers(), named), ..Self::default() }
     }
 
     /// Of what was answered in the end.
     pub(crate) fn to<T>(self, answer: T) -> Reply<T> {
-        let Self { http_status, reference, provider_code } = self;
-        Reply { answer, http_status, reference, provider_code }
+        let Self { http_status, reference, provider_code, repeated } = self;
+        Reply { answer, http_status, reference, provider_code, repeated }
     }
 }
 

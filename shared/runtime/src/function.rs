@@ -6,6 +6,7 @@ use std::{
     io::Write,
     net::{Ipv4Addr, SocketAddr},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -17,8 +18,10 @@ use tokio::{
 };
 
 use crate::{
+    admission::Admission,
     background::{Background, stopping},
     config::{Mistakes, Variables},
+    door::Door,
     health::{Check, Fact, Health},
     layers::{Edge, RequestLimits, layered},
     logs::{self, Chain, LogOptions},
@@ -39,6 +42,8 @@ pub struct Function {
     background: Vec<Background>,
     request_limits: RequestLimits,
     server_limits: ServerLimits,
+    door: Option<Arc<dyn Door>>,
+    admission: Option<Admission>,
 }
 
 impl Function {
@@ -51,7 +56,23 @@ impl Function {
             background: Vec::new(),
             request_limits: RequestLimits::default(),
             server_limits: ServerLimits::default(),
+            door: None,
+            admission: None,
         }
+    }
+
+    /// Lets nobody in but by this door.
+    #[must_use]
+    pub fn door(mut self, door: impl Door) -> Self {
+        self.door = Some(Arc::new(door));
+        self
+    }
+
+    /// Works for so many at a time.
+    #[must_use]
+    pub fn admission(mut self, admission: Admission) -> Self {
+        self.admission = Some(admission);
+        self
     }
 
     /// Adds what must hold for the function to be ready.
@@ -63,8 +84,8 @@ impl Function {
 
     /// Adds what `/health/deep` shows beside the checks.
     #[must_use]
-    pub fn showing(mut self, fact: Fact) -> Self {
-        self.facts.push(fact);
+    pub fn showing(mut self, facts: impl IntoIterator<Item = Fact>) -> Self {
+        self.facts.extend(facts);
         self
     }
 
@@ -100,7 +121,8 @@ impl Function {
     fn into_router(self, name: &'static str, system: &System, project: Option<String>) -> Router {
         let health = Health::new(name, system, self.checks).showing(self.facts).router();
         let router = self.router.merge(health).merge(metrics::router(system));
-        layered(router, Edge::new(name, system).with_limits(self.request_limits).with_project(project))
+        let edge = Edge::new(name, system).with_limits(self.request_limits).with_project(project);
+        layered(router, edge.with_door(self.door).with_admission(self.admission))
     }
 }
 
@@ -172,7 +194,7 @@ where
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr().unwrap_or(address);
-    tracing::info!(function = name, version = env!("CARGO_PKG_VERSION"), %address, "serving");
+    tracing::info!(function = name, version = crate::VERSION, %address, "serving");
     let (stop_background, stopping) = stopping();
     for work in &function.background {
         work.start(&system.tasks, stopping.clone());

@@ -2,6 +2,8 @@
 //!
 //! Must not know: what a check asks. The answer names the checks that fail, never why: that goes to the log.
 
+mod fact;
+
 use std::{
     collections::BTreeMap,
     future::poll_fn,
@@ -21,11 +23,16 @@ use crate::{
     system::{System, within},
 };
 
+pub use fact::Fact;
+
 /// How long a check may take unless it says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a result is good for: however many ask, each check runs at most once in this time.
 const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// A process whose tasks run later than this is not alive: something blocks its workers, and only a new process helps.
+const ALIVE_WITHIN: Duration = Duration::from_secs(10);
 
 type CheckFuture = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
@@ -95,27 +102,15 @@ struct Report {
     took: BTreeMap<&'static str, Duration>,
 }
 
-/// Something that is worth a look and decides nothing, such as how circuit breakers stand.
-#[derive(Clone)]
-pub struct Fact {
-    name: &'static str,
-    look: Arc<dyn Fn() -> Value + Send + Sync>,
-}
-
-impl Fact {
-    /// A fact with this name in `/health/deep`. `look` must be quick: nobody bounds it. It may say nothing that outsiders must
-    /// not know.
-    pub fn new(name: &'static str, look: impl Fn() -> Value + Send + Sync + 'static) -> Self {
-        Self { name, look: Arc::new(look) }
-    }
-}
-
 /// What `/health/deep` says.
 #[derive(Debug, Serialize)]
 struct DeepReport {
     status: &'static str,
     version: &'static str,
     checks: BTreeMap<&'static str, DeepOutcome>,
+    /// How late tasks run.
+    executor_delay_ms: u64,
+    /// Each as it is named; null where it could not be found out in time.
     #[serde(flatten)]
     facts: BTreeMap<&'static str, Value>,
 }
@@ -133,13 +128,23 @@ pub struct Health {
     system: System,
     checks: Vec<Check>,
     facts: Vec<Fact>,
+    alive_within: Duration,
     latest: Mutex<Option<(Duration, Report)>>,
+    latest_facts: Mutex<Option<(Duration, BTreeMap<&'static str, Value>)>>,
 }
 
 impl Health {
     /// The health of `function`, which is ready when every check says so.
     pub fn new(function: &'static str, system: &System, checks: Vec<Check>) -> Self {
-        Self { function, system: system.clone(), checks, facts: Vec::new(), latest: Mutex::new(None) }
+        Self {
+            function,
+            system: system.clone(),
+            checks,
+            facts: Vec::new(),
+            alive_within: ALIVE_WITHIN,
+            latest: Mutex::new(None),
+            latest_facts: Mutex::new(None),
+        }
     }
 
     /// Shows these in `/health/deep`, too.
@@ -149,13 +154,26 @@ impl Health {
         self
     }
 
-    /// `GET /health/live`: the process answers. `GET /health/ready`: it can do its work. `GET /health/deep`: the same with how
-    /// long each check took, and what else is worth a look.
+    /// Changes how late tasks may run in a process that is alive.
+    #[must_use]
+    pub fn alive_within(mut self, delay: Duration) -> Self {
+        self.alive_within = delay;
+        self
+    }
+
+    /// `GET /health/live`: the process answers, and its tasks run. `GET /health/ready`: it can do its work. `GET /health/deep`: the
+    /// same with how long each check took, and what else is worth a look.
     pub fn router(self) -> Router {
         let health = Arc::new(self);
-        let deep = Arc::clone(&health);
+        let (live, deep) = (Arc::clone(&health), Arc::clone(&health));
         Router::new()
-            .route("/health/live", get(async || Json(Report::new(BTreeMap::new(), false))))
+            .route(
+                "/health/live",
+                get(async move || {
+                    let report = live.live();
+                    (status_of(report.is_ready()), Json(report)).into_response()
+                }),
+            )
             .route(
                 "/health/ready",
                 get(async move || {
@@ -167,24 +185,48 @@ impl Health {
                 "/health/deep",
                 get(async move || {
                     let report = deep.report().await;
-                    (status_of(report.is_ready()), Json(deep.deep(report))).into_response()
+                    (status_of(report.is_ready()), Json(deep.deep(report).await)).into_response()
                 }),
             )
     }
 
-    fn deep(&self, report: Report) -> DeepReport {
+    /// Asks nobody: what is elsewhere does not come back by a new process here.
+    fn live(&self) -> Report {
+        let delay = self.system.heartbeat.delay();
+        if delay < self.alive_within {
+            return Report::new(BTreeMap::new(), false);
+        }
+        tracing::error!(delay_ms = delay.as_millis(), "tasks do not run: this process is not alive");
+        Report::new(BTreeMap::from([("executor", Outcome::TimedOut)]), true)
+    }
+
+    async fn deep(&self, report: Report) -> DeepReport {
         let needed = |name| self.checks.iter().any(|check| check.name == name && check.is_needed);
         let checks = report.checks.into_iter().map(|(name, outcome)| {
-            let latency = report.took.get(name).copied().unwrap_or_default();
-            let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+            let latency_ms = millis(report.took.get(name).copied().unwrap_or_default());
             (name, DeepOutcome { outcome, needed: needed(name), latency_ms })
         });
         DeepReport {
             status: report.status,
-            version: env!("CARGO_PKG_VERSION"),
+            version: crate::VERSION,
             checks: checks.collect(),
-            facts: self.facts.iter().map(|fact| (fact.name, (fact.look)())).collect(),
+            executor_delay_ms: millis(self.system.heartbeat.delay()),
+            facts: self.facts().await,
         }
+    }
+
+    /// The latest facts, or new ones where those are too old. Whoever asks meanwhile waits for the same ones.
+    async fn facts(&self) -> BTreeMap<&'static str, Value> {
+        let mut latest = self.latest_facts.lock().await;
+        if let Some((at, facts)) = &*latest
+            && self.system.time.monotonic().saturating_sub(*at) < GOOD_FOR
+        {
+            return facts.clone();
+        }
+        let looks = self.facts.iter().map(|fact| fact.look(&*self.system.time));
+        let facts: BTreeMap<_, _> = all(looks).await.into_iter().collect();
+        *latest = Some((self.system.time.monotonic(), facts.clone()));
+        facts
     }
 
     /// The latest report, or a new one where that is too old. Whoever asks meanwhile waits for the same one.
@@ -227,6 +269,10 @@ impl Report {
     fn is_ready(&self) -> bool {
         self.status != "unavailable"
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn status_of(is_ready: bool) -> StatusCode {

@@ -1,9 +1,11 @@
-//! What is around every route: correlation id, body limit, deadline, panics, log line and metrics.
+//! What is around every route: correlation id, door, body limit, admission, deadline, panics, log line and metrics.
 //!
 //! Must not know: any particular route.
 
 mod body;
 mod correlation;
+mod encoding;
+mod held;
 mod panics;
 mod record;
 
@@ -16,18 +18,23 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use futures::channel::oneshot;
 use tollgate_api::{Problem, ProblemCode};
 use tracing::{Instrument, Span};
 
 use crate::{
+    admission::{Admission, Overloaded, Place},
+    door::{Door, Errand},
     logs::{PROBE_TARGET, REQUEST_TARGET},
     metrics::{self, Metrics},
+    server::PastTheLimit,
     system::{System, within},
     trace,
 };
 
 pub use crate::trace::TraceContext;
 pub use correlation::CorrelationId;
+pub use held::HeldBodies;
 
 use record::Record;
 
@@ -38,6 +45,8 @@ pub struct RequestLimits {
     pub body_bytes: usize,
     /// How long a body may take to arrive.
     pub body_within: Duration,
+    /// How many bytes of bodies may be held at a time, those of all requests together.
+    pub held: HeldBodies,
     /// How long a request may take as a whole.
     pub deadline: Duration,
     /// Routes (as they were declared) with a deadline of their own.
@@ -49,6 +58,7 @@ impl Default for RequestLimits {
         Self {
             body_bytes: 64 * 1024,
             body_within: Duration::from_secs(10),
+            held: HeldBodies::default(),
             deadline: Duration::from_secs(30),
             deadlines: Vec::new(),
         }
@@ -68,19 +78,35 @@ pub struct Edge {
     limits: RequestLimits,
     metrics: &'static Metrics,
     project: Option<Arc<str>>,
+    door: Option<Arc<dyn Door>>,
+    admission: Option<Admission>,
 }
 
 impl Edge {
     /// The edge of `function`, with the default limits.
     pub fn new(function: &'static str, system: &System) -> Self {
         let (system, limits) = (system.clone(), RequestLimits::default());
-        Self { function, system, limits, metrics: metrics::install(), project: None }
+        Self { function, system, limits, metrics: metrics::install(), project: None, door: None, admission: None }
     }
 
     /// Changes the limits.
     #[must_use]
     pub fn with_limits(mut self, limits: RequestLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Lets nobody in but by this door.
+    #[must_use]
+    pub fn with_door(mut self, door: Option<Arc<dyn Door>>) -> Self {
+        self.door = door;
+        self
+    }
+
+    /// Works for so many at a time. Edges can share one.
+    #[must_use]
+    pub fn with_admission(mut self, admission: Option<Admission>) -> Self {
+        self.admission = admission;
         self
     }
 
@@ -152,21 +178,86 @@ fn request_span(edge: &Edge, request: &Request, route: &str, correlation_id: &Co
         otel.name = format_args!("{} {route}", record::known_method(request.method())),
         function,
         correlation_id,
+        // Who called, once the function's door has found out: its log lines say it, metrics do not.
+        merchant = tracing::field::Empty,
     )
 }
 
 impl Edge {
+    /// Health and metrics are answered whoever asks, whatever else waits.
     async fn answer(&self, request: Request, next: Next, route: &str) -> Response {
+        if record::is_probe(route) {
+            // Whoever asks how we are is never refused, whatever he sends along.
+            return panics::caught(next.run(request)).await.unwrap_or_else(IntoResponse::into_response);
+        }
+        if request.extensions().get::<PastTheLimit>().is_some() {
+            return Problem::new(ProblemCode::Overloaded, "There are too many requests at once.").into_response();
+        }
+        if let Err(problem) = body::may_be_read(&request) {
+            body::leave_unread(request, &*self.system.time).await;
+            return problem.into_response();
+        }
+        let Some(door) = &self.door else {
+            return self.answer_visitor(request, next, route, Errand::OURS).await;
+        };
+        let (mut head, body) = request.into_parts();
+        match door.enter(route, &mut head).await {
+            Ok(visit) => {
+                let request = Request::from_parts(head, body);
+                let mut response = self.answer_visitor(request, next, route, visit.errand).await;
+                door.leave(visit, &mut response).await;
+                response
+            }
+            Err(problem) => {
+                body::leave_unread(Request::from_parts(head, body), &*self.system.time).await;
+                problem.into_response()
+            }
+        }
+    }
+
+    async fn answer_visitor(&self, request: Request, next: Next, route: &str, errand: Errand) -> Response {
         let deadline = self.limits.deadline_of(route);
         let work = async {
-            let request = body::read(request, &self.limits, &*self.system.time).await?;
-            panics::caught(next.run(request)).await
+            let (request, held) = body::read(request, &self.limits, &*self.system.time).await?;
+            let work = panics::caught(next.run(request));
+            match self.place(errand, deadline).await? {
+                Some(place) => self.to_the_end(work, (held, place)).await,
+                None => work.await,
+            }
         };
         match within(&*self.system.time, deadline, work).await {
             Some(Ok(response)) => as_problem(response),
             Some(Err(problem)) => problem.into_response(),
             None => past_deadline(deadline).into_response(),
         }
+    }
+
+    /// Does the work, which `keeps` its place and what is held of it until it is done: whoever goes away meanwhile, or waits no
+    /// longer, has not ended what a payment has begun.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<Response, Problem>> + Send + 'static,
+        keeps: T,
+    ) -> Result<Response, Problem> {
+        let (sender, answered) = oneshot::channel();
+        self.system.tasks.start(async move {
+            let answer = work.await;
+            drop(keeps);
+            // A receiver that is gone has no use for the answer.
+            _ = sender.send(answer);
+        });
+        answered.await.unwrap_or_else(|_| Err(Problem::internal("the work ended without an answer")))
+    }
+
+    /// A place to be worked for. Waiting may take half of the deadline: the other half is for the work.
+    async fn place(&self, errand: Errand, deadline: Duration) -> Result<Option<Place>, Problem> {
+        let Some(admission) = &self.admission else { return Ok(None) };
+        let entered = admission.enter(errand.class, errand.who, deadline / 2).await;
+        entered.map(Some).map_err(|Overloaded| {
+            ::metrics::counter!("load_shed_total", "operation" => errand.operation).increment(1);
+            let detail = "There is more to do than can be done now. Nothing was started; send it again later.";
+            Problem::new(ProblemCode::Overloaded, detail)
+        })
     }
 }
 

@@ -14,12 +14,21 @@ use std::{
 };
 
 use axum::{Router, http::header, response::IntoResponse, routing::get};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::system::System;
 
 /// Upper bounds of every histogram's buckets, in seconds: from what a lookup takes to a whole request's deadline.
 const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Upper bounds of the buckets of what takes minutes and hours. Five minutes and half an hour are what is promised (docs/slo.md).
+const AGES: [f64; 12] = [1.0, 5.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0];
+
+/// What is measured in those.
+const IN_AGES: [&str; 3] = ["webhook_delivery_age_seconds", "settlement_duration_seconds", "settlement_age_seconds"];
+
+/// Upper bounds of the buckets of how many wait.
+const DEPTHS: [f64; 10] = [0.0, 1.0, 5.0, 10.0, 50.0, 100.0, 250.0, 500.0, 750.0, 1000.0];
 
 /// Samples are gathered in lists and sorted into buckets this often, or those lists would grow where nobody scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -39,7 +48,14 @@ pub fn install() -> &'static Metrics {
     INSTALLED.get_or_init(|| {
         let builder = PrometheusBuilder::new();
         // Refused only for an empty list.
-        let recorder = builder.set_buckets(&BUCKETS).expect("there are buckets").build_recorder();
+        let builder = builder.set_buckets(&BUCKETS).expect("there are buckets");
+        let depth = Matcher::Full("admission_queue_depth".to_owned());
+        let mut builder = builder.set_buckets_for_metric(depth, &DEPTHS).expect("there are buckets");
+        for name in IN_AGES {
+            let named = Matcher::Full(name.to_owned());
+            builder = builder.set_buckets_for_metric(named, &AGES).expect("there are buckets");
+        }
+        let recorder = builder.build_recorder();
         let handle = recorder.handle();
         // Where somebody else's recorder is in place, that one collects, and this one stays empty.
         _ = metrics::set_global_recorder(recorder);
@@ -52,8 +68,20 @@ fn describe() {
     metrics::describe_counter!("http_requests_total", "Requests answered, by route, method, status and problem code.");
     metrics::describe_histogram!("http_request_duration_seconds", "Time from a request's headers to its answer.");
     metrics::describe_counter!("health_check_failures_total", "Readiness checks that failed or took too long.");
+    metrics::describe_histogram!("admission_queue_depth", "How many requests waited when another one came.");
+    metrics::describe_gauge!("admission_in_flight", "Requests that are worked on.");
+    metrics::describe_gauge!("admission_limit", "The most requests that are worked on at a time, as it now is.");
+    metrics::describe_counter!(
+        "load_shed_total",
+        "Requests refused because there was too much to do, by what they were."
+    );
+    metrics::describe_counter!("rate_limited_total", "Requests over a limit, by whose it is.");
+    metrics::describe_histogram!("tokio_delay_seconds", "How late a task ran that should run every 100 ms.");
+    metrics::describe_gauge!("connections_open", "Connections of clients.");
+    metrics::describe_counter!("connections_closed_total", "Connections that were ended by us, by why.");
+    metrics::describe_counter!("bodies_refused_total", "Bodies refused because too many bytes of bodies were held.");
     metrics::describe_gauge!("build_info", "Always 1; the labels say which build this is.");
-    metrics::gauge!("build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("build_info", "version" => crate::VERSION).set(1.0);
 }
 
 impl Metrics {

@@ -1,48 +1,70 @@
 //! Serves a router on a listener: HTTP/1.1 and HTTP/2 without TLS (prior knowledge), bounded in connections, header
-//! sizes and waiting, and stopped gracefully.
+//! sizes and waiting, and stopped gracefully. No client can take so much of it that others are not served.
 //!
 //! Must not know: routes, or what a request is about.
 
-use std::{
-    io,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+mod activity;
+mod files;
+mod places;
+mod stream;
+
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::{Request, body::Incoming, service::service_fn};
+use hyper::{Request, Version, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::conn::auto,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-use crate::system::{System, TaskSpawner, within};
+use crate::{
+    door::Peer,
+    system::{System, TaskSpawner, within},
+};
+use places::{Place, Places};
+use stream::WatchedStream;
 
 /// How long to leave the listener alone where the process or machine is out of something, such as file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a connection without a request may take to end once it is told to.
+const LEAVES_WITHIN: Duration = Duration::from_secs(1);
+
+/// A client that says nothing for so long is asked whether it is still there, a few times.
+const PROBED_AFTER: Duration = Duration::from_secs(60);
+const PROBED_EVERY: Duration = Duration::from_secs(15);
+
+/// What a client may send of bodies (HTTP/2) before somebody has taken it: on one stream, and on all of its connection.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+
+/// How much of an answer is handed to HTTP/2 at once.
+const ANSWER_PIECE: usize = 16 * 1024;
+
+/// Stands with a request for which there was no place: every other has a request under way. Only who asks whether we are alive is
+/// answered; all others are refused.
+#[derive(Debug, Clone, Copy)]
+pub struct PastTheLimit;
+
 /// The bounds of a server.
 #[derive(Debug, Clone)]
 pub struct ServerLimits {
-    /// Connections at a time; more wait in the listener's backlog.
+    /// Connections at a time; fewer where the process may not open so many files. When there are so many, those that have
+    /// waited longest without a request end for new ones. Where all have a request under way, more are told that we are
+    /// overloaded ([`PastTheLimit`]), and still more wait in the listener's backlog.
     pub connections: usize,
-    /// How long a new connection may take until its first request has been read.
+    /// How long a new connection may take until its first request's head has been read.
     pub first_request: Duration,
-    /// How long a connection may be idle between requests (HTTP/1.1), reading the next one's headers included. Longer
-    /// than a load balancer keeps its connections, or it would send into one that is just being closed.
+    /// How long the head of a later request may take, from its first byte on (HTTP/1.1).
+    pub head_within: Duration,
+    /// How long a connection may be idle between requests. Longer than a load balancer keeps its connections, or it would
+    /// send into one that is just being closed.
     pub idle: Duration,
+    /// How long a client may take nothing of an answer.
+    pub answer_stalls: Duration,
     /// The most bytes of request line and headers together.
     pub header_bytes: u32,
     /// Requests at a time on one HTTP/2 connection.
@@ -56,7 +78,9 @@ impl Default for ServerLimits {
         Self {
             connections: 10_000,
             first_request: Duration::from_secs(10),
+            head_within: Duration::from_secs(10),
             idle: Duration::from_secs(620),
+            answer_stalls: Duration::from_secs(30),
             header_bytes: 32 * 1024,
             streams_per_connection: 250,
             stop_within: Duration::from_secs(10),
@@ -87,6 +111,7 @@ impl Server {
     /// Serves until `shutdown` resolves; then stops accepting, lets running requests and the system's tasks finish
     /// within the limit, and returns. True: all of them finished.
     pub async fn serve(&self, listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> bool {
+        self.system.heartbeat.start(&self.system.time);
         let connections = Connections::new(self, router);
         self.accept_until(listener, &connections, shutdown).await;
         self.stop(connections).await
@@ -95,25 +120,35 @@ impl Server {
     /// Accepts connections until `shutdown` resolves, then closes the listener.
     async fn accept_until(&self, listener: TcpListener, connections: &Connections, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
+        let mut failures = 0_u32;
         loop {
             let next = async {
-                let permit = Arc::clone(&connections.permits).acquire_owned().await;
-                (listener.accept().await, permit)
+                match listener.accept().await {
+                    Ok((stream, _)) => Ok((stream, connections.places.take().await)),
+                    Err(error) => Err(error),
+                }
             };
-            let (accepted, permit) = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 () = &mut shutdown => return,
                 next = next => next,
             };
-            match (accepted, permit) {
-                (Ok((stream, _)), Ok(permit)) => connections.open(stream, permit),
-                (Err(error), _) if concerns_one_connection(&error) => {}
-                (Err(error), _) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "cannot accept connections");
+            match next {
+                Ok((stream, place)) => {
+                    failures = 0;
+                    connections.open(stream, place);
+                }
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(error) => {
+                    // Once, then every minute: it is the same trouble.
+                    if failures.is_multiple_of(600) {
+                        tracing::error!(error = &error as &dyn std::error::Error, "cannot accept connections");
+                    }
+                    failures = failures.wrapping_add(1);
+                    // What the process is out of, idle connections may hold.
+                    connections.places.make_room();
                     self.system.time.sleep(ACCEPT_PAUSE).await;
                 }
-                // The semaphore is never closed.
-                (_, Err(_)) => return,
             }
         }
     }
@@ -122,7 +157,7 @@ impl Server {
         let (requests, tasks) = (connections.tasks.clone(), &self.system.tasks);
         tracing::info!(connections = requests.running(), tasks = tasks.running(), "stopping");
         let finished = async {
-            connections.graceful.shutdown().await;
+            connections.places.close();
             requests.idle().await;
             tasks.idle().await;
         };
@@ -145,66 +180,89 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 struct Connections {
     router: Router,
     http: Arc<auto::Builder<TokioExecutor>>,
-    permits: Arc<Semaphore>,
-    graceful: GracefulShutdown,
+    places: Arc<Places>,
     tasks: TaskSpawner,
     system: System,
-    first_request: Duration,
+    limits: ServerLimits,
 }
 
 impl Connections {
     fn new(server: &Server, router: Router) -> Self {
-        let limits = &server.limits;
+        let limits = server.limits.clone();
         Self {
             router,
-            http: Arc::new(http(limits)),
-            permits: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
-            graceful: GracefulShutdown::new(),
+            http: Arc::new(http(&limits)),
+            places: Places::new(&server.system.time, limits.connections.min(files::connections_that_fit())),
             tasks: TaskSpawner::default(),
             system: server.system.clone(),
-            first_request: limits.first_request,
+            limits,
         }
     }
 
-    fn open(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
-        // Answers are small and whole: waiting to fill a packet only adds delay.
-        _ = stream.set_nodelay(true);
+    fn open(&self, stream: TcpStream, place: Place) {
+        if let Err(error) = tune(&stream, &self.limits) {
+            tracing::debug!(error = &error as &dyn std::error::Error, "a connection keeps the system's settings");
+        }
         let (router, http, system) = (self.router.clone(), Arc::clone(&self.http), self.system.clone());
-        let (watcher, first_request) = (self.graceful.watcher(), self.first_request);
-        self.tasks.start(async move {
-            let _permit = permit;
-            serve_connection(stream, router, &http, watcher, &system, first_request).await;
-        });
+        let peer = stream.peer_addr().ok();
+        let stream = WatchedStream::new(stream, Arc::clone(&place.activity), &self.limits);
+        self.tasks.start(serve_connection(stream, peer, router, http, place, system));
     }
 }
 
-/// Serves one connection to its end. One that has not made a request in time is dropped: this also covers clients that
-/// send nothing, and those that send headers slowly.
+/// Settings of the system that concern clients who are gone without a word.
+fn tune(stream: &TcpStream, limits: &ServerLimits) -> io::Result<()> {
+    // Answers are small and whole: waiting to fill a packet only adds delay.
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBED_AFTER).with_interval(PROBED_EVERY))?;
+    // Bounds what was written and not acknowledged, after we have closed, too.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(limits.answer_stalls))?;
+    Ok(())
+}
+
+/// Serves one connection to its end.
 async fn serve_connection(
-    stream: TcpStream,
+    stream: WatchedStream<TcpStream>,
+    peer: Option<SocketAddr>,
     router: Router,
-    http: &auto::Builder<TokioExecutor>,
-    watcher: Watcher,
-    system: &System,
-    first_request: Duration,
+    http: Arc<auto::Builder<TokioExecutor>>,
+    place: Place,
+    system: System,
 ) {
-    let has_asked = Arc::new(AtomicBool::new(false));
-    let service = {
-        let has_asked = Arc::clone(&has_asked);
-        service_fn(move |request: Request<Incoming>| {
-            has_asked.store(true, Ordering::Relaxed);
-            router.clone().oneshot(request)
-        })
+    let (activity, is_spare) = (&place.activity, place.is_spare);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let under_way = activity.begin();
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(Peer(peer));
+        }
+        if is_spare {
+            request.extensions_mut().insert(PastTheLimit);
+            activity.ask_to_leave();
+        }
+        let piece = if request.version() == Version::HTTP_2 { ANSWER_PIECE } else { usize::MAX };
+        let answering = router.clone().oneshot(request);
+        async move { answering.await.map(|answer| answer.map(|body| under_way.answered_by(body, piece))) }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let mut result = tokio::select! {
+        biased;
+        result = connection.as_mut() => Some(result),
+        () = activity.told_to_leave() => None,
     };
-    let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
-    let mut connection = pin!(watcher.watch(connection));
-    let result = match within(&*system.time, first_request, connection.as_mut()).await {
-        Some(result) => result,
-        None if has_asked.load(Ordering::Relaxed) => connection.await,
-        None => return tracing::debug!("closed a connection that made no request in time"),
-    };
-    if let Err(error) = result {
-        // Clients that go away or speak something else: nothing to do about either.
+    if result.is_none() {
+        connection.as_mut().graceful_shutdown();
+    }
+    while result.is_none() {
+        result = within(&*system.time, LEAVES_WITHIN, connection.as_mut()).await;
+        if result.is_none() && !activity.is_busy() {
+            // It was told, and does not go.
+            return;
+        }
+    }
+    if let Some(Err(error)) = result {
+        // Clients that go away, are too slow, or speak something else: nothing to do about any.
         tracing::debug!(error = &*error, "connection failed");
     }
 }
@@ -213,14 +271,21 @@ fn http(limits: &ServerLimits) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.idle)
+        // The stream bounds it, with a time for a head that has begun and another for being idle.
+        .header_read_timeout(None)
         .max_buf_size(usize::try_from(limits.header_bytes).unwrap_or(usize::MAX).max(8 * 1024))
         .keep_alive(true);
     http.http2()
         .timer(TokioTimer::new())
         .max_header_list_size(limits.header_bytes)
         .max_concurrent_streams(limits.streams_per_connection)
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(20));
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(64 * 1024)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(256)
+        // In the middle of a head nobody can answer a ping: this bounds slow ones, too.
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10));
     http
 }

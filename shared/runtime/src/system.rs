@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 use tollgate_gateway::ports::{Entropy, Spawn, Time, spawn::Task};
 use tracing::Instrument;
 
+use crate::Heartbeat;
+
 /// Time, randomness and tasks, as a function's parts need them. Cloning shares them.
 #[derive(Clone)]
 pub struct System {
@@ -26,12 +28,19 @@ pub struct System {
     pub entropy: Arc<dyn Entropy>,
     /// Tasks that outlive requests; a graceful stop waits for them.
     pub tasks: TaskSpawner,
+    /// How late tasks run. A server starts it.
+    pub heartbeat: Heartbeat,
 }
 
 impl System {
     /// The machine's own.
     pub fn real() -> Self {
-        Self { time: Arc::new(SystemClock::start()), entropy: Arc::new(OsEntropy), tasks: TaskSpawner::default() }
+        Self {
+            time: Arc::new(SystemClock::start()),
+            entropy: Arc::new(OsEntropy),
+            tasks: TaskSpawner::default(),
+            heartbeat: Heartbeat::default(),
+        }
     }
 }
 

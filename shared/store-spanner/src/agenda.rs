@@ -96,6 +96,12 @@ pub(crate) async fn next_due(snapshot: &Snapshot<'_>) -> Result<NextDue> {
     })
 }
 
+/// Since when the delivery that has been due longest is due: one row of each shard, by the index, at once.
+pub(crate) async fn oldest_delivery(snapshot: &Snapshot<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
+    let first = first_time(snapshot, deliveries::due_in_shard, deliveries::due_time).await?;
+    Ok(first.filter(|first| *first <= now))
+}
+
 async fn first_time(
     snapshot: &Snapshot<'_>,
     asked: impl Fn(i64) -> crate::rows::Asked,

@@ -2,12 +2,15 @@
 //!
 //! On the emulator it is a pool. There a session has one transaction at a time, and another one on it makes the first invalid;
 //! on Spanner itself one multiplexed session serves everybody.
+//!
+//! A connection can die without a word: something between drops what is sent on it. The client would wait on it for as long as the
+//! system does, a quarter of an hour. So one on which operation after operation has no answer is given up, and another one made.
 
 use std::{
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +35,9 @@ const EMULATOR_SESSIONS: usize = 32;
 /// After a failure to connect, calls fail at once for so long.
 const CONNECT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// So many operations in a row without an answer, and the connection counts as lost.
+const LOST_AFTER: u32 = 3;
+
 /// How one gets a client.
 pub(crate) struct Connection {
     database: String,
@@ -39,12 +45,16 @@ pub(crate) struct Connection {
     connect_timeout: Duration,
     time: Arc<dyn Time>,
     state: AsyncMutex<State>,
-    pool: Arc<Pool>,
+    /// Operations in a row that had no answer.
+    silent: AtomicU32,
+    /// What began on the connection before has ended so long after another one was made.
+    settles_within: Duration,
 }
 
 #[derive(Default)]
 struct State {
-    connected: Option<Connected>,
+    /// And since when.
+    connected: Option<(Connected, Duration)>,
     failed: Option<(Duration, SpannerUnreachable)>,
 }
 
@@ -53,7 +63,7 @@ enum Connected {
     /// One session for all.
     Shared(DatabaseClient),
     /// A session for each.
-    Emulator(Spanner),
+    Emulator(Spanner, Arc<Pool>),
 }
 
 struct Pool {
@@ -70,18 +80,14 @@ pub(crate) struct Leased {
 
 impl Connection {
     pub(crate) fn new(options: &Options, time: Arc<dyn Time>) -> Self {
-        let pool = Pool {
-            idle: Mutex::default(),
-            permits: Arc::new(Semaphore::new(EMULATOR_SESSIONS)),
-            in_use: AtomicUsize::new(0),
-        };
         Self {
             database: options.database.to_string(),
             emulator: options.emulator.clone(),
             connect_timeout: options.attempt_timeout,
             time,
             state: AsyncMutex::default(),
-            pool: Arc::new(pool),
+            silent: AtomicU32::new(0),
+            settles_within: options.operation_timeout,
         }
     }
 
@@ -89,17 +95,34 @@ impl Connection {
     pub(crate) async fn client(&self) -> Result<Leased> {
         match self.connected().await? {
             Connected::Shared(client) => Ok(Leased { client: Some(client), back_to: None }),
-            Connected::Emulator(spanner) => self.lease(&spanner).await,
+            Connected::Emulator(spanner, pool) => self.lease(&spanner, &pool).await,
+        }
+    }
+
+    /// An operation was answered, or was not.
+    pub(crate) fn heard(&self, answered: bool) {
+        if answered {
+            self.silent.store(0, Ordering::Relaxed);
+        } else {
+            self.silent.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     async fn connected(&self) -> Result<Connected> {
         // Who comes while somebody connects waits for that one's result, and does not connect as well.
         let mut state = self.state.lock().await;
-        if let Some(connected) = &state.connected {
-            return Ok(connected.clone());
-        }
         let now = self.time.monotonic();
+        if let Some((connected, since)) = &state.connected {
+            let is_new = now.saturating_sub(*since) <= self.settles_within;
+            if is_new || self.silent.load(Ordering::Relaxed) < LOST_AFTER {
+                return Ok(connected.clone());
+            }
+            tracing::warn!(
+                event = "store_connection_lost",
+                "Spanner is silent on this connection: another one is made"
+            );
+            state.connected = None;
+        }
         if let Some((at, why)) = &state.failed
             && now.saturating_sub(*at) < CONNECT_AGAIN_AFTER
         {
@@ -107,7 +130,8 @@ impl Connection {
         }
         match self.connect().await {
             Ok(connected) => {
-                state.connected = Some(connected.clone());
+                state.connected = Some((connected.clone(), self.time.monotonic()));
+                self.silent.store(0, Ordering::Relaxed);
                 Ok(connected)
             }
             Err(why) => {
@@ -124,8 +148,9 @@ impl Connection {
         if self.emulator.is_none() {
             return Ok(Connected::Shared(client));
         }
-        self.pool.give_back(client);
-        Ok(Connected::Emulator(spanner))
+        let pool = Arc::new(Pool::default());
+        pool.give_back(client);
+        Ok(Connected::Emulator(spanner, pool))
     }
 
     /// Opens a session on the database.
@@ -149,18 +174,21 @@ impl Connection {
         })
     }
 
-    async fn lease(&self, spanner: &Spanner) -> Result<Leased> {
+    async fn lease(&self, spanner: &Spanner, pool: &Arc<Pool>) -> Result<Leased> {
         // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&self.pool.permits).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&pool.permits).acquire_owned().await else {
             return Err(Trouble::Impossible("the pool of sessions is closed"));
         };
-        let idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let client = match idle {
-            Some(client) => client,
-            None => self.open(spanner).await.map_err(Trouble::Unreachable)?,
+        let idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let client = if let Some(client) = idle {
+            client
+        } else {
+            let opened = self.open(spanner).await;
+            self.heard(opened.is_ok());
+            opened.map_err(Trouble::Unreachable)?
         };
-        measure::sessions(self.pool.in_use.fetch_add(1, Ordering::Relaxed) + 1);
-        Ok(Leased { client: Some(client), back_to: Some((Arc::clone(&self.pool), permit)) })
+        measure::sessions(pool.in_use.fetch_add(1, Ordering::Relaxed) + 1);
+        Ok(Leased { client: Some(client), back_to: Some((Arc::clone(pool), permit)) })
     }
 }
 
@@ -170,6 +198,13 @@ pub(crate) fn builder(emulator: Option<&str>) -> SpannerBuilder {
         None => Spanner::builder(),
         // The scheme says that there is no TLS, and with that no credentials.
         Some(host) => Spanner::builder().with_endpoint(format!("http://{host}")),
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        let permits = Arc::new(Semaphore::new(EMULATOR_SESSIONS));
+        Self { idle: Mutex::default(), permits, in_use: AtomicUsize::new(0) }
     }
 }
 

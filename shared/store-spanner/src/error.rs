@@ -34,6 +34,17 @@ impl From<Error> for Trouble {
 }
 
 impl Trouble {
+    /// Nothing was heard, not even that the connection ended.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Spanner(error) => {
+                matches!(code(error), None | Some(Code::DeadlineExceeded | Code::Cancelled)) && !error.is_connect()
+            }
+            Self::Unreadable(_) | Self::Impossible(_) => false,
+        }
+    }
+
     /// As the gateway is told it; `subject` is what was read or written.
     pub(crate) fn of(self, subject: impl Display) -> StoreError {
         match self {

@@ -17,6 +17,7 @@ mod deliveries;
 mod error;
 mod events;
 mod flags;
+mod frozen;
 mod history;
 mod idempotency;
 mod jobs;
@@ -31,9 +32,12 @@ mod ports;
 mod postings;
 mod reading;
 mod received_events;
+#[cfg(test)]
+mod recorded;
 mod references;
 mod refunds;
 mod rows;
+pub mod scratch;
 mod settlement_chunks;
 mod settlement_lines;
 mod settlement_ports;
@@ -49,6 +53,7 @@ use tollgate_gateway::ports::Time;
 
 pub use change_set::{INDEXES, Index, MUTATIONS_AT_MOST, SETTLEMENT_CHUNK, mutations_of};
 pub use error::SpannerUnreachable;
+pub use frozen::FrozenDatabase;
 pub use measure::Counts;
 pub use options::{DatabaseName, NotADatabase, Options};
 
@@ -87,10 +92,12 @@ impl SpannerStore {
     ) -> BoxFuture<'a, Result<T>> {
         let (work, late) = (Box::pin(work), self.time.sleep(self.options.operation_timeout));
         Box::pin(async move {
-            match select(work, late).await {
+            let result = match select(work, late).await {
                 Either::Left((result, _)) => result,
                 Either::Right(_) => Err(Trouble::Unreachable(SpannerUnreachable("no answer in time".to_owned()))),
-            }
+            };
+            self.connection.heard(!result.as_ref().is_err_and(Trouble::is_silence));
+            result
         })
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use google_cloud_lro::Poller;
 use google_cloud_spanner::{
-    client::{DatabaseAdmin, DatabaseClient},
+    client::{DatabaseAdmin, DatabaseClient, Spanner},
     mutation::Mutation,
 };
 use sha2::{Digest as _, Sha256};
@@ -125,18 +125,28 @@ struct Applied {
 /// Brings the database up to this program's schema. Nothing to do is success.
 pub async fn migrate(database: &DatabaseName, emulator: Option<&str>) -> Result<Migrated, MigrationError> {
     let spanner = builder(emulator).build().await.map_err(|error| refused("making a client", &error))?;
+    let admin = admin_of(&spanner, emulator).await?;
+    let run = Run { database, admin };
+    run.ddl("making the record of migrations", vec![RECORD.to_owned()]).await?;
+    let client = spanner.database_client(database.as_str()).build();
+    let client = client.await.map_err(|error| refused("opening a session", &error))?;
+    run.go(&client).await
+}
+
+/// Who makes, changes and drops databases.
+pub(crate) async fn admin(emulator: Option<&str>) -> Result<DatabaseAdmin, MigrationError> {
+    let spanner = builder(emulator).build().await.map_err(|error| refused("making a client", &error))?;
+    admin_of(&spanner, emulator).await
+}
+
+async fn admin_of(spanner: &Spanner, emulator: Option<&str>) -> Result<DatabaseAdmin, MigrationError> {
     let admin = spanner.database_admin_builder();
     let admin = match emulator {
         // The emulator's REST is on another port: Google's own rule.
         Some(host) => admin.with_endpoint(format!("http://{}", host.replace(":9010", ":9020"))),
         None => admin,
     };
-    let admin = admin.build().await.map_err(|error| refused("making a client", &error))?;
-    let run = Run { database, admin };
-    run.ddl("making the record of migrations", vec![RECORD.to_owned()]).await?;
-    let client = spanner.database_client(database.as_str()).build();
-    let client = client.await.map_err(|error| refused("opening a session", &error))?;
-    run.go(&client).await
+    admin.build().await.map_err(|error| refused("making a client", &error))
 }
 
 struct Run<'a> {
@@ -257,8 +267,9 @@ fn check_record(applied: &[Applied]) -> Result<(), MigrationError> {
 }
 
 fn check_drift(after: &str, left: &str, present: &[String]) -> Result<(), MigrationError> {
-    let left: BTreeSet<&str> = left.split("\n;\n").filter(|statement| !statement.is_empty()).collect();
-    let present: BTreeSet<&str> = present.iter().map(String::as_str).collect();
+    let of_ours = |statement: &&str| !statement.is_empty() && !is_setting(statement);
+    let left: BTreeSet<&str> = left.split("\n;\n").filter(of_ours).collect();
+    let present: BTreeSet<&str> = present.iter().map(String::as_str).filter(of_ours).collect();
     let owned = |statements: Vec<&&str>| statements.into_iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
     let unknown = owned(present.difference(&left).collect());
     let missing = owned(left.difference(&present).collect());
@@ -266,6 +277,12 @@ fn check_drift(after: &str, left: &str, present: &[String]) -> Result<(), Migrat
         return Ok(());
     }
     Err(MigrationError::Drift { after: after.to_owned(), unknown, missing })
+}
+
+/// Whether a statement sets what Terraform owns, by the database's name: how long old versions are kept, and the like. A database
+/// that was restored under another name has the same schema.
+fn is_setting(statement: &str) -> bool {
+    statement.starts_with("ALTER DATABASE ")
 }
 
 /// The statements of a file. (No text in ours holds a semicolon or two dashes.)
@@ -299,6 +316,20 @@ mod tests {
     fn every_statement_can_be_applied_again() {
         for statement in MIGRATIONS.iter().flat_map(|migration| statements(migration.sql)) {
             assert!(statement.contains("IF NOT EXISTS"), "{statement}");
+        }
+    }
+
+    #[test]
+    fn a_restored_database_has_not_drifted_and_one_that_somebody_changed_has() {
+        let (table, index) = ("CREATE TABLE a (b INT64) PRIMARY KEY(b)", "CREATE INDEX c ON a(b)");
+        let setting = |name: &str| format!("ALTER DATABASE `{name}` SET OPTIONS ( version_retention_period = '7d' )");
+        let left = [table, &setting("tollgate"), index].join("\n;\n");
+        let now = |statements: &[&str]| statements.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        for present in [now(&[table, index]), now(&[table, index, &setting("tollgate-restored")])] {
+            check_drift("0001", &left, &present).unwrap();
+        }
+        for present in [now(&[table]), now(&[table, index, "ALTER TABLE a ADD COLUMN d INT64"])] {
+            check_drift("0001", &left, &present).unwrap_err();
         }
     }
 }

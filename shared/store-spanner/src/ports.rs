@@ -236,6 +236,19 @@ impl Deliveries for SpannerStore {
         self.measured("claim_due", "due deliveries", self.claim(now, until, limit)).await
     }
 
+    async fn oldest_due(&self, now: Timestamp) -> Answer<Option<Timestamp>> {
+        let work = async {
+            match agenda::oldest_delivery(&self.a_little_old("tollgate:oldest_due").await?, now).await {
+                // A little ago there were no tables yet.
+                Err(Trouble::Spanner(error)) if is_schema_missing(&error) => {
+                    agenda::oldest_delivery(&self.snapshot("tollgate:oldest_due").await?, now).await
+                }
+                oldest => oldest,
+            }
+        };
+        self.measured("oldest_due", "due deliveries", work).await
+    }
+
     async fn deliveries(&self, payment: PaymentId) -> Answer<Vec<(Delivery, Vec<DeliveryAttempt>)>> {
         let work = async { deliveries::of_payment(&self.snapshot("tollgate:deliveries").await?, payment).await };
         self.measured("deliveries", payment, work).await

@@ -9,8 +9,11 @@ use google_cloud_spanner::{
     builder::ConfiguredReadRequestBuilder,
     result::ResultSet,
     retry_policy::SpannerRetryPolicy,
-    transaction::{MultiUseReadOnlyTransaction, ReadWriteTransaction, TimestampBound},
+    statement::Statement,
+    transaction::{BeginTransactionOption, MultiUseReadOnlyTransaction, ReadWriteTransaction, TimestampBound},
+    value::Value,
 };
+use tollgate_domain::Timestamp;
 
 use crate::{Options, SpannerStore, cells::Row, connection::Leased, error::Result, rows::Asked};
 
@@ -82,6 +85,44 @@ impl SpannerStore {
         let transaction = self.in_time(async { Ok(begin.await?) }).await?;
         Ok(Snapshot { transaction, tag, store: self, _client: client })
     }
+
+    /// For reading for a long time, at a timestamp that is known.
+    pub(crate) async fn snapshot_of(&self, tag: &'static str, bound: TimestampBound) -> Result<Snapshot<'_>> {
+        let client = self.connection.client().await?;
+        let begin = client.read_only_transaction().set_timestamp_bound(bound);
+        let begin = begin.set_begin_transaction_option(BeginTransactionOption::ExplicitBegin).build();
+        let transaction = self.in_time(async { Ok(begin.await?) }).await?;
+        Ok(Snapshot { transaction, tag, store: self, _client: client })
+    }
+}
+
+impl Snapshot<'_> {
+    /// The moment, where it has begun.
+    pub(crate) fn read_at(&self) -> Option<Timestamp> {
+        let at = self.transaction.read_timestamp()?;
+        Timestamp::new(at.seconds(), at.nanos()).ok()
+    }
+
+    /// The cells of any read.
+    pub(crate) async fn values(&self, request: ConfiguredReadRequestBuilder) -> Result<Vec<Vec<Value>>> {
+        self.store.counters.read();
+        let request = bounded(request, &self.store.options).build();
+        self.store.in_time(async { values(self.transaction.execute_read(request).await?).await }).await
+    }
+
+    /// The cells of any query.
+    pub(crate) async fn query(&self, statement: Statement) -> Result<Vec<Vec<Value>>> {
+        self.store.counters.read();
+        self.store.in_time(async { values(self.transaction.execute_query(statement).await?).await }).await
+    }
+}
+
+async fn values(mut found: ResultSet) -> Result<Vec<Vec<Value>>> {
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().await {
+        rows.push(row?.into_values());
+    }
+    Ok(rows)
 }
 
 #[async_trait]

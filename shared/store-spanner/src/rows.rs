@@ -43,6 +43,8 @@ impl Asked {
 
     /// As the client sends it, under a tag that shows in Spanner's statistics.
     pub(crate) fn request(self, tag: &str) -> google_cloud_spanner::builder::ConfiguredReadRequestBuilder {
+        #[cfg(test)]
+        crate::recorded::note_read(self.source);
         let Source { table, index, columns } = *self.source;
         let builder = ReadRequest::builder(table, columns.to_vec());
         let builder = match index {
@@ -83,6 +85,8 @@ pub(crate) struct Write {
     table: &'static str,
     kind: Kind,
     columns: Vec<&'static str>,
+    #[cfg(test)]
+    values: Vec<Value>,
 }
 
 /// What a mutation does.
@@ -106,21 +110,34 @@ pub(crate) struct Counted {
 impl Write {
     /// A row that must not exist yet.
     pub(crate) fn insert(table: &'static str) -> Self {
-        Self { builder: Mutation::new_insert_builder(table), table, kind: Kind::Insert, columns: Vec::new() }
+        Self::new(Mutation::new_insert_builder(table), table, Kind::Insert)
     }
 
     /// A row that must exist.
     pub(crate) fn update(table: &'static str) -> Self {
-        Self { builder: Mutation::new_update_builder(table), table, kind: Kind::Update, columns: Vec::new() }
+        Self::new(Mutation::new_update_builder(table), table, Kind::Update)
     }
 
     /// A row that may exist: what is not named stays as it was.
     pub(crate) fn upsert(table: &'static str) -> Self {
-        Self { builder: Mutation::new_insert_or_update_builder(table), table, kind: Kind::Upsert, columns: Vec::new() }
+        Self::new(Mutation::new_insert_or_update_builder(table), table, Kind::Upsert)
+    }
+
+    fn new(builder: WriteBuilder, table: &'static str, kind: Kind) -> Self {
+        Self {
+            builder,
+            table,
+            kind,
+            columns: Vec::new(),
+            #[cfg(test)]
+            values: Vec::new(),
+        }
     }
 
     /// Puts `value` into `column`.
     pub(crate) fn set(mut self, column: &'static str, value: Value) -> Self {
+        #[cfg(test)]
+        self.values.push(value.clone());
         self.builder = self.builder.set(column).to(value);
         self.columns.push(column);
         self
@@ -128,6 +145,8 @@ impl Write {
 
     /// The mutation.
     pub(crate) fn build(self) -> Counted {
+        #[cfg(test)]
+        crate::recorded::note_write(self.table, self.kind, &self.columns, &self.values);
         let weight = self.columns.len() + crate::change_set::index_entries(self.table, self.kind, &self.columns);
         Counted { mutation: self.builder.build(), weight }
     }

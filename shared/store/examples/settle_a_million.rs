@@ -24,6 +24,7 @@ use tollgate_gateway::{
     contract::Samples,
     ports::{
         Entropy, EventFormat, Merchants, Spawn, Store, Time, WebhookSender,
+        event_backlog::NoBacklog,
         fail_points::NoFailPoints,
         merchants::Merchant,
         queue::NoQueue,
@@ -189,7 +190,9 @@ fn gateway(store: &Arc<SqliteStore>, clock: Arc<Clock>) -> Gateway {
         stores: Stores::of(store),
         providers: Vec::new(),
         events: Arc::new(Bodies),
+        statuses: None,
         queue: Arc::new(NoQueue),
+        backlog: Arc::new(NoBacklog),
         webhooks: Arc::new(NoWebhooks),
         secrets: SecretsKey::new(&[1; 32]),
         time: clock,

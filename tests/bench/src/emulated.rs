@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http::Method;
-use tollgate_emulators::{Database, spanner};
+use tollgate_emulators::{Database, Retry, pubsub, spanner};
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 use tollgate_store_spanner::migrations::migrate;
@@ -45,6 +45,26 @@ impl Emulated {
         let store = vec![("STORE_URL", format!("spanner:{}", ours.name())), ("SPANNER_EMULATOR_HOST", host.clone())];
         let stage = Stage::prepare_on(programs, Some(store)).await?;
         Ok(Self { stage, host, ours, raw })
+    }
+
+    /// Starts the sandbox on the same database: every function in one process, with Pub/Sub's emulator between them.
+    pub(crate) fn sandbox(&self) -> Result<Process> {
+        let pubsub = pubsub().context("there is no Pub/Sub emulator to queue on")?;
+        let (events, kept) = (pubsub.create_topic(), pubsub.create_topic());
+        let told = [
+            ("STORE_URL", format!("spanner:{}", self.ours.name())),
+            ("SPANNER_EMULATOR_HOST", self.host.clone()),
+            ("PUBSUB_EMULATOR_HOST", pubsub.host().to_owned()),
+            ("QUEUE_URL", format!("pubsub:{events}")),
+            ("QUEUE_DEAD_LETTER_TOPIC", pubsub.create_topic()),
+            ("QUEUE_PROVIDER_EVENTS_TOPIC", kept.clone()),
+        ];
+        let sandbox = self.stage.sandbox_told(&told)?;
+        // Nothing is published before somebody pays.
+        for (topic, route) in [(&events, "payment-events"), (&kept, "provider-events")] {
+            pubsub.push_to(topic, &format!("http://{}/pubsub/{route}", sandbox.address), &Retry::default());
+        }
+        Ok(sandbox)
     }
 
     /// Starts the function `payments`, told otherwise in these variables, and waits until it is connected.

@@ -1,14 +1,14 @@
 //! One kept-alive HTTP/1.1 connection, as cheap as hyper makes it: what generates load must not eat the cores.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tollgate_runtime::TaskSpawner;
 
 /// Request headers.
@@ -24,7 +24,17 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects to `address`.
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::on(TcpStream::connect(address).await?, address).await
+    }
+
+    /// Connects to `address` from an address of this machine.
+    pub(crate) async fn open_from(from: Ipv4Addr, address: SocketAddr) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        Self::on(socket.connect(address).await?, address).await
+    }
+
+    async fn on(stream: TcpStream, address: SocketAddr) -> Result<Self> {
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         TaskSpawner::default().start(async move {
@@ -56,6 +66,18 @@ impl Connection {
         headers: Headers<'_>,
         body: Bytes,
     ) -> Result<(StatusCode, Bytes)> {
+        let answer = self.exchange(method, path, headers, body).await?;
+        Ok((answer.status(), answer.into_body()))
+    }
+
+    /// The same, with the answer's headers.
+    pub(crate) async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: Headers<'_>,
+        body: Bytes,
+    ) -> Result<Response<Bytes>> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().context("no path")?;
@@ -67,7 +89,7 @@ impl Connection {
         }
         self.sender.ready().await?;
         let answer = self.sender.send_request(request).await?;
-        let status = answer.status();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+        let (head, body) = answer.into_parts();
+        Ok(Response::from_parts(head, body.collect().await?.to_bytes()))
     }
 }

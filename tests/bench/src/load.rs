@@ -7,7 +7,7 @@
 use std::{ops::ControlFlow, sync::Arc, thread, time::Duration};
 
 use anyhow::Result;
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use hdrhistogram::Histogram;
 use tokio::sync::{Mutex, mpsc};
 use tollgate_gateway::ports::Time;
@@ -18,6 +18,9 @@ pub(crate) trait Client {
     /// One call, answered as it should be. `Break`: there is nothing more to call for.
     async fn call(&mut self) -> Result<ControlFlow<()>>;
 }
+
+/// More than any load has under way at once.
+const UNDER_WAY: usize = 100_000;
 
 /// What a load came to.
 pub(crate) struct Measured {
@@ -81,6 +84,25 @@ pub(crate) async fn open_loop<C: Client>(clients: &mut [C], per_second: f64, tim
     });
     let latencies = try_join_all(work).await?;
     Ok(measured(latencies, clock.monotonic()))
+}
+
+/// What `work` comes to, of which so many start every second, for so long, whether those before are done or not. For what takes
+/// long and is not timed to the millisecond.
+pub(crate) async fn steadily<T>(
+    per_second: f64,
+    time: Duration,
+    work: impl AsyncFn(u32) -> Result<T>,
+) -> Result<Vec<T>> {
+    let clock = SystemClock::start();
+    let starts = stream::unfold(0_u32, async |number| {
+        let start = Duration::from_secs_f64(f64::from(number) / per_second);
+        if start >= time {
+            return None;
+        }
+        clock.sleep(start.saturating_sub(clock.monotonic())).await;
+        Some((number, number + 1))
+    });
+    starts.map(|number| work(number)).buffer_unordered(UNDER_WAY).try_collect().await
 }
 
 /// When calls are to start, each given out at that time. A thread of its own: the runtime's timers know milliseconds

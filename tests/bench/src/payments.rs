@@ -47,12 +47,19 @@ impl Creator {
         Ok(body)
     }
 
+    /// Asks for something to be done with a payment, without a body; gives the status, whatever it is.
+    pub(crate) async fn change(&mut self, id: &str, operation: &str) -> Result<StatusCode> {
+        Ok(self.ask(id, operation).await?.0)
+    }
+
+    async fn ask(&mut self, id: &str, operation: &str) -> Result<(StatusCode, Bytes)> {
+        self.headers[2].1 = fresh_key()?;
+        self.connection.post(&format!("/v1/payments/{id}/{operation}"), &self.headers, Bytes::new()).await
+    }
+
     /// Captures a payment that [`create`](Self::create) answered.
     pub(crate) async fn capture(&mut self, payment: &[u8]) -> Result<()> {
-        let id = std::str::from_utf8(payment)?.split('"').find(|word| word.starts_with("pay_"));
-        let path = format!("/v1/payments/{}/capture", id.context("the answer has no id")?);
-        self.headers[2].1 = fresh_key()?;
-        let (status, body) = self.connection.post(&path, &self.headers, Bytes::new()).await?;
+        let (status, body) = self.ask(&id_in(payment)?, "capture").await?;
         ensure!(status == 200, "a capture was answered {status}: {}", String::from_utf8_lossy(&body));
         Ok(())
     }
@@ -74,6 +81,12 @@ impl Client for Capturer {
         self.0.capture(&payment).await?;
         Ok(ControlFlow::Continue(()))
     }
+}
+
+/// The payment's id in what [`Creator::create`] answered.
+pub(crate) fn id_in(payment: &[u8]) -> Result<String> {
+    let id = std::str::from_utf8(payment)?.split('"').find(|word| word.starts_with("pay_"));
+    Ok(id.context("the answer has no id")?.to_owned())
 }
 
 /// An idempotency key that was never used, in this run or another.

@@ -1,6 +1,6 @@
 //! What was measured: a table for people, JSON for programs.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use serde::Serialize;
 
@@ -23,11 +23,16 @@ impl Target {
     }
 }
 
+/// A target of a build that is measured, and that of one for debugging, which says whether the program works at all.
+pub(crate) fn by_build(release: f64, debug: f64) -> f64 {
+    if cfg!(debug_assertions) { debug } else { release }
+}
+
 /// One figure.
 #[derive(Debug, Serialize)]
 struct Row {
     scenario: &'static str,
-    name: &'static str,
+    name: Cow<'static, str>,
     value: f64,
     unit: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,14 +65,25 @@ impl Report {
     }
 
     /// A figure to know.
-    pub(crate) fn figure(&mut self, name: &'static str, value: f64, unit: &'static str) {
-        self.rows.push(Row { scenario: self.scenario, name, value, unit, target: None, met: None });
+    pub(crate) fn figure(&mut self, name: impl Into<Cow<'static, str>>, value: f64, unit: &'static str) {
+        self.rows.push(Row { scenario: self.scenario, name: name.into(), value, unit, target: None, met: None });
     }
 
     /// A figure with a target.
-    pub(crate) fn target(&mut self, name: &'static str, value: f64, unit: &'static str, target: Target) {
+    pub(crate) fn target(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: f64,
+        unit: &'static str,
+        target: Target,
+    ) {
         let met = Some(target.is_met(value));
-        self.rows.push(Row { scenario: self.scenario, name, value, unit, target: Some(target), met });
+        self.rows.push(Row { scenario: self.scenario, name: name.into(), value, unit, target: Some(target), met });
+    }
+
+    /// Whether every target is met.
+    pub(crate) fn is_good(&self) -> bool {
+        self.rows.iter().all(|row| row.met != Some(false))
     }
 
     /// As a Markdown table, which reads well in a terminal too.
@@ -108,6 +124,6 @@ impl Row {
         });
         let met = self.met.map_or("", |met| if met { "yes" } else { "no" });
         let value = if self.value < 10.0 { format!("{:.2}", self.value) } else { format!("{:.0}", self.value) };
-        [self.scenario.to_owned(), self.name.to_owned(), value, self.unit.to_owned(), target, met.to_owned()]
+        [self.scenario.to_owned(), self.name.to_string(), value, self.unit.to_owned(), target, met.to_owned()]
     }
 }

@@ -3,8 +3,12 @@
 mod create;
 mod create_capture;
 mod deliveries;
+mod hostile;
 mod memory;
+mod noisy;
 mod outage;
+mod overload;
+mod paused;
 mod settlement;
 #[cfg(feature = "google-cloud")]
 mod spanner;
@@ -46,6 +50,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "settlement", run: |settings, report| Box::pin(settlement::run(settings, report)) },
     Scenario { name: "memory", run: |settings, report| Box::pin(memory::run(settings, report)) },
     Scenario { name: "outage", run: |settings, report| Box::pin(outage::run(settings, report)) },
+    Scenario { name: "overload", run: |settings, report| Box::pin(overload::run(settings, report)) },
+    Scenario { name: "noisy", run: |settings, report| Box::pin(noisy::run(settings, report)) },
+    Scenario { name: "paused", run: |settings, report| Box::pin(paused::run(settings, report)) },
+    Scenario { name: "hostile", run: |settings, report| Box::pin(hostile::run(settings, report)) },
+    #[cfg(feature = "google-cloud")]
+    Scenario { name: "paused-spanner", run: |settings, report| Box::pin(paused::on_spanner(settings, report)) },
     #[cfg(feature = "google-cloud")]
     Scenario { name: "spanner", run: |settings, report| Box::pin(spanner::run(settings, report)) },
 ];

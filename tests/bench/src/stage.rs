@@ -1,7 +1,7 @@
 //! What the scenarios play on: a store with a merchant in it, the gateway's function as it is deployed, and the
 //! simulated provider, each in a process of its own.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -28,6 +28,10 @@ pub(crate) struct Stage {
     pub(crate) provider: Process,
     /// The merchant's.
     pub(crate) api_key: String,
+    /// Another merchant's.
+    pub(crate) other_api_key: String,
+    /// A third one's, who has production's default limit.
+    pub(crate) limited_api_key: String,
     environment: Variables,
     folder: TempDir,
 }
@@ -50,7 +54,9 @@ impl Stage {
         // The sandbox makes the merchants; it has nothing more to do with it.
         let sandbox = Process::announced(command)?;
         let identity: Value = serde_json::from_slice(&fs::read(data.join("sandbox.json"))?)?;
-        let api_key = identity["api_key"].as_str().context("a sandbox has an API key")?.to_owned();
+        let key = |name: &str| identity[name].as_str().map(str::to_owned).context("a sandbox has API keys");
+        let (api_key, other_api_key, limited_api_key) =
+            (key("api_key")?, key("other_api_key")?, key("limited_api_key")?);
         die_after_intent(sandbox, &api_key).await?;
 
         let mut command = programs.command("tollgate-sandbox");
@@ -63,7 +69,8 @@ impl Stage {
             ("STRIPE_SECRET_KEY", "sk_test_bench".to_owned()),
             ("STRIPE_WEBHOOK_SECRET", "whsec_bench".to_owned()),
         ]);
-        Ok(Self { programs: programs.clone(), provider, api_key, environment, folder })
+        let programs = programs.clone();
+        Ok(Self { programs, provider, api_key, other_api_key, limited_api_key, environment, folder })
     }
 
     /// The gateway's database.
@@ -83,26 +90,48 @@ impl Stage {
 
     /// The same, told otherwise in these variables.
     pub(crate) fn start_told(&self, otherwise: &[(&'static str, String)]) -> Result<Process> {
+        self.start_bounded(otherwise, None)
+    }
+
+    /// The same with so many files that it may have open.
+    pub(crate) fn start_bounded(&self, otherwise: &[(&'static str, String)], files: Option<u32>) -> Result<Process> {
         let mut command = self.programs.command("tollgate-payments");
+        if let Some(files) = files {
+            let program = std::mem::replace(&mut command, Command::new("/bin/sh"));
+            command.env_clear().args(["-c", r#"ulimit -n "$1" && exec "$0""#]);
+            command.arg(program.get_program()).arg(files.to_string());
+        }
         command.envs(self.environment.iter().chain(otherwise).map(|(name, value)| (name, value)));
         Process::on_free_port(command)
     }
 
     /// Starts the sandbox on the same data: every function in one process, the provider in another.
     pub(crate) fn sandbox(&self) -> Result<Process> {
-        self.sandbox_by("real")
+        self.sandbox_by("real", &[])
+    }
+
+    /// The same, told otherwise in these variables.
+    #[cfg(feature = "google-cloud")]
+    pub(crate) fn sandbox_told(&self, otherwise: &[(&'static str, String)]) -> Result<Process> {
+        self.sandbox_by("real", otherwise)
     }
 
     /// The same with a clock that stands at noon in Tokyo, so that no job runs by itself.
     pub(crate) fn sandbox_at_noon(&self) -> Result<Process> {
-        self.sandbox_by("2027-01-15T03:00:00Z")
+        self.sandbox_at_noon_told(&[])
     }
 
-    fn sandbox_by(&self, clock: &str) -> Result<Process> {
+    /// The same, told otherwise in these variables.
+    pub(crate) fn sandbox_at_noon_told(&self, otherwise: &[(&'static str, String)]) -> Result<Process> {
+        self.sandbox_by("2027-01-15T03:00:00Z", otherwise)
+    }
+
+    fn sandbox_by(&self, clock: &str, otherwise: &[(&'static str, String)]) -> Result<Process> {
         let provider = format!("http://{}", self.provider.address);
         let mut command = self.programs.command("tollgate-sandbox");
         command.args(["serve", "--port", "0", "--clock", clock, "--providers-url", &provider, "--data"]);
         command.arg(self.folder.path().join("gateway"));
+        command.envs(otherwise.iter().map(|(name, value)| (name, value)));
         Process::announced(command)
     }
 

@@ -3,6 +3,7 @@
 use std::{fs, process};
 
 use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Linux counts a process's time in hundredths of a second, whatever the machine.
 const TICK_MICROS: f64 = 10_000.0;
@@ -19,7 +20,13 @@ pub(crate) fn cpu(id: u32) -> Result<f64> {
 /// The same of all processes that were told to serve gRPC at `host`: 0 where they are on another machine.
 #[cfg(feature = "google-cloud")]
 pub(crate) fn cpu_of_emulator(host: &str) -> Result<f64> {
-    let mut used = 0.0;
+    emulators(host)?.into_iter().map(cpu).sum()
+}
+
+/// The processes that were told to serve gRPC at `host`: none where they are on another machine.
+#[cfg(feature = "google-cloud")]
+pub(crate) fn emulators(host: &str) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(id) = entry.file_name().to_str().and_then(|id| id.parse().ok()) else { continue };
@@ -28,10 +35,18 @@ pub(crate) fn cpu_of_emulator(host: &str) -> Result<f64> {
         let mut told = told.split(|byte| *byte == 0);
         let is_emulator = told.next().is_some_and(|program| program.ends_with(b"/emulator_main"));
         if is_emulator && told.any(|argument| argument.ends_with(host.as_bytes())) {
-            used += cpu(id)?;
+            found.push(id);
         }
     }
-    Ok(used)
+    Ok(found)
+}
+
+/// Raises the bound of files that this process may have open as far as it may, and answers it.
+pub(crate) fn raise_open_files() -> Result<u64> {
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
+    // None: as many as one likes.
+    Ok(most.unwrap_or(u32::MAX.into()))
 }
 
 /// This process's own.

@@ -26,6 +26,35 @@ async fn a_provider_that_is_away_makes_nobody_unready() {
 }
 
 #[tokio::test]
+async fn a_deep_look_shows_people_what_is_due_what_waits_which_providers_are_on_and_versions() {
+    let world = World::start().await;
+    world.fault(&json!({"kind": "unreachable"})).await;
+    let off = json!({"state": "off", "by": "ann", "why": "incident 4711"});
+    world.send(world.post("/sandbox/providers/paypal/switch", &off)).await.expect(200);
+    let deep = world.send(Request::new("GET", "/health/deep")).await.expect(200).json();
+    assert_eq!(deep["status"], "ok", "no provider is asked: {deep}");
+    for check in ["store", "queue", "counters"] {
+        assert!(deep["checks"][check]["latency_ms"].is_u64(), "{check}: {deep}");
+    }
+    assert_eq!(deep["circuit_breakers"]["stripe"], "closed", "{deep}");
+    assert_eq!(deep["providers"], json!({"stripe": "on", "paypal": "off", "bank": "on"}), "{deep}");
+    assert_eq!(deep["queue_depths"], json!({"payment_events": 0, "dead_letter": 0}), "{deep}");
+    assert_eq!(deep["oldest_due_delivery_age_seconds"], 0, "{deep}");
+    assert_eq!(deep["versions"]["tollgate"], env!("CARGO_PKG_VERSION"), "{deep}");
+    assert!(deep["executor_delay_ms"].is_u64(), "{deep}");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_on_every_route_before_anything_is_looked_at() {
+    let world = World::start().await;
+    for path in ["/v1/payments", "/webhooks/providers/stripe", "/pubsub/payment-events", "/jobs/settlement", "/nowhere"]
+    {
+        let request = Request::new("POST", path).and("Content-Encoding", "gzip").body(b"\x1f\x8b");
+        world.send(request).await.expect_problem(415, "unsupported_media_type", path);
+    }
+}
+
+#[tokio::test]
 async fn the_metrics_have_the_contracts_names_and_labels() {
     let world = World::start().await;
     let create = world.post("/v1/payments", &order(1000, "pm_card_visa"));

@@ -156,6 +156,27 @@ async fn a_fault_plays_as_often_as_asked_for_and_costs_nobody_twice() {
     }
 }
 
+/// Stripe keeps an error under the payment's id, and answers with it ever after.
+#[tokio::test]
+async fn an_error_kept_for_one_payment_concerns_no_other_and_retries_do_not_put_its_end_off() {
+    let world = World::start().await;
+    world.fault(&json!({"kind": "error_500", "times": 1})).await;
+    let stuck = world.post("/v1/payments", &order(1000, "pm_card_visa"));
+    world.send(stuck.clone()).await.expect(202);
+    for _ in 0..30 {
+        world.send(stuck.clone()).await.expect(202);
+        world.payment("pm_card_visa", "AUTHORIZED").await;
+    }
+    // "No such request" counts five minutes after the last call, however often the merchant asks. No job runs before ten.
+    for _ in 0..30 {
+        world.advance(10).await;
+        world.send(stuck.clone()).await;
+    }
+    world.advance(30).await;
+    assert_eq!(world.send(stuck).await.expect(200).json()["status"], "FAILED");
+    assert_eq!(world.transactions().await.len(), 30);
+}
+
 #[tokio::test]
 async fn the_providers_books_show_what_was_moved() {
     let world = World::start().await;

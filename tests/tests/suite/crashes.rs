@@ -71,6 +71,28 @@ async fn an_automatic_capture_that_dies_anywhere_takes_the_money_once() {
     creates("pm_card_visa", "automatic", "CAPTURED").await;
 }
 
+/// There the capture is an operation of its own, which the key of the create takes up as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_automatic_capture_at_paypal_or_the_bank_is_taken_up_with_the_key_of_its_create() {
+    for (provider, token) in [("paypal", "vault-ok"), ("bank", "debtor-ok")] {
+        let mut stage = Stage::with_a_public_address().await;
+        // Nothing but the merchant's retry tells of what happened.
+        stage.client().fault(provider, &json!({"kind": "drop_webhooks"})).await.unwrap();
+        let method = json!({provider: token});
+        let body = json!({"amount": 900, "currency": "GBP", "payment_method": method, "capture_method": "automatic"});
+        for point in IN_REQUESTS {
+            let request = async |client: Client| client.create_as(point, &body).await;
+            let known = retried(&mut stage, point, request).await;
+            let expected = if point == "before_intent" { 201 } else { 200 };
+            assert_eq!((known.status, known.text("status")), (expected, "CAPTURED"), "{point}: {}", known.body);
+            let books = stage.client().transactions(provider).await.unwrap();
+            let charges: Vec<_> = books.iter().filter(|row| row["payment_id"] == known.body["id"]).collect();
+            assert_eq!(charges.len(), 1, "{point}: one charge: {charges:?}");
+            assert_eq!(charges[0]["captured"], 900, "{point}: taken once");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decline_that_dies_anywhere_is_the_same_decline() {
     creates("pm_card_visa_chargeDeclined", "manual", "FAILED").await;

@@ -24,6 +24,7 @@ use tollgate_gateway::{
     ports::{
         Deliveries, Endpoints, FailPoint, FailPoints, Merchants as _, Provider, Queue, StoreError, Time, WebhookSender,
         deliveries::{DeliveryAttempt, Outgoing},
+        event_backlog::NoBacklog,
         fail_points::NoFailPoints,
         merchants::{Merchant, WaitedFor, WebhookEndpoint},
         provider::{Call, LookUp, Reply, Terms, Unsupported},
@@ -76,11 +77,23 @@ impl Provider for Holds {
         };
         let transaction_id = format!("pi_{}", call.payment.id);
         let view = TransactionView { transaction_id, request_id: None, amount: yen(1000), state, kept: None };
-        Reply { answer: Answer::Shows(view), http_status: Some(200), reference: None, provider_code: None }
+        Reply {
+            answer: Answer::Shows(view),
+            http_status: Some(200),
+            reference: None,
+            provider_code: None,
+            repeated: false,
+        }
     }
 
     async fn look_up(&self, _: Call<'_>) -> Reply<LookUp> {
-        Reply { answer: LookUp::NotFound, http_status: Some(404), reference: None, provider_code: None }
+        Reply {
+            answer: LookUp::NotFound,
+            http_status: Some(404),
+            reference: None,
+            provider_code: None,
+            repeated: false,
+        }
     }
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
@@ -308,6 +321,10 @@ impl Deliveries for Flaky {
 
     async fn claim_due(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<DeliveryDue>, StoreError> {
         self.go("claim_due", self.inner.claim_due(now, until, limit)).await
+    }
+
+    async fn oldest_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.go("oldest_due", self.inner.oldest_due(now)).await
     }
 
     async fn deliveries(&self, payment: PaymentId) -> Result<Vec<(Delivery, Vec<DeliveryAttempt>)>, StoreError> {
@@ -543,7 +560,9 @@ fn gateway(
         stores,
         providers: vec![Arc::new(Holds)],
         events: Arc::new(JsonEvents),
+        statuses: None,
         queue: line.clone(),
+        backlog: Arc::new(NoBacklog),
         webhooks: servers.clone(),
         secrets: SecretsKey::new(&[secrets_key; 32]),
         time: time.clone(),

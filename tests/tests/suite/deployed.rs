@@ -99,10 +99,11 @@ impl Deployment {
         let front = front(Arc::clone(&urls), pushes.clone()).await;
         let dead_letter = pubsub.create_topic();
         let topic = pubsub.create_topic();
-        let retry = Retry { dead_letter_topic: Some(dead_letter.clone()) };
+        let retry = Retry { dead_letter_topic: Some(dead_letter.clone()), ..Retry::default() };
         pubsub.push_to(&topic, &format!("{front}/pubsub/payment-events"), &retry);
         pubsub.push_to(&dead_letter, &format!("{front}/pubsub/dead-letter"), &Retry::default());
-        let given_up = pubsub.create_topic();
+        let (given_up, kept) = (pubsub.create_topic(), pubsub.create_topic());
+        pubsub.push_to(&kept, &format!("{front}/pubsub/provider-events"), &Retry::default());
         let (inbox, endpoint) = Inbox::start(MERCHANT_SECRET, 5).await;
         let secrets_key = [7_u8; 32];
         let api_key = make_merchant(&store, &SecretsKey::new(&secrets_key), &endpoint).await;
@@ -111,6 +112,7 @@ impl Deployment {
             ("SPANNER_EMULATOR_HOST", spanner.host().to_owned()),
             ("QUEUE_URL", format!("pubsub:{topic}")),
             ("QUEUE_DEAD_LETTER_TOPIC", given_up),
+            ("QUEUE_PROVIDER_EVENTS_TOPIC", kept),
             ("PUBSUB_EMULATOR_HOST", pubsub.host().to_owned()),
             ("COUNTERS_URL", counters),
             ("OIDC_MODE", "cloud-run-iam".to_owned()),

@@ -80,6 +80,7 @@ fn function_of(path: &str) -> Option<&'static str> {
         ("/v1/", "payments"),
         ("/return/", "payments"),
         ("/webhooks/", "provider-webhooks"),
+        ("/pubsub/provider-events", "provider-webhooks"),
         ("/pubsub/payment-events", "webhook-delivery"),
         ("/pubsub/dead-letter", "webhook-delivery"),
         ("/jobs/deliveries", "webhook-delivery"),
@@ -127,7 +128,7 @@ fn answer(status: u16) -> Response {
 }
 
 /// What Cloud Run hands on of a Google ID token that it has verified.
-fn token() -> String {
+pub(crate) fn token() -> String {
     let now = SystemClock::start().now().as_second();
     let claims = json!({
         "iss": "https://accounts.google.com", "aud": AUDIENCE, "email": ACCOUNT, "email_verified": true,

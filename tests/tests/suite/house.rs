@@ -44,10 +44,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("payments", &["api", "assembly", "domain", "gateway", "runtime"]),
     ("webhook-delivery", &["api", "assembly", "gateway", "messaging", "runtime"]),
-    ("provider-webhooks", &["api", "assembly", "domain", "gateway", "runtime"]),
+    ("provider-webhooks", &["api", "assembly", "domain", "gateway", "messaging", "runtime"]),
     (
         "operator",
-        &["api", "assembly", "domain", "gateway", "runtime", "statements", "store", "store-spanner", "webhooks"],
+        // (Of the providers it has their outbound HTTP.)
+        &[
+            "api",
+            "assembly",
+            "domain",
+            "gateway",
+            "providers",
+            "runtime",
+            "statements",
+            "store",
+            "store-spanner",
+            "webhooks",
+        ],
     ),
     // On the emulator it makes a database, migrates it as `tollgate migrate` does, and commits beside the store.
     ("bench", &["emulators", "gateway", "runtime", "store-spanner"]),
@@ -181,10 +193,37 @@ fn every_dependency_has_a_licence_that_goes_with_ours() {
     assert!(packages.len() > 50 && !is_compatible("GPL-3.0-only") && !is_compatible("MIT AND GPL-2.0-only"));
 }
 
+/// Crates that unpack what is compressed.
+const UNPACKERS: [&str; 9] = [
+    "async-compression",
+    "brotli",
+    "brotli-decompressor",
+    "flate2",
+    "libflate",
+    "miniz_oxide",
+    "ruzstd",
+    "zlib-rs",
+    "zstd",
+];
+
+/// A few bytes may stand for gigabytes: neither what clients send, nor what providers or merchants' endpoints answer, is ever unpacked.
+#[test]
+fn nothing_in_our_programs_can_unpack_what_others_have_compressed() {
+    let metadata = metadata(&["--filter-platform", "x86_64-unknown-linux-gnu"]);
+    let nodes = metadata["resolve"]["nodes"].as_array().expect("there are nodes");
+    let names = nodes.iter().filter_map(|node| node["id"].as_str());
+    let unpackers: Vec<_> = names.filter(|id| UNPACKERS.iter().any(|name| id.contains(&format!("#{name}@")))).collect();
+    assert_eq!(unpackers, Vec::<&str>::new());
+    assert!(
+        nodes.iter().any(|node| node["id"].as_str().is_some_and(|id| id.contains("#hyper@"))),
+        "ids look different"
+    );
+}
+
 #[test]
 fn every_file_opens_with_what_it_is_for() {
     let mut silent = Vec::new();
-    for folder in ["shared", "functions", "operator", "tests"] {
+    for folder in ["shared", "functions", "infra", "operator", "tests"] {
         visit(&root().join(folder), &mut |file| {
             let text = fs::read_to_string(file).expect("source is text");
             if !text.starts_with("//!") {

@@ -322,6 +322,30 @@ async fn a_provider_that_only_holds_is_asked_to_capture_and_a_refusal_is_followe
 }
 
 #[tokio::test]
+async fn the_key_of_an_automatic_create_is_not_done_before_what_follows_is_and_takes_that_up() {
+    let world = World::new();
+    world.script.answers([shows(held()), unknown()]);
+    let done = world.create_with("k", CaptureMethod::Automatic).await.unwrap();
+    assert_eq!((done.known, done.payment.status), (false, PaymentStatus::Authorized));
+    let restarted = world.restarted(2);
+    restarted.script.answers([shows(taken())]);
+    let done = restarted.create_with("k", CaptureMethod::Automatic).await.unwrap();
+    assert_eq!((done.known, done.replayed, done.payment.status), (true, true, PaymentStatus::Captured));
+    let sent = world.script.sent();
+    assert_eq!(world.script.kinds(), [OperationKind::Authorize, OperationKind::Capture, OperationKind::Capture]);
+    assert_eq!(sent[1].1, sent[2].1, "the same request again");
+
+    let world = World::new();
+    world.script.answers([shows(held()), refused(), unknown()]);
+    let done = world.create_with("k", CaptureMethod::Automatic).await.unwrap();
+    assert_eq!((done.known, done.payment.status), (false, PaymentStatus::Authorized));
+    let restarted = world.restarted(2);
+    restarted.script.answers([shows(TransactionState::Voided)]);
+    let done = restarted.create_with("k", CaptureMethod::Automatic).await.unwrap();
+    assert_eq!((done.known, done.replayed, done.payment.status), (true, true, PaymentStatus::Voided));
+}
+
+#[tokio::test]
 async fn a_void_of_an_unknown_payment_is_carried_out_once_it_is_known() {
     let world = World::new();
     world.script.answers([unknown()]);

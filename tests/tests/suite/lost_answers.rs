@@ -220,3 +220,25 @@ async fn a_void_asked_for_while_the_outcome_is_unknown_follows_when_asking_finds
     let known = client.void(id, "void").await.unwrap();
     assert_eq!((known.status, known.replayed, known.body), (200, true, stage.agreed(id).await));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_takes_one_place_of_a_breaker_that_is_half_open_and_closes_it() {
+    let stage = Stage::with(&[("BREAKER_WINDOW", "1"), ("BREAKER_TRIALS", "1"), ("BREAKER_OPEN_MS", "1000")]).await;
+    stage.lasting_fault("drop_webhooks").await;
+    let client = stage.client();
+    let held = authorized(&client, "held").await;
+    stage.fault("charge_then_timeout", 1, 50).await;
+    assert_eq!(client.create("lost", 1000, "pm_card_visa").await.unwrap().status, 202);
+    assert_unavailable(&client.create("lost", 1000, "pm_card_visa").await.unwrap());
+    client.advance(2).await.unwrap();
+    let known = client.create("lost", 1000, "pm_card_visa").await.unwrap();
+    assert_eq!((known.status, known.text("status")), (200, "AUTHORIZED"), "{known:?}");
+    assert_eq!(stage.charges_of(known.text("id")).await.len(), 1);
+    authorized(&client, "new").await;
+
+    stage.fault("charge_then_timeout", 1, 50).await;
+    assert_eq!(client.capture(&held, "take", None).await.unwrap().status, 202);
+    client.advance(2).await.unwrap();
+    let known = client.capture(&held, "take", None).await.unwrap();
+    assert_eq!((known.status, known.text("status")), (200, "CAPTURED"), "{known:?}");
+}

@@ -304,7 +304,7 @@ async fn what_somebody_did_at_the_provider_unheard_is_found_by_our_own_call() {
 }
 
 /// Does something to the payment's intent beside the gateway.
-async fn at_the_dashboard(stage: &Stage, payment: &Value, path: &str) {
+pub(crate) async fn at_the_dashboard(stage: &Stage, payment: &Value, path: &str) {
     let intent = payment["provider_transaction_id"].as_str().unwrap();
     let request = Request::post(format!("{}/stripe/v1/payment_intents/{intent}/{path}", stage.providers_url()))
         .header("authorization", "Bearer sk_test_dashboard")

@@ -18,7 +18,7 @@ const WEBHOOK_SECRET: &str = "whsec_of_the_separate_functions";
 
 /// A function's process. Dropped, it is killed.
 pub(crate) struct Function {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) url: String,
 }
 
@@ -76,7 +76,7 @@ impl Function {
 
 /// A store with merchants in it, providers, and what the functions have to be told.
 pub(crate) struct Deployment {
-    stage: Stage,
+    pub(crate) stage: Stage,
     pub(crate) environment: Vec<(&'static str, String)>,
     api_key: String,
 }
@@ -111,14 +111,14 @@ impl Deployment {
         self.stage.http().send(request).await
     }
 
-    async fn send_webhooks_to(&self, function: &Function) {
+    pub(crate) async fn send_webhooks_to(&self, function: &Function) {
         let url = format!("{}/control/webhook-endpoint", self.stage.providers_url());
         let hook = format!("{}/webhooks/providers/stripe", function.url);
         let body = json!({"provider": "stripe", "url": hook, "secret": WEBHOOK_SECRET});
         assert_eq!(self.stage.http().json(Method::PUT, &url, &body).await.0, 200);
     }
 
-    async fn call(&self, method: Method, url: &str, key: Option<&str>, body: Option<Value>) -> (u16, Value) {
+    pub(crate) async fn call(&self, method: Method, url: &str, key: Option<&str>, body: Option<Value>) -> (u16, Value) {
         let answer = self.stage.http().send(self.request(method, url, key, body)).await;
         (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
     }

@@ -10,15 +10,13 @@ use axum::{
 use serde_json::{Value, json};
 use tollgate_domain::Settlement;
 use tollgate_gateway::{
-    Authenticator,
     authenticate::api_key_digest,
     ports::{Merchants, Time, fail_points::NoFailPoints, merchants::ApiKey},
 };
-use tollgate_payments::Payments;
 use tollgate_runtime::InternalCallers;
 use tower::ServiceExt;
 
-use super::settlement_support::Till;
+use super::{merchants_front::merchants_front, settlement_support::Till};
 
 const MINE: &str = "key-of-mine";
 const THEIRS: &str = "key-of-theirs";
@@ -36,8 +34,8 @@ impl Api {
             let key = ApiKey { digest: api_key_digest(key), merchant, created_at, revoked_at: None };
             till.store.put_api_key(&key).await.unwrap();
         }
-        let authenticator = Arc::new(Authenticator::new(till.store.clone(), till.time.clone()));
-        let router = tollgate_payments::router(Payments { gateway: till.gateway(), authenticator });
+        let time: Arc<dyn Time> = till.time.clone();
+        let router = merchants_front(till.gateway(), till.store.clone(), &time);
         Self { till, router }
     }
 

@@ -12,7 +12,8 @@ use std::{
 
 use futures::{StreamExt, future::BoxFuture, stream};
 use tempfile::TempDir;
-use tollgate_api::events::JsonEvents;
+use tollgate_api::{events::JsonEvents, statuses::JsonStatuses};
+use tollgate_counters::EmbeddedStatuses;
 use tollgate_domain::{
     BootId, Change, Failure, Observation, Payment, PaymentStatus, Refund, RefundState, RefundView, ReviewReason,
     Settlement, SettlementDay, Timestamp, TransactionState, TransactionView,
@@ -22,8 +23,8 @@ use tollgate_gateway::{
     Context, Error, Gateway, JobReport, JobRun, Ports, ReturnLinks, Settings, Stores,
     contract::{Samples, Story, yen},
     ports::{
-        FailPoint, FailPoints, Merchants, Settlements, Store, Time, Timelines, fail_points::NoFailPoints,
-        merchants::Merchant, queue::NoQueue,
+        FailPoint, FailPoints, Merchants, Settlements, Store, Time, Timelines, event_backlog::NoBacklog,
+        fail_points::NoFailPoints, merchants::Merchant, queue::NoQueue, statuses::StatusCache,
     },
     records::{Cause, ChangeSet, Committed, EventRecord},
     secrets::SecretsKey,
@@ -88,6 +89,8 @@ pub(crate) struct Till {
     pub(crate) folder: TempDir,
     boots: AtomicU32,
     ports: Ports,
+    /// Payments as they were.
+    pub(crate) statuses: Arc<EmbeddedStatuses>,
 }
 
 fn boot(number: u32) -> BootId {
@@ -106,11 +109,14 @@ impl Till {
         let time = Arc::new(SandboxTime::simulated(EVENING));
         let options = Options::new(boot(1)).ephemeral();
         let store = Arc::new(SqliteStore::open(folder.path().join("store.db"), options, time.clone()).unwrap());
+        let statuses = Arc::new(EmbeddedStatuses::new(time.clone()));
         let ports = Ports {
             stores: Stores::of(&store),
             providers: Vec::new(),
             events: Arc::new(JsonEvents),
+            statuses: Some(StatusCache { statuses: statuses.clone(), format: Arc::new(JsonStatuses) }),
             queue: Arc::new(NoQueue),
+            backlog: Arc::new(NoBacklog),
             webhooks: Arc::new(HttpWebhookSender::new(AddressPolicy::production(), time.clone())),
             secrets: SecretsKey::new(&[1; 32]),
             time: time.clone(),
@@ -119,7 +125,7 @@ impl Till {
             fail_points: Arc::new(NoFailPoints),
         };
         let (samples, other) = (Samples::new(501), Samples::new(502));
-        let till = Self { store, time, samples, other, folder, boots: AtomicU32::new(2), ports };
+        let till = Self { store, time, samples, other, folder, boots: AtomicU32::new(2), ports, statuses };
         for samples in [&till.samples, &till.other] {
             till.fee(samples, FEE).await;
         }

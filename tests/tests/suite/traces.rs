@@ -26,7 +26,10 @@ pub(crate) fn exporting(url: &str) -> (Traces, DefaultGuard) {
     let mut vars = Variables::of([("OTEL_EXPORTER_OTLP_ENDPOINT", url)]);
     let traces = Traces::start(&TraceOptions::read(&mut vars, "test").unwrap().unwrap()).unwrap();
     let subscriber = logs::traced_subscriber(&LogOptions::default(), &traces, std::io::sink());
-    (traces, tracing::subscriber::set_default(subscriber))
+    let guard = tracing::subscriber::set_default(subscriber);
+    // What other tests' threads have seen of spans just now may have been of before this subscriber.
+    tracing::callsite::rebuild_interest_cache();
+    (traces, guard)
 }
 
 #[tokio::test(flavor = "multi_thread")]

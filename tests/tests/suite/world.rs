@@ -3,13 +3,17 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use tollgate_api::events::JsonEvents;
+use tollgate_api::{events::JsonEvents, statuses::JsonStatuses};
+use tollgate_counters::EmbeddedStatuses;
 use tollgate_domain::{
     Answer, Attempt, BootId, CaptureMethod, Change, ChangeId, Details, EventId, EventKind, Failure, KeyHash, Lease,
     MerchantId, Money, Operation, OperationKind, Payment, PaymentId, ProviderName, ProviderRequestId, Refund, RefundId,
@@ -19,10 +23,12 @@ use tollgate_gateway::{
     Context, CreatePayment, Done, Error, Gateway, Ingested, JobReport, JobRun, Ports, Resolution, ReturnLinks,
     Settings, Stores, Target,
     ports::{
-        Entropy, FailPoint, FailPoints, Provider, Store, StoreError, Time, Timelines,
+        Entropy, EventBacklog, FailPoint, FailPoints, Provider, Statuses, Store, StoreError, Time, Timelines,
+        event_backlog::NoBacklog,
         fail_points::NoFailPoints,
         provider::{Call, LookUp, News, ProviderEvent, Reply, Terms, Unsupported},
         queue::NoQueue,
+        statuses::StatusCache,
     },
     records::{Cause, ChangeSet, Committed, EventRecord, IdempotencyRecord, ListQuery},
     secrets::SecretsKey,
@@ -77,7 +83,7 @@ impl Script {
 }
 
 pub(crate) fn reply<T>(answer: T) -> Reply<T> {
-    Reply { answer, http_status: Some(200), reference: None, provider_code: None }
+    Reply { answer, http_status: Some(200), reference: None, provider_code: None, repeated: false }
 }
 
 #[async_trait]
@@ -130,6 +136,34 @@ pub(crate) struct Flaky {
     pub(crate) inner: Arc<SqliteStore>,
     pub(crate) lost_answers: Mutex<u32>,
     pub(crate) down: Mutex<bool>,
+    /// Nobody gets an answer, whatever is asked.
+    pub(crate) away: AtomicBool,
+    /// How many found it away.
+    pub(crate) refused: AtomicUsize,
+    /// Reads of payments fail.
+    pub(crate) unreadable: Mutex<bool>,
+    /// The answer to every commit is lost.
+    pub(crate) mute: Mutex<bool>,
+}
+
+impl Flaky {
+    fn before(inner: Arc<SqliteStore>) -> Self {
+        Self {
+            inner,
+            lost_answers: Mutex::default(),
+            down: Mutex::default(),
+            away: AtomicBool::default(),
+            refused: AtomicUsize::default(),
+            unreadable: Mutex::default(),
+            mute: Mutex::default(),
+        }
+    }
+
+    fn reached(&self) -> Result<&SqliteStore, StoreError> {
+        let is_away = self.away.load(Ordering::SeqCst);
+        self.refused.fetch_add(usize::from(is_away), Ordering::SeqCst);
+        if is_away { Err(StoreError::Unavailable("away".to_owned())) } else { Ok(&self.inner) }
+    }
 }
 
 #[async_trait]
@@ -138,33 +172,39 @@ impl Store for Flaky {
         if *self.down.lock().unwrap() {
             return Err(StoreError::Unavailable("down".to_owned()));
         }
-        let committed = self.inner.commit(set).await?;
+        let committed = self.reached()?.commit(set).await?;
         let mut lost = self.lost_answers.lock().unwrap();
         if *lost > 0 {
             *lost -= 1;
+            return Err(StoreError::Unavailable("the answer was lost".to_owned()));
+        }
+        if *self.mute.lock().unwrap() {
             return Err(StoreError::Unavailable("the answer was lost".to_owned()));
         }
         Ok(committed)
     }
 
     async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
-        self.inner.payment(id).await
+        if *self.unreadable.lock().unwrap() {
+            return Err(StoreError::Unavailable("down".to_owned()));
+        }
+        self.reached()?.payment(id).await
     }
 
     async fn operation(&self, payment: PaymentId, number: u32) -> Result<Option<Operation>, StoreError> {
-        self.inner.operation(payment, number).await
+        self.reached()?.operation(payment, number).await
     }
 
     async fn idempotency(&self, key: KeyHash) -> Result<Option<IdempotencyRecord>, StoreError> {
-        self.inner.idempotency(key).await
+        self.reached()?.idempotency(key).await
     }
 
     async fn owner_is_gone(&self, owner: BootId) -> Result<bool, StoreError> {
-        self.inner.owner_is_gone(owner).await
+        self.reached()?.owner_is_gone(owner).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.ping().await
+        self.reached()?.ping().await
     }
 }
 
@@ -179,6 +219,19 @@ impl FailPoints for At {
     }
 }
 
+/// Where payments as they were are kept, and events that come while the store is away.
+pub(crate) struct Kept {
+    pub(crate) statuses: Arc<dyn Statuses>,
+    pub(crate) backlog: Arc<dyn EventBacklog>,
+}
+
+impl Kept {
+    /// Payments in process, and events nowhere.
+    pub(crate) fn nothing_beside(time: &Arc<SandboxTime>) -> Self {
+        Self { statuses: Arc::new(EmbeddedStatuses::new(time.clone())), backlog: Arc::new(NoBacklog) }
+    }
+}
+
 /// A gateway with everything around it.
 pub(crate) struct World {
     pub(crate) gateway: Gateway,
@@ -186,6 +239,7 @@ pub(crate) struct World {
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) flaky: Arc<Flaky>,
     pub(crate) time: Arc<SandboxTime>,
+    pub(crate) statuses: Arc<dyn Statuses>,
 }
 
 pub(crate) fn boot(number: u8) -> BootId {
@@ -221,12 +275,27 @@ impl World {
         boot: BootId,
         fail_points: Arc<dyn FailPoints>,
     ) -> Self {
-        let flaky = Arc::new(Flaky { inner: store.clone(), lost_answers: Mutex::default(), down: Mutex::default() });
+        Self::keeping(Kept::nothing_beside(&time), store, script, others, time, boot, fail_points)
+    }
+
+    /// With payments as they were, and events that come while the store is away, kept in `kept`.
+    pub(crate) fn keeping(
+        kept: Kept,
+        store: Arc<SqliteStore>,
+        script: Arc<Script>,
+        others: Vec<Arc<dyn Provider>>,
+        time: Arc<SandboxTime>,
+        boot: BootId,
+        fail_points: Arc<dyn FailPoints>,
+    ) -> Self {
+        let flaky = Arc::new(Flaky::before(store.clone()));
         let ports = Ports {
             stores: Stores { payments: flaky.clone(), ..Stores::of(&store) },
             providers: [script.clone() as _].into_iter().chain(others).collect(),
             events: Arc::new(JsonEvents),
+            statuses: Some(StatusCache { statuses: kept.statuses.clone(), format: Arc::new(JsonStatuses) }),
             queue: Arc::new(NoQueue),
+            backlog: kept.backlog,
             webhooks: Arc::new(HttpWebhookSender::new(AddressPolicy::production(), time.clone())),
             secrets: SecretsKey::new(&[1; 32]),
             time: time.clone(),
@@ -236,13 +305,16 @@ impl World {
         };
         let mut settings = Settings::new(boot, ReturnLinks::new("https://pay.example", &[1; 32]));
         settings.store_timeout = Duration::from_millis(300);
-        Self { gateway: Gateway::new(ports, settings), script, store, flaky, time }
+        settings.job_retry = Duration::from_millis(5);
+        Self { gateway: Gateway::new(ports, settings), script, store, flaky, time, statuses: kept.statuses }
     }
 
     /// The same data and provider, seen by a process that started after this one.
     pub(crate) fn restarted(&self, number: u8) -> Self {
         let store = Arc::new(self.store.another(boot(number)).unwrap());
-        Self::on(store, self.script.clone(), self.time.clone(), boot(number), Arc::new(NoFailPoints))
+        let (script, time) = (self.script.clone(), self.time.clone());
+        let kept = Kept { statuses: self.statuses.clone(), backlog: Arc::new(NoBacklog) };
+        Self::keeping(kept, store, script, Vec::new(), time, boot(number), Arc::new(NoFailPoints))
     }
 
     pub(crate) fn later(&self, seconds: u64) {

@@ -80,17 +80,22 @@ pub(super) fn read_queue(vars: &mut Variables) -> Read<QueueConfiguration> {
     let url = vars.var("QUEUE_URL", meaning).url(&["embedded", "pubsub"]).or("embedded:");
     let dead_letter =
         vars.var("QUEUE_DEAD_LETTER_TOPIC", "Pub/Sub's topic for events that were given up, by its name").optional();
+    let provider_events = vars
+        .var("QUEUE_PROVIDER_EVENTS_TOPIC", "Pub/Sub's topic for providers' events that came while the store was away")
+        .optional();
     let timeout =
         vars.var("QUEUE_PUBLISH_TIMEOUT_MS", "how long publishing to Pub/Sub may take").parse::<Millis>().or("5000");
     let emulator = vars.var("PUBSUB_EMULATOR_HOST", "where Pub/Sub's emulator is, host:port");
     let emulator = emulator.parse::<EmulatorHost>().optional();
-    let (url, dead_letter, timeout, emulator) = (url?, dead_letter?, timeout?, emulator?);
+    let (url, dead_letter, provider_events, timeout, emulator) =
+        (url?, dead_letter?, provider_events?, timeout?, emulator?);
     match url.scheme() {
         "pubsub" => read_pubsub(
             vars,
             QueueConfiguration::Pubsub {
                 url: url.as_str().to_owned(),
                 dead_letter,
+                provider_events,
                 publish_timeout: timeout.0,
                 emulator: emulator.map(|host| host.0),
             },
@@ -103,8 +108,8 @@ pub(super) fn read_queue(vars: &mut Variables) -> Read<QueueConfiguration> {
 
 #[cfg(feature = "google-cloud")]
 fn read_pubsub(vars: &mut Variables, queue: QueueConfiguration) -> Read<QueueConfiguration> {
-    let QueueConfiguration::Pubsub { url, dead_letter, .. } = &queue else { return Ok(queue) };
-    match tollgate_messaging_pubsub::Topics::read(url, dead_letter.as_deref()) {
+    let QueueConfiguration::Pubsub { url, dead_letter, provider_events, .. } = &queue else { return Ok(queue) };
+    match tollgate_messaging_pubsub::Topics::read(url, dead_letter.as_deref(), provider_events.as_deref()) {
         Ok(_) => Ok(queue),
         Err(error) => Err(vars.refuse(format!("QUEUE_URL is not valid ({error})"))),
     }

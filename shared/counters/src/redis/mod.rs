@@ -1,4 +1,4 @@
-//! Buckets on Redis, which all instances share.
+//! Buckets on Redis, which all instances share; and beside them, payments as they were.
 //!
 //! Must not know: who is limited and why.
 //!
@@ -11,6 +11,7 @@ mod fallback;
 mod link;
 mod measure;
 mod script;
+mod statuses;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -32,6 +33,7 @@ use fallback::Fallback;
 use link::{Bounds, Connected, Link};
 use measure::Outcome;
 use script::{Action, BucketScript, Call};
+use statuses::StatusScript;
 
 /// How Redis is used.
 #[derive(Debug, Clone)]
@@ -75,8 +77,10 @@ impl Default for Options {
 pub struct RedisCounters {
     link: Link,
     script: Arc<BucketScript>,
+    status_script: StatusScript,
     fallback: Arc<Fallback>,
     places: Semaphore,
+    status_places: Semaphore,
     prefix: String,
     command_timeout: Duration,
     time: Arc<dyn Time>,
@@ -88,7 +92,8 @@ impl RedisCounters {
     pub async fn connect(address: RedisAddress, options: Options, time: Arc<dyn Time>) -> Result<Self, NoTls> {
         measure::describe();
         let most_in_flight = usize::try_from(options.most_in_flight.get()).unwrap_or(usize::MAX >> 3);
-        let connector = Connector::new(address, options.trusted, most_in_flight)?;
+        let connector =
+            Connector::new(address, options.trusted, most_in_flight.saturating_add(statuses::MOST_IN_FLIGHT))?;
         let script = Arc::new(BucketScript::new());
         let fallback = Arc::new(Fallback::new(options.instances.get(), Arc::clone(&time)));
         let bounds = Bounds {
@@ -103,9 +108,17 @@ impl RedisCounters {
         });
         let shared = (Arc::clone(&script), Arc::clone(&time));
         let link = Link::open(connector, shared.0, options.prefix.clone(), bounds, shared.1, on_away).await;
-        let (places, prefix, command_timeout) =
-            (Semaphore::new(most_in_flight), options.prefix, options.command_timeout);
-        Ok(Self { link, script, fallback, places, prefix, command_timeout, time })
+        Ok(Self {
+            link,
+            script,
+            status_script: StatusScript::new(),
+            fallback,
+            places: Semaphore::new(most_in_flight),
+            status_places: Semaphore::new(statuses::MOST_IN_FLIGHT),
+            prefix: options.prefix,
+            command_timeout: options.command_timeout,
+            time,
+        })
     }
 
     /// Whether this instance decides by itself now.
@@ -119,7 +132,8 @@ impl RedisCounters {
         let ceiling = self.fallback.ceiling(bucket, flow, connected.returns);
         let call = Call { action, key: script::key(&self.prefix, bucket), flow, ceiling };
         let mut connection = connected.connection.clone();
-        let standing = self.answer(action.name(), &connected, self.script.run(&mut connection, &call)).await?;
+        let standing =
+            self.answer(action.name(), &connected, &self.places, self.script.run(&mut connection, &call)).await?;
         if ceiling.is_some() && action != Action::Look {
             self.fallback.settle(bucket, connected.returns);
         }
@@ -131,13 +145,14 @@ impl RedisCounters {
         &self,
         operation: &'static str,
         connected: &Connected,
+        places: &Semaphore,
         call: impl Future<Output = RedisResult<T>>,
     ) -> Result<T, Outcome> {
         let started = self.time.monotonic();
         let mut is_sent = false;
         let ended = within(&*self.time, self.command_timeout, async {
             // An error: the semaphore is closed, which nobody does.
-            let _place = self.places.acquire().await;
+            let _place = places.acquire().await;
             is_sent = true;
             call.await
         });
@@ -192,7 +207,8 @@ impl Counters for RedisCounters {
     async fn ping(&self) -> Result<(), CountersAway> {
         let Some(connected) = self.link.connected() else { return Err(CountersAway(self.link.why_away())) };
         let mut connection = connected.connection.clone();
-        let answer = self.answer("ping", &connected, self.script.probe(&mut connection, &self.prefix)).await;
+        let answer =
+            self.answer("ping", &connected, &self.places, self.script.probe(&mut connection, &self.prefix)).await;
         answer.map_err(|outcome| match outcome {
             Outcome::Failed => CountersAway(self.link.why_away()),
             Outcome::Busy => CountersAway("too many calls wait for their answers".to_owned()),

@@ -100,6 +100,12 @@ pub(super) fn key(prefix: &str, bucket: Bucket) -> String {
     match bucket {
         Bucket::Merchant(merchant) => format!("{prefix}:{{{merchant}}}:requests"),
         Bucket::MerchantReplays(merchant) => format!("{prefix}:{{{merchant}}}:replays"),
+        Bucket::Address(address) => format!("{prefix}:{{{}}}:strangers", hex(address.to_bytes())),
+        Bucket::MadeUp(address) => format!("{prefix}:{{{}}}:made-up", hex(address.to_bytes())),
         Bucket::Provider { provider, share } => format!("{prefix}:{{{provider}}}:{}", share.as_str()),
     }
+}
+
+fn hex(bytes: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }

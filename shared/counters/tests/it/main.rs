@@ -12,5 +12,6 @@ mod overshoot;
 mod secrets;
 mod seen;
 mod server;
+mod statuses;
 mod subject;
 mod tls;

@@ -60,6 +60,45 @@ pub async fn a_due_delivery_is_claimed_by_one<S: Subject>(subject: &S) {
     assert_eq!(subject.store().claim_due(until, until + FAR, 100).await.unwrap().len(), 20, "due again by itself");
 }
 
+/// Whoever waits to be due, waits for an endpoint, was claimed or is delivered does not count, in whatever shard it is.
+pub async fn the_oldest_due_delivery_is_the_one_that_is_due_longest_and_not_claimed<S: Subject>(subject: &S) {
+    let samples = Samples::new(109);
+    let store = subject.store();
+    let now = Samples::start() + FAR;
+    assert_eq!(store.oldest_due(now).await.unwrap(), None, "there are none");
+    let mut deliveries = Vec::new();
+    for _ in 0..8_u32 {
+        let told = samples.opened().authorized();
+        tell(store, &told).await;
+        deliveries.push(outgoing(subject, &told, 1).await.delivery);
+    }
+    // In no order: due at 3, 5, 7 … minutes before, one a minute later, one never.
+    for (place, delivery) in deliveries.iter().enumerate().rev() {
+        let minutes = u64::try_from(place).unwrap() * 2 + 3;
+        let put_off = match place {
+            0 => delivery.put_off(now + Duration::from_secs(60)),
+            1 => delivery.without_endpoint(),
+            _ => delivery.put_off(now - Duration::from_secs(minutes * 60)),
+        };
+        assert!(store.reschedule(delivery, &put_off).await.unwrap());
+    }
+    let oldest = now - Duration::from_secs(17 * 60);
+    assert_eq!(store.oldest_due(now).await.unwrap(), Some(oldest));
+    assert_eq!(store.oldest_due(oldest).await.unwrap(), Some(oldest), "to the very moment");
+    assert_eq!(store.oldest_due(oldest - Duration::from_secs(1)).await.unwrap(), None, "not yet");
+    let delivery = outgoing_of(subject, &deliveries[7]).await;
+    let taken = delivery.after(Tried::Taken, 0.5, now);
+    assert!(store.record_attempt(&delivery, &taken, &attempt(1, Some(200), None, now)).await.unwrap());
+    assert_eq!(store.oldest_due(now).await.unwrap(), Some(now - Duration::from_secs(15 * 60)), "that one is delivered");
+    assert_eq!(store.claim_due(now, now + FAR, 100).await.unwrap().len(), 5);
+    assert_eq!(store.oldest_due(now).await.unwrap(), None, "all are claimed");
+    assert_eq!(store.oldest_due(now + FAR).await.unwrap(), Some(now + Duration::from_secs(60)));
+}
+
+async fn outgoing_of<S: Subject>(subject: &S, delivery: &Delivery) -> Delivery {
+    subject.store().outgoing(delivery.payment, delivery.sequence).await.unwrap().unwrap().delivery
+}
+
 /// The number guards it: the second one to record a try writes nothing.
 pub async fn a_try_is_recorded_once_with_the_delivery_after_it<S: Subject>(subject: &S) {
     let samples = Samples::new(102);

@@ -1,4 +1,5 @@
-//! What every store must do, as checks that each store runs against itself. (What counters must do is in [`counters`].)
+//! What every store must do, as checks that each store runs against itself. (What counters must do is in [`counters`], what keeps
+//! payments as they were in [`statuses`].)
 //!
 //! A store's tests write `tollgate_gateway::store_contract!(fresh);`, where `fresh` is an async function that gives a
 //! [`Subject`] on an empty store, or `None` where this machine lacks what the store needs. Every check becomes a test of its own, named by what it checks.
@@ -23,6 +24,7 @@ use crate::{
 
 pub mod counters;
 mod samples;
+pub mod statuses;
 mod story;
 
 pub use samples::{Samples, money, yen};
@@ -155,6 +157,7 @@ checks! { ($)
     deliveries {
         a_delivery_is_born_with_its_event,
         a_due_delivery_is_claimed_by_one,
+        the_oldest_due_delivery_is_the_one_that_is_due_longest_and_not_claimed,
         a_try_is_recorded_once_with_the_delivery_after_it,
         a_delivery_that_was_tried_meanwhile_is_not_rescheduled,
         deliveries_wait_for_their_merchants_endpoint,

@@ -114,6 +114,17 @@ impl Samples {
         Story::open(self, self.new_payment(), Self::start())
     }
 
+    /// A story of a payment with nothing in it that may be left out, up to a refund without a reason.
+    pub fn bare(&self) -> Story<'_> {
+        let new = NewPayment { details: Details::default(), ..self.new_payment() };
+        let story = Story::open(self, new, Self::start()).authorized().capture_requested(1000).captured(1000);
+        let mut story = story.settled().refund_requested(100);
+        if let Some(refund) = story.last_mut().payment.as_mut().and_then(|change| change.refund.as_mut()) {
+            refund.reason = None;
+        }
+        story
+    }
+
     /// A call made from the present version of the story.
     pub fn call(&self, story: &Story<'_>) -> ProviderCall {
         ProviderCall {

@@ -3,7 +3,7 @@
 //! No call fails. Whoever cannot ask the shared counter decides by itself, on its own share of the limit, and says so:
 //! a counter that is away must never stop a payment.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use async_trait::async_trait;
 use tollgate_domain::{MerchantId, ProviderName};
@@ -17,6 +17,12 @@ pub enum Bucket {
     Merchant(MerchantId),
     /// A merchant's requests that are answered from what was done before.
     MerchantReplays(MerchantId),
+    /// Requests that nobody is known for, by where they come from. Counted in each process by itself: a flood must cost
+    /// nothing elsewhere.
+    Address(Address),
+    /// Links and signatures that were made up, by where they come from. Apart from [`Self::Address`]: what somebody makes up
+    /// must not shut a merchant out who shares his address. Counted in each process by itself, too.
+    MadeUp(Address),
     /// Calls to a provider.
     Provider {
         /// Which.
@@ -32,6 +38,8 @@ impl Bucket {
         match self {
             Self::Merchant(_) => "merchant",
             Self::MerchantReplays(_) => "merchant_replays",
+            Self::Address(_) => "address",
+            Self::MadeUp(_) => "made_up",
             Self::Provider { .. } => "provider",
         }
     }
@@ -40,6 +48,29 @@ impl Bucket {
     /// comes back. A merchant's own limit is between the merchant and us: there, its burst matters more.
     pub const fn is_quota(self) -> bool {
         matches!(self, Self::Provider { .. })
+    }
+}
+
+/// Where a request comes from, as far as one caller has it to himself: an IPv4 address, or an IPv6 network of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Address([u8; 16]);
+
+impl Address {
+    /// Of this address. IPv4 written as IPv6 is IPv4.
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(address.to_ipv6_mapped().octets()),
+            IpAddr::V6(address) => {
+                let mut network = address.octets();
+                network[8..].fill(0);
+                Self(network)
+            }
+        }
+    }
+
+    /// As bytes.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
     }
 }
 

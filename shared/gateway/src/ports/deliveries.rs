@@ -56,6 +56,9 @@ pub trait Deliveries: Send + Sync + 'static {
     /// meanwhile and a crash of the taker leaves it to become due again.
     async fn claim_due(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<DeliveryDue>, StoreError>;
 
+    /// When the one that has been due longest at `now` became due; `None`: nothing is due. What is waited for, or was claimed, is not.
+    async fn oldest_due(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
     /// All deliveries of a payment, in order, each with its tries.
     async fn deliveries(&self, payment: PaymentId) -> Result<Vec<(Delivery, Vec<DeliveryAttempt>)>, StoreError>;
 }

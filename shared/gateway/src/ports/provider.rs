@@ -33,6 +33,9 @@ pub struct Reply<T> {
     pub reference: Option<String>,
     /// The provider's error code.
     pub provider_code: Option<String>,
+    /// It is what the provider answered the first time, kept under the operation's id: it says nothing of how the provider
+    /// does now, and sending the same again will bring the same.
+    pub repeated: bool,
 }
 
 /// What a look-up found.

@@ -35,19 +35,19 @@ impl Gateway {
     }
 
     async fn check_books(&self, run: JobRun) -> Result<JobReport, Error> {
-        let (limit, audit) = (self.settings.store_timeout, &self.ports.stores.audit);
+        let audit = &self.ports.stores.audit;
         let until = self.ports.time.monotonic().saturating_add(run.budget);
-        let state = self.within_store_time(limit, audit.job(INVARIANTS)).await?;
+        let state = self.asked_patiently(until, || audit.job(INVARIANTS)).await?;
         let cursor = state.cursor.filter(|_| !run.everything);
         let mut after: Option<PaymentId> = cursor.and_then(|cursor| cursor.parse().ok());
         let mut report = JobReport::default();
         loop {
-            let page = self.within_store_time(limit, audit.books(after, PAGE)).await?;
+            let page = self.asked_patiently(until, || audit.books(after, PAGE)).await?;
             let is_last = page.len() < PAGE as usize;
             if let Some((upto, _)) = page.last() {
                 let upto = *upto;
                 let found = check(&page, &mut report);
-                self.within_store_time(limit, audit.keep_violations(after, upto, &found)).await?;
+                self.asked_patiently(until, || audit.keep_violations(after, upto, &found)).await?;
                 after = Some(upto);
             }
             if is_last {
@@ -96,7 +96,7 @@ fn check(page: &[(PaymentId, Option<Books>)], report: &mut JobReport) -> Vec<(Pa
     let mut found = Vec::new();
     for (payment, books) in page {
         report.saw += 1;
-        let violated = books.as_ref().map_or_else(|| vec![Invariant::Readable], Books::violations);
+        let violated = violated(books.as_ref());
         if violated.is_empty() {
             report.did("in_order");
         }
@@ -108,4 +108,9 @@ fn check(page: &[(PaymentId, Option<Books>)], report: &mut JobReport) -> Vec<(Pa
         }
     }
     found
+}
+
+/// What does not hold of a payment; `None`: its rows cannot be read.
+pub fn violated(books: Option<&Books>) -> Vec<Invariant> {
+    books.map_or_else(|| vec![Invariant::Readable], Books::violations)
 }

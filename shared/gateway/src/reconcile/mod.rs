@@ -14,7 +14,7 @@ mod round;
 mod statement;
 mod stuck_payments;
 
-pub use invariants::INVARIANTS;
+pub use invariants::{INVARIANTS, violated};
 pub use provider_truth::PROVIDER_TRUTH;
 pub use statement::{
     Direction, ExceptionKind, Ours, StatementCheck, StatementException, StatementLine, StatementReport,

@@ -48,7 +48,7 @@ impl Gateway {
         let due_by = if run.everything { Timestamp::MAX } else { hours.started };
         let (mut round, mut seen, mut after) = (Round::default(), HashSet::new(), None);
         while !round.report.more {
-            let page = self.due(what, due_by, after).await?;
+            let page = self.patiently(hours.until, || self.due(what, due_by, after)).await?;
             let Some(last) = page.last() else { break };
             after = Some(*last);
             // What was put off within this round turns up again where everything is looked at.
@@ -84,10 +84,13 @@ impl Gateway {
             if self.ports.time.monotonic() >= hours.until {
                 return None;
             }
-            let looked = match what {
-                Agendum::Stuck => self.look_at_stuck(id, context).await,
-                Agendum::Truth => self.look_at_truth(id, hours, context).await,
+            let look = || async {
+                match what {
+                    Agendum::Stuck => self.look_at_stuck(id, context).await,
+                    Agendum::Truth => self.look_at_truth(id, hours, context).await,
+                }
             };
+            let looked = self.patiently(hours.until, look).await;
             Some(looked.unwrap_or_else(|error| failed(id, &error)))
         })
     }

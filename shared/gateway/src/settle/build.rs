@@ -86,14 +86,14 @@ impl Run {
         let limit = self.gateway.settings.settlement_chunk.clamp(1, CHUNK_AT_MOST);
         Ok(match checkpoint {
             Checkpoint::CarriedOver(after) => Page::CarriedOver(match settlement.previous {
-                Some(previous) => self.bounded(chunks.negative_balances(previous, after, limit)).await?,
+                Some(previous) => self.bounded(|| chunks.negative_balances(previous, after, limit)).await?,
                 None => Vec::new(),
             }),
             Checkpoint::Payments(after) => {
-                Page::Payments(self.bounded(chunks.payments_to_settle(cutoff, after, limit)).await?)
+                Page::Payments(self.bounded(|| chunks.payments_to_settle(cutoff, after, limit)).await?)
             }
             Checkpoint::Refunds(after) => {
-                Page::Refunds(self.bounded(chunks.refunds_to_settle(cutoff, after, limit)).await?)
+                Page::Refunds(self.bounded(|| chunks.refunds_to_settle(cutoff, after, limit)).await?)
             }
             Checkpoint::Closed => Page::Refunds(Vec::new()),
         })
@@ -169,7 +169,7 @@ impl Run {
         let basis_points = if let Some(known) = self.fees.0.get(&merchant) {
             *known
         } else {
-            let found = self.bounded(self.gateway.ports.stores.merchants.merchant(merchant)).await?;
+            let found = self.bounded(|| self.gateway.ports.stores.merchants.merchant(merchant)).await?;
             let found = found.map(|merchant| merchant.fee_basis_points);
             if self.fees.0.len() >= FEES_AT_MOST {
                 self.fees.0.clear();

@@ -39,6 +39,7 @@ impl Run {
             match self.send(&chunk).await? {
                 ChunkCommitted::Done => {
                     self.gateway.publish(chunk.sets.iter(), PUBLISHED_AT_MOST);
+                    self.gateway.renew_statuses(&chunk.sets, chunk.at);
                     return Ok(Some(chunk));
                 }
                 ChunkCommitted::Taken => return Ok(None),
@@ -92,7 +93,7 @@ impl Run {
         let time = self.gateway.ports.time.as_ref();
         let (started, mut wait) = (time.monotonic(), RESEND_AFTER);
         loop {
-            match self.bounded(self.gateway.ports.stores.settlement_chunks.commit_chunk(chunk)).await {
+            match self.once(self.gateway.ports.stores.settlement_chunks.commit_chunk(chunk)).await {
                 Err(Error::Store(StoreError::Unavailable(reason)))
                     if time.monotonic().saturating_sub(started) < CHUNK_WITHIN =>
                 {

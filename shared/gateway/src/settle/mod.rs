@@ -26,7 +26,6 @@ use tollgate_domain::{Date, Settlement, SettlementDay, SettlementId, SettlementS
 
 use crate::{
     Context, Error, Gateway, JobReport, JobRun,
-    bounded::within,
     idempotency::RACES,
     ports::{FailPoint, StoreError, settlements::Checkpoint},
 };
@@ -115,7 +114,7 @@ impl Run {
     async fn take_up(&self, day: SettlementDay) -> Result<Settlement, Error> {
         let settlements = &self.gateway.ports.stores.settlements;
         for _ in 0..RACES {
-            if let Some(found) = self.bounded(settlements.unfinished_settlement()).await? {
+            if let Some(found) = self.bounded(|| settlements.unfinished_settlement()).await? {
                 let resumed = found.resumed();
                 if self.put(&resumed).await? {
                     tracing::warn!(
@@ -130,7 +129,7 @@ impl Run {
                 }
                 continue;
             }
-            let latest = self.bounded(settlements.latest_settlement(Date::MAX)).await?;
+            let latest = self.bounded(|| settlements.latest_settlement(Date::MAX)).await?;
             if let Some(latest) = latest.as_ref().filter(|latest| latest.day >= day) {
                 return Ok(latest.clone());
             }
@@ -184,7 +183,7 @@ impl Run {
 
     /// The last chunk's number, and what comes behind it.
     async fn progress(&self, id: SettlementId) -> Result<(u32, Checkpoint), Error> {
-        let last = self.bounded(self.gateway.ports.stores.settlement_chunks.last_chunk(id)).await?;
+        let last = self.bounded(|| self.gateway.ports.stores.settlement_chunks.last_chunk(id)).await?;
         Ok(last.unwrap_or((0, Checkpoint::START)))
     }
 
@@ -194,13 +193,17 @@ impl Run {
 
     /// Writes the settlement's record. `false`: somebody else was faster, or this very record is there already.
     async fn put(&self, settlement: &Settlement) -> Result<bool, Error> {
-        self.bounded(self.gateway.ports.stores.settlements.put_settlement(settlement)).await
+        self.bounded(|| self.gateway.ports.stores.settlements.put_settlement(settlement)).await
     }
 
-    async fn bounded<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
-        let time = self.gateway.ports.time.as_ref();
-        let late = || Err(StoreError::Unavailable("no answer in time".to_owned()));
-        Ok(within(time, CHUNK_WITHIN, work).await.unwrap_or_else(late)?)
+    /// What the store says, asked again where it is away for a while, within the run's time.
+    async fn bounded<T, F: Future<Output = Result<T, StoreError>>>(&self, work: impl Fn() -> F) -> Result<T, Error> {
+        self.gateway.patiently(self.started.saturating_add(self.budget), || self.once(work())).await
+    }
+
+    /// What the store says, asked once.
+    async fn once<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
+        Ok(self.gateway.within_store_time(CHUNK_WITHIN, work).await?)
     }
 
     /// Where the settlement is once `page`, read at `checkpoint`, is in it: a page that is not full was its part's last.

@@ -48,7 +48,7 @@ impl Run {
                 return Ok(ended);
             }
             // Another run ended it, or has taken it up.
-            let found = self.bounded(self.gateway.ports.stores.settlements.settlement(settlement.id)).await?;
+            let found = self.bounded(|| self.gateway.ports.stores.settlements.settlement(settlement.id)).await?;
             settlement = found.ok_or(Error::Internal)?;
         }
         Err(Error::Internal)
@@ -58,7 +58,7 @@ impl Run {
         let (last, _) = self.progress(id).await?;
         let chunks = &self.gateway.ports.stores.settlement_chunks;
         let sums = stream::iter(1..=last).map(|number| async move {
-            let sums = self.bounded(chunks.chunk_sums(id, number)).await?;
+            let sums = self.bounded(|| chunks.chunk_sums(id, number)).await?;
             Ok::<_, Error>((number, sums))
         });
         sums.buffered(AT_A_TIME)
@@ -101,13 +101,15 @@ fn difference(totals: &[Totals], lines: &[Totals]) -> String {
     format!("{} and {}", net(totals).join(", "), net(lines).join(", "))
 }
 
-/// Shows how long a settlement took from its first run to its last, however many there were.
+/// Shows how long a settlement took from its first run to its last, however many there were, and how long after its cut-off it was done.
 fn measure(settlement: &Settlement) {
     if settlement.status == SettlementStatus::Completed
         && let Some(ended) = settlement.ended_at
     {
         let took = ended.duration_since(settlement.started_at).as_secs_f64();
         metrics::histogram!("settlement_duration_seconds").record(took.max(0.0));
+        let late = ended.duration_since(settlement.day.cutoff()).as_secs_f64();
+        metrics::histogram!("settlement_age_seconds").record(late.max(0.0));
     }
 }
 

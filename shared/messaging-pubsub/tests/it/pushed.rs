@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use tollgate_emulators::{Retry, pubsub};
-use tollgate_gateway::ports::{Queue, Time, queue::Message};
+use tollgate_gateway::ports::{EventBacklog, Queue, Time, queue::Message};
 use tollgate_messaging::Topic;
 
 use crate::{
     receiver::Receiver,
-    subject::{TRACE, clock, deliver, due, pause, queue, topics},
+    subject::{TRACE, clock, deliver, due, kept, pause, queue, topics},
 };
 
 /// Longer than the emulator waits before it pushes again.
@@ -56,7 +56,7 @@ async fn what_fails_five_times_comes_to_the_dead_letter_route_as_given_up_by_the
     let topics = topics(&pubsub);
     let given_up = pubsub.create_topic();
     let receiver = Receiver::start(&[503; 100]).await;
-    let retry = Retry { dead_letter_topic: Some(given_up.clone()) };
+    let retry = Retry { dead_letter_topic: Some(given_up.clone()), ..Retry::default() };
     pubsub.push_to(&given_up, &receiver.url(Topic::DeadLetter), &Retry::default());
     pubsub.push_to(&topics.payment_events, &receiver.url(Topic::PaymentEvents), &retry);
     queue(pubsub.host(), &topics).await.publish(&[deliver(1)]).await.unwrap();
@@ -109,6 +109,29 @@ async fn five_hundred_at_once_take_no_longer_than_a_few() {
     receiver.has_got(500).await;
     let got: BTreeSet<u32> = receiver.pushes().iter().filter_map(|(_, push)| sequence(push.message)).collect();
     assert_eq!(got, (1..=500).collect());
+}
+
+#[tokio::test]
+async fn a_kept_event_is_pushed_with_its_trace_until_it_is_taken() {
+    let Some(pubsub) = pubsub() else { return };
+    let topics = topics(&pubsub);
+    let receiver = Receiver::start(&[]).await;
+    pubsub.push_to(&topics.provider_events, &receiver.events_url(), &Retry::default());
+    let queue = queue(pubsub.host(), &topics).await;
+    queue.keep(&kept("evt_1")).await.unwrap();
+    for _ in 0..500 {
+        if receiver.events().len() >= 2 {
+            break;
+        }
+        pause(Duration::from_millis(20)).await;
+    }
+    pause(LONG_ENOUGH).await;
+    let events = receiver.events();
+    assert_eq!(events.len(), 2, "the first was not taken, the second was: {events:?}");
+    for event in events {
+        assert_eq!((event.event, event.traceparent.as_deref()), (kept("evt_1"), Some(TRACE)));
+    }
+    assert!(receiver.pushes().is_empty(), "it is in no other topic");
 }
 
 fn sequence(message: Message) -> Option<u32> {

@@ -15,7 +15,8 @@ use axum::{
 };
 use tollgate_messaging::{
     Topic,
-    push::{self, Push},
+    events::PROVIDER_EVENTS,
+    push::{self, Push, PushedEvent},
 };
 
 use crate::subject::pause;
@@ -26,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Seen {
     pushes: Vec<(Topic, Push, Bytes)>,
+    events: Vec<PushedEvent>,
     /// What is answered next on `payment-events`; nothing left: 204.
     answers: VecDeque<u16>,
 }
@@ -59,6 +61,16 @@ impl Receiver {
         self.seen.lock().unwrap().pushes.iter().map(|(topic, push, _)| (*topic, push.clone())).collect()
     }
 
+    /// Where providers' events are pushed to; the first of each is not taken.
+    pub(crate) fn events_url(&self) -> String {
+        format!("http://{}/pubsub/{PROVIDER_EVENTS}", self.address)
+    }
+
+    /// The providers' events that came so far.
+    pub(crate) fn events(&self) -> Vec<PushedEvent> {
+        self.seen.lock().unwrap().events.clone()
+    }
+
     /// The last body as it came.
     pub(crate) fn last_body(&self) -> serde_json::Value {
         serde_json::from_slice(&self.seen.lock().unwrap().pushes.last().unwrap().2).unwrap()
@@ -83,6 +95,13 @@ impl Drop for Receiver {
 }
 
 async fn take(State(seen): State<Arc<Mutex<Seen>>>, Path(topic): Path<String>, body: Bytes) -> StatusCode {
+    if topic == PROVIDER_EVENTS {
+        let event = push::read_event(&body).unwrap();
+        let mut seen = seen.lock().unwrap();
+        let came_before = seen.events.iter().any(|other| other.message_id == event.message_id);
+        seen.events.push(event);
+        return if came_before { StatusCode::NO_CONTENT } else { StatusCode::SERVICE_UNAVAILABLE };
+    }
     let topic = if topic == Topic::DeadLetter.name() { Topic::DeadLetter } else { Topic::PaymentEvents };
     // As another function would read it, so that only the attributes tell what the queue gave up.
     let push = push::read(Topic::PaymentEvents, &body).unwrap();

@@ -6,10 +6,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tollgate_domain::{MerchantId, PaymentId, Timestamp};
+use tollgate_domain::{MerchantId, PaymentId, ProviderName, Timestamp};
 use tollgate_emulators::Pubsub;
 use tollgate_gateway::ports::{
     Time,
+    event_backlog::KeptEvent,
+    provider::{News, ProviderEvent},
     queue::{DeliveryDue, Message},
 };
 use tollgate_messaging_pubsub::{Options, PubsubQueue, Topics};
@@ -48,9 +50,13 @@ pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// Two topics of the emulator's, this test's own.
+/// Topics of the emulator's, this test's own.
 pub(crate) fn topics(pubsub: &Pubsub) -> Topics {
-    Topics { payment_events: pubsub.create_topic(), dead_letter: pubsub.create_topic() }
+    Topics {
+        payment_events: pubsub.create_topic(),
+        dead_letter: pubsub.create_topic(),
+        provider_events: pubsub.create_topic(),
+    }
 }
 
 pub(crate) async fn queue(host: &str, topics: &Topics) -> PubsubQueue {
@@ -67,6 +73,17 @@ pub(crate) async fn queue_with_room(host: &str, topics: &Topics, in_flight: usiz
 pub(crate) fn due(sequence: u32) -> DeliveryDue {
     let (merchant, payment) = (MerchantId::from_random([7; 16]), PaymentId::from_random([8; 16]));
     DeliveryDue { merchant, payment, sequence, attempt: 2 }
+}
+
+/// A provider's event of this id.
+pub(crate) fn kept(id: &str) -> KeptEvent {
+    let news = News::Changed { payment: PaymentId::from_random([8; 16]), transaction_id: "pi_1".to_owned() };
+    KeptEvent {
+        provider: ProviderName::Stripe,
+        event: ProviderEvent { event_id: id.to_owned(), event_type: "charge.updated".to_owned(), news },
+        received_at: Timestamp::UNIX_EPOCH,
+        correlation_id: "c".to_owned(),
+    }
 }
 
 pub(crate) fn deliver(sequence: u32) -> Message {

@@ -115,3 +115,26 @@ fn what_is_no_push_of_ours_is_refused() {
         assert!(changed(|push| push["deliveryAttempt"] = wrong.clone()).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_providers_event_comes_out_of_a_push_as_it_went_in_and_is_no_message_of_another_topic() {
+    use tollgate_domain::{ProviderName, Timestamp};
+    use tollgate_gateway::ports::provider::{News, ProviderEvent};
+
+    let news = News::Changed { payment: PaymentId::from_random([2; 16]), transaction_id: "pi_1".to_owned() };
+    let event = KeptEvent {
+        provider: ProviderName::Paypal,
+        event: ProviderEvent { event_id: "WH-1".to_owned(), event_type: "X".to_owned(), news },
+        received_at: Timestamp::UNIX_EPOCH,
+        correlation_id: "c".to_owned(),
+    };
+    let data = events::write(&event).unwrap();
+    let mut push = envelope(&data);
+    push["message"]["attributes"] = json!({"traceparent": TRACE});
+    let expected =
+        PushedEvent { event, message_id: "2070443601311540".to_owned(), traceparent: Some(TRACE.to_owned()) };
+    assert_eq!(read_event(push.to_string().as_bytes()).unwrap(), expected);
+    assert!(read(Topic::PaymentEvents, push.to_string().as_bytes()).is_err());
+    let other = envelope(&write(Message::Deliver(due()))).to_string();
+    assert!(matches!(read_event(other.as_bytes()), Err(Unreadable::NoEvent(_))));
+}

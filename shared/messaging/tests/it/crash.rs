@@ -47,7 +47,7 @@ pub(crate) fn say(word: &str, number: u32) {
 }
 
 /// What the child says of `word`, until it has said so `enough` times and is killed.
-fn said_until_killed(mut child: Child, word: &str, enough: usize) -> Vec<u32> {
+pub(crate) fn said_until_killed(mut child: Child, word: &str, enough: usize) -> Vec<u32> {
     let mut said = Vec::new();
     let mut killed = false;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {

@@ -7,6 +7,7 @@ mod clock;
 mod crash;
 mod delivery;
 mod duplicates;
+mod events;
 mod fairness;
 mod handlers;
 mod limits;

@@ -144,7 +144,9 @@ impl Breaker {
                 }
                 last.push_back(went == Went::Badly);
                 let failed = last.iter().filter(|failed| **failed).count();
-                (last.len() == self.settings.window && self.is_too_many(failed, last.len())).then_some(false)
+                // A call that went well is no reason to open, whatever its window now holds.
+                let opens = went == Went::Badly && last.len() == self.settings.window;
+                (opens && self.is_too_many(failed, last.len())).then_some(false)
             }
             Phase::HalfOpen { under_way, well, badly } => {
                 *under_way = under_way.saturating_sub(1);
@@ -267,6 +269,21 @@ mod tests {
         played.calls(&[Went::Badly]);
         assert_eq!(played.breaker.state(), BreakerState::Open, "five of the last ten");
         assert_eq!(played.breaker.admit(played.now).err(), Some(OPEN_FOR));
+    }
+
+    #[test]
+    fn a_call_that_goes_well_never_opens_it() {
+        let played = Played::new();
+        played.calls(&[Went::Badly; 5]);
+        played.calls(&[Went::Well; 5]);
+        assert_eq!(
+            played.breaker.state(),
+            BreakerState::Closed,
+            "the trouble is over, and its calls fill half the window"
+        );
+        played.calls(&[Went::Well; 4]);
+        played.calls(&[Went::Badly; 2]);
+        assert_eq!(played.breaker.state(), BreakerState::Closed, "what was before it has moved on");
     }
 
     #[test]

@@ -120,6 +120,10 @@ impl<P: Provider> Guarded<P> {
         let (name, time) = (inner.name(), Arc::clone(&ports.time));
         let breakers = Breakers::new(name, settings.breaker);
         breakers.show();
+        // A series that begins with its first event hides that one from whoever looks at growth.
+        for outcome in ["answered", "failed", "turned_away"] {
+            count(name, outcome, 0);
+        }
         Self {
             quota: Quota::new(name, settings.quota, Arc::clone(&ports.counters), time),
             budget: Budget::new(),
@@ -140,7 +144,10 @@ impl<P: Provider> Guarded<P> {
     async fn let_through(&self, kind: CallKind) -> Result<Trial, Busy> {
         let admitted = self.breakers.of(kind).admit(self.ports.time.now());
         self.breakers.show();
-        let trial = admitted.map_err(|wait| Busy { reason: "the circuit breaker is open", retry_after: wait })?;
+        let trial = admitted.map_err(|wait| {
+            count(self.inner.name(), "turned_away", 1);
+            Busy { reason: "the circuit breaker is open", retry_after: wait }
+        })?;
         match self.quota.take(kind).await {
             Ok(()) => Ok(trial),
             Err(wait) => Err(Busy { reason: "its quota is used up", retry_after: wait }),
@@ -287,6 +294,11 @@ impl<P: Provider> Noted<'_, P> {
         if let Some(trial) = self.trial.take() {
             trial.ended(went, self.guard.ports.time.now());
             self.guard.breakers.show();
+            match went {
+                Went::Well => count(self.guard.inner.name(), "answered", 1),
+                Went::Badly => count(self.guard.inner.name(), "failed", 1),
+                Went::Untold => {}
+            }
             if went == Went::Badly {
                 self.guard.quota.in_trouble();
             }
@@ -300,10 +312,16 @@ impl<P: Provider> Drop for Noted<'_, P> {
     }
 }
 
-/// Only the provider's own trouble counts: not a decline, not what we ask too often or with wrong credentials, and not a twin
-/// of the same request.
+/// What the provider's objective counts (docs/slo.md): what it answered, what it did not, and what it was not asked because it had not.
+fn count(provider: ProviderName, outcome: &'static str, calls: u64) {
+    metrics::counter!("provider_calls_total", "provider" => provider.as_str(), "outcome" => outcome).increment(calls);
+}
+
+/// Only the provider's own trouble counts: not a decline, not what we ask too often or with wrong credentials, not a twin
+/// of the same request, and not an old answer that is kept for it: one payment's merchant may ask for that again and again.
 fn went(reply: &Reply<Answer>) -> Went {
     match (&reply.answer, reply.http_status) {
+        _ if reply.repeated => Went::Untold,
         (Answer::Unknown { .. }, Some(400..=499)) | (Answer::NotReached { .. }, Some(_)) => Went::Untold,
         (Answer::Unknown { .. } | Answer::NotReached { .. }, _) => Went::Badly,
         _ => Went::Well,
@@ -323,7 +341,7 @@ fn not_reached(reason: &str, retry_after: Duration) -> Reply<Answer> {
 }
 
 fn unanswered<T>(answer: T) -> Reply<T> {
-    Reply { answer, http_status: None, reference: None, provider_code: None }
+    Reply { answer, http_status: None, reference: None, provider_code: None, repeated: false }
 }
 
 /// Places for calls under way.

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn reply(answer: Answer, http_status: Option<u16>) -> Reply<Answer> {
-        Reply { answer, http_status, reference: None, provider_code: None }
+        Reply { answer, http_status, reference: None, provider_code: None, repeated: false }
     }
 
     #[test]

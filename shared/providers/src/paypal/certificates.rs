@@ -20,6 +20,9 @@ const KEPT_AT_MOST: usize = 8;
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// One that cannot be had is not asked for again within this: strangers name what they like.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// However many are named, so many are asked for in a minute, one at a time: PayPal's own stay known for a day, and PayPal sends
+/// again what could not be checked.
+const FETCHES_A_MINUTE: usize = 20;
 const URL_MAX_LEN: usize = 256;
 const PEM_MAX_LEN: usize = 16 * 1024;
 
@@ -39,6 +42,8 @@ pub(super) struct Certificates {
     /// `scheme://authority` of the API that is called, in case it is a stand-in.
     api: String,
     kept: Mutex<Vec<Kept>>,
+    /// When certificates were fetched in the last minute; locked while one is.
+    fetches: futures::lock::Mutex<Vec<Duration>>,
 }
 
 struct Kept {
@@ -54,7 +59,7 @@ impl Certificates {
         let part = |part: Option<&str>| part.unwrap_or_default().to_owned();
         let api =
             format!("{}://{}", part(api_url.scheme_str()), part(api_url.authority().map(http::uri::Authority::as_str)));
-        Self { http, time, api, kept: Mutex::default() }
+        Self { http, time, api, kept: Mutex::default(), fetches: futures::lock::Mutex::default() }
     }
 
     /// The certificate at `url`.
@@ -65,6 +70,14 @@ impl Certificates {
         if let Some(known) = self.known(url) {
             return known.ok_or_else(|| NoCertificate::Away("it could not be fetched a moment ago".to_owned()));
         }
+        let away = |why: &str| NoCertificate::Away(why.to_owned());
+        let mut lately = self.fetches.try_lock().ok_or_else(|| away("another one is being fetched"))?;
+        let now = self.time.monotonic();
+        lately.retain(|at| now.saturating_sub(*at) < Duration::from_secs(60));
+        if lately.len() >= FETCHES_A_MINUTE {
+            return Err(away("too many were fetched in the last minute"));
+        }
+        lately.push(now);
         let fetched = self.fetch(url).await;
         self.keep(url, fetched.as_ref().ok().cloned());
         fetched.map_err(NoCertificate::Away)
@@ -105,5 +118,62 @@ impl Certificates {
             return Err(format!("status {} for a certificate", answer.status().as_u16()));
         }
         CertificateDer::from_pem_slice(answer.body()).map_err(|_| "an answer that is no certificate".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use futures::FutureExt;
+    use http::Response;
+    use tollgate_domain::Timestamp;
+    use tollgate_gateway::ports::HttpError;
+
+    use super::*;
+
+    /// Answers that there is nothing, and counts.
+    #[derive(Default)]
+    struct Nothing(AtomicUsize);
+
+    #[async_trait]
+    impl HttpClient for Nothing {
+        async fn send(&self, _: Request<Bytes>, _: Duration) -> Result<Response<Bytes>, HttpError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(Response::builder().status(404).body(Bytes::new()).unwrap())
+        }
+    }
+
+    #[derive(Default)]
+    struct Seconds(AtomicUsize);
+
+    #[async_trait]
+    impl Time for Seconds {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::Relaxed) as u64)
+        }
+
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    #[test]
+    fn whatever_strangers_name_paypal_is_asked_for_few_certificates_a_minute() {
+        let (http, time) = (Arc::new(Nothing::default()), Arc::new(Seconds::default()));
+        let api = "https://api-m.paypal.com".parse().unwrap();
+        let certificates = Certificates::new(&api, http.clone(), time.clone());
+        let name = |number: usize| {
+            let url = format!("https://api.paypal.com/v1/notifications/certs/CERT-{number}");
+            assert!(certificates.get(&url).now_or_never().unwrap().is_err());
+        };
+        (0..1000).for_each(name);
+        assert_eq!(http.0.load(Ordering::Relaxed), FETCHES_A_MINUTE);
+        time.0.store(60, Ordering::Relaxed);
+        name(1000);
+        assert_eq!(http.0.load(Ordering::Relaxed), FETCHES_A_MINUTE + 1, "and again a minute later");
     }
 }

@@ -120,8 +120,9 @@ fn not_reached(reason: String) -> Got {
 pub(super) fn classify(response: &Response<Bytes>) -> Reply {
     let status = response.status().as_u16();
     let mut trace = Trace::of(response, REFERENCE);
+    let replayed = flag(response.headers(), "idempotent-replayed") == Some(true);
+    trace.repeated = replayed;
     if status == 200 {
-        let replayed = flag(response.headers(), "idempotent-replayed") == Some(true);
         return Reply { got: Got::Body { body: response.body().clone(), replayed }, trace };
     }
     let error = read::<ErrorEnvelope>(response.body()).map(|envelope| envelope.error);

@@ -270,6 +270,22 @@ async fn an_open_breaker_refuses_at_once_and_declines_never_open_it() {
     assert!(played.guarded.admit(CallKind::LookUp).await.is_ok(), "another kind of call has a breaker of its own");
 }
 
+/// Else one merchant who asks again for one payment would have the provider taken for ill by all others.
+#[tokio::test]
+async fn an_error_that_the_provider_keeps_for_a_payment_says_nothing_about_it() {
+    let kept = || raw(500, &[("idempotent-replayed", "true")], "{}");
+    let played = Played::new(vec![kept()], GuardSettings::default());
+    for _ in 0..100 {
+        assert!(matches!(played.send().await, Answer::Unknown { .. }));
+    }
+    assert_eq!(played.calls(), 100, "the breaker stays closed");
+    let played = Played::new(vec![raw(500, &[], "{}")], GuardSettings::default());
+    for _ in 0..100 {
+        played.send().await;
+    }
+    assert_eq!(played.calls(), 10, "an error of now opens it");
+}
+
 #[tokio::test]
 async fn a_breaker_closes_by_itself_once_the_provider_is_well_again() {
     let mut answers: Vec<_> = (0..10).map(|_| lost()).collect();

@@ -8,7 +8,7 @@ use axum::{
     http::{Method, StatusCode},
     response::Response,
 };
-use tollgate_api::Problem;
+use tollgate_api::{Problem, ProblemCode};
 use tollgate_gateway::ports::Time;
 use tracing::Span;
 
@@ -84,6 +84,8 @@ impl Record {
             };
         }
         match status.as_u16() {
+            // Its own line says how many there were: a warning for each would be load, when there is too much of it.
+            503 if code == ProblemCode::Overloaded.as_str() => line!(info),
             503 => line!(warn),
             500.. => line!(error),
             ..400 if is_probe(&self.route) => line!(debug),

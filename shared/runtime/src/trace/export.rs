@@ -39,7 +39,7 @@ impl Traces {
             .build()?;
         let resource = Resource::builder()
             .with_service_name(options.service.clone())
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .with_attribute(KeyValue::new("service.version", crate::VERSION))
             .build();
         let provider = SdkTracerProvider::builder()
             .with_sampler(options.sampler.clone())

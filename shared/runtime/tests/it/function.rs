@@ -5,8 +5,10 @@ use std::{
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
@@ -168,4 +170,38 @@ fn a_collector_that_never_answers_holds_up_neither_requests_nor_the_stop() {
     assert!(lines.map(|line| line["message"].clone()).any(|message| message == "stopped"));
     assert!(child.wait().unwrap().success());
     assert!(asked.monotonic().as_secs() < 5, "{:?}", asked.monotonic());
+}
+
+#[test]
+fn a_function_that_runs_out_of_files_serves_again_as_soon_as_it_has_some() {
+    let (mut child, _lines, port) = serving(&mut hello());
+    // Fewer than it counted on when it started: connections are what it runs out of.
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    let limit = Rlimit { current: Some(32), maximum: Some(32) };
+    prlimit(pid, Resource::Nofile, limit).unwrap();
+    let idle: Vec<_> = (0..100).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    // While they are all there: they go for those who ask, and not only when their own time is over.
+    for _ in 0..3 {
+        let asking = get(port, "/hello");
+        asking.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        assert!(read(asking).ends_with("\r\n\r\nhello"));
+    }
+    drop(idle);
+    assert!(read(get(port, "/hello")).ends_with("\r\n\r\nhello"));
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_function_raises_its_bound_of_open_files_as_far_as_it_may() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -S -n 200 && exec \"$0\""]).arg(hello().get_program());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut child, _lines, port) = serving(&mut command);
+    let metrics = read(get(port, "/metrics"));
+    let most = getrlimit(Resource::Nofile).maximum;
+    let shown = metrics.lines().find_map(|line| line.strip_prefix("process_max_fds ")).unwrap();
+    assert_eq!(shown.parse::<u64>().ok(), most);
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
 }

@@ -48,7 +48,7 @@ async fn a_deep_look_shows_how_long_each_check_took_and_what_else_is_worth_a_loo
     assert_eq!(answer.status, 200);
     let report = answer.json();
     assert_eq!((&report["status"], &report["circuit_breakers"]), (&json!("degraded"), &json!({"stripe": "open"})));
-    assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["version"], tollgate_runtime::VERSION);
     let (store, counters) = (&report["checks"]["store"], &report["checks"]["counters"]);
     assert_eq!((&store["outcome"], &store["needed"]), (&json!("ok"), &json!(true)));
     assert!(store["latency_ms"].as_u64().unwrap() >= 30, "{store}");
@@ -110,4 +110,56 @@ async fn however_many_ask_a_check_runs_once_a_second() {
     system.time.sleep(Duration::from_millis(1100)).await;
     server.get("/health/ready").await;
     assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn hundreds_who_ask_at_once_cause_one_check_and_one_look() {
+    let system = System::real();
+    let (asked, looked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let slow = |counted: &Arc<AtomicUsize>| {
+        let (counted, time) = (Arc::clone(counted), system.time.clone());
+        move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let time = time.clone();
+            async move {
+                time.sleep(Duration::from_millis(300)).await;
+                Ok(())
+            }
+        }
+    };
+    let look = slow(&looked);
+    let fact = Fact::asked("queue", move || {
+        let looking = look();
+        async move { looking.await.map(|()| json!({"payment_events": 7})) }
+    });
+    let health = Health::new("health-many", &system, vec![Check::new("store", slow(&asked))]).showing([fact]);
+    let server = Running::start(&system, health.router()).await;
+    let answers = futures::future::join_all((0..300).map(|number| {
+        let path = if number % 2 == 0 { "/health/ready" } else { "/health/deep" };
+        server.get(path)
+    }))
+    .await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let depths = answers.iter().filter(|answer| answer.json()["queue"]["payment_events"] == 7).count();
+    assert_eq!((asked.load(Ordering::Relaxed), looked.load(Ordering::Relaxed), depths), (1, 1, 150));
+}
+
+#[tokio::test]
+async fn a_fact_that_cannot_be_found_out_in_time_is_null_and_holds_up_nothing() {
+    let system = System::real();
+    let facts = [
+        Fact::asked("queue", std::future::pending::<anyhow::Result<serde_json::Value>>)
+            .within(Duration::from_millis(50)),
+        Fact::asked("deliveries", async || Err(anyhow!("no route to 10.0.0.7"))),
+        Fact::new("circuit_breakers", || json!({"stripe": "closed"})),
+    ];
+    let server =
+        Running::start(&system, Health::new("health-facts", &system, Vec::new()).showing(facts).router()).await;
+    let answer = server.get("/health/deep").await;
+    assert_eq!(answer.status, 200);
+    assert!(!answer.body.contains("10.0.0.7"), "{}", answer.body);
+    let report = answer.json();
+    assert_eq!((&report["queue"], &report["deliveries"]), (&json!(null), &json!(null)));
+    assert_eq!((&report["status"], &report["circuit_breakers"]["stripe"]), (&json!("ok"), &json!("closed")));
+    assert!(report["executor_delay_ms"].is_u64(), "{report}");
 }

@@ -54,7 +54,7 @@ async fn the_process_and_its_task_runtime_are_measured_at_each_scrape() {
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
         assert!(value.is_some_and(|value| value >= 0.0), "{name} in {text}");
     }
-    assert!(text.contains(&format!("build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))), "{text}");
+    assert!(text.contains(&format!("build_info{{version=\"{}\"}} 1", tollgate_runtime::VERSION)), "{text}");
     let start = text.lines().find_map(|line| line.strip_prefix("process_start_time_seconds ")).unwrap();
     assert!(start.parse::<f64>().unwrap() > 1.7e9, "{start}");
 }

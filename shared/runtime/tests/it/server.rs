@@ -113,21 +113,6 @@ async fn headers_past_the_limit_are_refused() {
 }
 
 #[tokio::test]
-async fn connections_past_the_bound_wait_for_a_free_place() {
-    let system = System::real();
-    let limits = ServerLimits { connections: 1, ..ServerLimits::default() };
-    let server = Running::start_with(&system, hello(), limits).await;
-    let mut first = server.connect().await;
-    first.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n").await.unwrap();
-    let second = server.get("/");
-    tokio::pin!(second);
-    assert!(within(&*system.time, Duration::from_millis(150), &mut second).await.is_none());
-    first.write_all(b"Connection: close\r\n\r\n").await.unwrap();
-    assert_eq!(answer(&mut first).await.status, 200);
-    assert_eq!(second.await.status, 200);
-}
-
-#[tokio::test]
 async fn a_graceful_stop_finishes_requests_and_closes_idle_connections() {
     let system = System::real();
     let server = Running::start(&system, slow(&system, 200)).await;
@@ -178,4 +163,16 @@ async fn an_http_2_request_is_finished_by_a_graceful_stop() {
     });
     assert_eq!(response.unwrap().status(), 200);
     assert_eq!(stopped, Ok(true));
+}
+
+#[tokio::test]
+async fn a_graceful_stop_ends_no_request_however_long_that_takes_within_its_bound() {
+    let system = System::real();
+    let server = Running::start(&system, slow(&system, 2_500)).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    system.time.sleep(Duration::from_millis(50)).await;
+    let stopped = server.stop();
+    assert_eq!(answer(&mut stream).await.body, "done");
+    assert_eq!(stopped.await, Ok(true));
 }

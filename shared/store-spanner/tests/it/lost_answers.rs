@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use tollgate_domain::Tried;
 use tollgate_emulators::{Cut, GrpcProxy};
 use tollgate_gateway::{
@@ -167,4 +168,31 @@ async fn a_database_without_tables_says_what_to_do() {
     let store = SpannerStore::new(options(&database, emulator.host()), Clock::real());
     let error = store.ping().await.unwrap_err().to_string();
     assert!(error.contains("tollgate migrate"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_died_without_a_word_is_given_up_and_another_one_made() {
+    let Some(subject) = OnSpanner::new().await else { return };
+    let proxy = GrpcProxy::before(&subject.host).await;
+    let short = Duration::from_millis(300);
+    let options = tollgate_store_spanner::Options {
+        attempt_timeout: short,
+        operation_timeout: 2 * short,
+        ..options(&subject.database, proxy.host())
+    };
+    let store = SpannerStore::new(options, Clock::real());
+    let pings = async || join_all((0..8).map(|_| store.ping())).await.into_iter().flatten().count();
+    let all_are_answered = async || {
+        for _ in 0..20 {
+            if pings().await == 8 {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(all_are_answered().await, "it connects");
+    assert!(all_are_answered().await, "on all of its connections");
+    proxy.lose_connections();
+    assert!(pings().await < 8, "what was connected is dead");
+    assert!(all_are_answered().await, "it is connected again");
 }

@@ -19,6 +19,17 @@ pub(super) fn books(
     limit: u32,
 ) -> Result<Vec<(PaymentId, Option<Books>)>> {
     let snapshot = connection.unchecked_transaction()?;
+    let all = books_within(&snapshot, after, limit)?;
+    snapshot.commit()?;
+    Ok(all)
+}
+
+/// The same, within the transaction that `snapshot` has open.
+pub(super) fn books_within(
+    snapshot: &Connection,
+    after: Option<PaymentId>,
+    limit: u32,
+) -> Result<Vec<(PaymentId, Option<Books>)>> {
     let after = after.map_or_else(String::new, |id| id.to_string());
     let ids: Vec<PaymentId> = snapshot
         .prepare_cached("SELECT id FROM payments WHERE id > ?1 ORDER BY id LIMIT ?2")?
@@ -26,9 +37,8 @@ pub(super) fn books(
         .collect::<Result<_>>()?;
     let mut all = Vec::with_capacity(ids.len());
     for id in ids {
-        all.push((id, readable(id, books_of(&snapshot, id))?.flatten()));
+        all.push((id, readable(id, books_of(snapshot, id))?.flatten()));
     }
-    snapshot.commit()?;
     Ok(all)
 }
 

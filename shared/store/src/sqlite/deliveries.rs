@@ -155,6 +155,18 @@ pub(super) fn release(connection: &Connection, merchant: MerchantId, at: Timesta
     Ok(u32::try_from(rows).unwrap_or(u32::MAX))
 }
 
+/// Since when the one that has been due longest is due.
+pub(super) fn oldest_due(connection: &Connection, now: Timestamp) -> Result<Option<Timestamp>> {
+    connection
+        .prepare_cached(OLDEST_DUE)?
+        .query_row([Micros(now)], |row| row.get::<_, Micros>(0))
+        .optional()
+        .map(|at| at.map(|at| at.0))
+}
+
+const OLDEST_DUE: &str = "SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
+    WHERE next_attempt_at <= ?1 ORDER BY next_attempt_at LIMIT 1";
+
 /// When the next is due.
 pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
     connection

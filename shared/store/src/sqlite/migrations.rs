@@ -19,9 +19,20 @@ const STEPS: &[&str] = &[
 
 /// Brings the database to the schema that this program knows. Safe where several processes start at once: each step
 /// is decided and applied under `SQLite`'s write lock.
+///
+/// Where nothing is missing it only reads, so that a program starts while somebody holds that lock.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    // A new database has no such table.
+    if applied(connection).is_ok_and(|applied| applied as usize == STEPS.len()) {
+        return Ok(());
+    }
     while apply_next(connection, STEPS)? {}
     Ok(())
+}
+
+/// How many steps are applied.
+fn applied(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("SELECT coalesce(max(number), 0) FROM schema_migrations", [], |row| row.get(0))
 }
 
 /// Applies the first step that is missing. `false`: none was.
@@ -33,8 +44,7 @@ fn apply_next(connection: &mut Connection, steps: &[&str]) -> Result<bool, OpenE
             applied_at TEXT    NOT NULL DEFAULT CURRENT_TIMESTAMP
          ) STRICT",
     )?;
-    let applied: u32 =
-        transaction.query_row("SELECT coalesce(max(number), 0) FROM schema_migrations", [], |row| row.get(0))?;
+    let applied = applied(&transaction)?;
     let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     if applied > known {
         return Err(OpenError::Newer { found: applied, known });

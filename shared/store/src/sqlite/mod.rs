@@ -19,6 +19,7 @@ mod deliveries;
 mod error;
 mod events;
 mod flags;
+mod frozen;
 mod history;
 mod idempotency;
 mod jobs;
@@ -36,6 +37,8 @@ mod ports;
 mod postings;
 mod reader;
 mod received_events;
+#[cfg(test)]
+mod recorded;
 mod references;
 mod refunds;
 mod settlement_chunks;
@@ -46,6 +49,7 @@ mod timeline;
 mod writer;
 
 pub use error::OpenError;
+pub use frozen::FrozenFile;
 pub use measure::Counts;
 pub use options::Options;
 

@@ -76,7 +76,7 @@ impl QueryPlan for rusqlite::Statement<'_> {
 }
 
 /// Every statement at least once.
-fn everything(connection: &Connection) {
+pub(super) fn everything(connection: &Connection) {
     let samples = Samples::new(170);
     for (_, mut story) in samples.every_state() {
         let (call, event, reference) = (samples.call(&story), samples.event(&story), samples.reference(&story));
@@ -90,6 +90,9 @@ fn everything(connection: &Connection) {
         payments::find(connection, id).unwrap();
         operations::find(connection, id, 1).unwrap();
         timeline::of_payment(connection, id).unwrap();
+    }
+    for set in &samples.bare().sets {
+        change_set::apply(connection, set).unwrap();
     }
     for merchant_reference in [None, Some("order 1".to_owned())] {
         let query = ListQuery {

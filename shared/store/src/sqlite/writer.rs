@@ -114,15 +114,6 @@ impl Writer {
         }
     }
 
-    /// Whether works are still taken.
-    pub(super) fn is_alive(&self) -> Result<(), StoreError> {
-        match self {
-            Self::Inline(inline) if inline.connection.is_poisoned() => Err(stopped()),
-            Self::Thread(WriterThread { thread: Some(thread), .. }) if thread.is_finished() => Err(stopped()),
-            _ => Ok(()),
-        }
-    }
-
     /// How many transactions were committed.
     pub(super) fn transactions(&self) -> u64 {
         match self {

@@ -44,7 +44,6 @@ async fn a_writer_that_panicked_leaves_nobody_waiting_and_ping_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
     let store = SqliteStore::open(path, options(1).ephemeral(), Clock::broken_on("store-writer")).unwrap();
-    store.ping().await.unwrap();
     let samples = Samples::new(141);
     let sets: Vec<_> = (0..50).map(|_| samples.opened().last().clone()).collect();
     for answer in soon(join_all(sets.iter().map(|set| store.commit(set)))).await {
@@ -52,16 +51,37 @@ async fn a_writer_that_panicked_leaves_nobody_waiting_and_ping_says_so() {
     }
     let late = store.commit(&sets[0]).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
-    // The thread is gone a moment after its last answer.
-    let mut ping = store.ping().await;
-    for _ in 0..1000 {
-        if ping.is_err() {
-            break;
-        }
-        tokio::task::yield_now().await;
-        ping = store.ping().await;
+    assert!(matches!(soon(store.ping()).await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_store_that_somebody_else_has_locked_is_not_ready_until_it_can_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = SqliteStore::open(&path, options(1), Clock::real()).unwrap();
+    soon(store.ping()).await.unwrap();
+    let held = rusqlite::Connection::open(&path).unwrap();
+    held.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let locked = soon(store.ping()).await;
+    assert!(matches!(locked, Err(StoreError::Unavailable(_))), "{locked:?}");
+    held.execute_batch("ROLLBACK").unwrap();
+    soon(store.ping()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_program_starts_while_somebody_else_has_locked_its_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let first = SqliteStore::open(&path, options(1), Clock::real()).unwrap();
+    for lock in ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"] {
+        let held = rusqlite::Connection::open(&path).unwrap();
+        held.execute_batch(lock).unwrap();
+        let second = SqliteStore::open(&path, options(2), Clock::real()).unwrap();
+        assert!(soon(second.ping()).await.is_err(), "{lock}");
+        held.execute_batch("ROLLBACK").unwrap();
+        soon(second.ping()).await.unwrap();
     }
-    assert!(matches!(ping, Err(StoreError::Unavailable(_))));
+    drop(first);
 }
 
 #[tokio::test]
