@@ -9,9 +9,7 @@ use std::{
 };
 
 use futures::FutureExt as _;
-use tollgate_domain::{
-    DeliveryStatus, Payment, PaymentId, PaymentStatus, ProviderName, RefundStatus, audit::Books,
-};
+use tollgate_domain::{DeliveryStatus, Payment, PaymentId, PaymentStatus, ProviderName, RefundStatus, audit::Books};
 use tollgate_gateway::ports::{Agenda as _, Audit as _, Deliveries as _, Settlements as _};
 use tollgate_simulators::Transaction;
 
@@ -42,7 +40,12 @@ pub(crate) fn check(world: &Arc<World>) {
     }
     for (id, books) in &books {
         let of_it = charges.get(id).map(Vec::as_slice).unwrap_or_default();
-        for what in [agrees_with_the_provider(&books.payment, of_it), has_ended(books)].into_iter().flatten() {
+        let wrong = [
+            agrees_with_the_provider(&books.payment, of_it),
+            nothing_left_behind(world, &books.payment, of_it),
+            has_ended(books),
+        ];
+        for what in wrong.into_iter().flatten() {
             world.stage.story.is_wrong(Some(*id), what);
         }
     }
@@ -79,8 +82,9 @@ fn all_books(world: &World) -> BTreeMap<PaymentId, Books> {
 /// One charge that stands, and it is as the payment says.
 fn agrees_with_the_provider(payment: &Payment, charges: &[(ProviderName, Transaction)]) -> Option<String> {
     let stands = |charge: &Transaction| {
-        let is_held = matches!(charge.status.as_str(), "requires_capture" | "CREATED" | "PENDING" | "requires_action")
-            && charge.captured == 0;
+        // What waits for a payer holds nothing; if it ever does, it is undone.
+        let is_held =
+            matches!(charge.status.as_str(), "requires_capture" | "CREATED" | "PENDING") && charge.captured == 0;
         is_held || charge.captured > charge.refunded
     };
     let is_own = |(name, charge): &(ProviderName, Transaction)| {
@@ -102,6 +106,13 @@ fn agrees_with_the_provider(payment: &Payment, charges: &[(ProviderName, Transac
         let status = payment.status.as_str();
         format!("it is {status}, {captured} taken, {refunded} given back; the provider says {own:?}")
     })
+}
+
+/// Only a provider that was not reached is left for another one, so nothing is there; unless a request came late.
+fn nothing_left_behind(world: &World, payment: &Payment, charges: &[(ProviderName, Transaction)]) -> Option<String> {
+    let elsewhere = charges.iter().find(|(name, _)| *name != payment.provider)?;
+    (!locked(&world.stage.late).contains(&payment.id))
+        .then(|| format!("it went on to {}, and was asked for at {elsewhere:?}", payment.provider))
 }
 
 /// Nothing waits, and what was promised to go back has gone.
@@ -134,7 +145,8 @@ fn what_was_told_holds(world: &World, books: &BTreeMap<PaymentId, Books>) {
         let Some(Books { payment, refunds, .. }) = books.get(id) else { continue };
         let came_back = refunds.iter().any(|refund| refund.status == RefundStatus::Failed);
         for was in was {
-            if !leads_to(was, payment.status.as_str()) && !(*was == "REFUNDED" && came_back) {
+            let holds = leads_to(was, payment.status.as_str()) || (*was == "REFUNDED" && came_back);
+            if !holds {
                 story.is_wrong(Some(*id), format!("{was} was answered, it is {}", payment.status.as_str()));
             }
         }

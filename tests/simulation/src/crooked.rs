@@ -62,7 +62,9 @@ impl<P: Provider> Provider for Crooked<P> {
             let shown = self.inner.look_up(call).await;
             if let LookUp::Found(Answer::Shows(mut view)) = shown.answer {
                 view.state = match view.state {
-                    TransactionState::Captured { amount, .. } => TransactionState::Captured { amount, refunded: amount },
+                    TransactionState::Captured { amount, .. } => {
+                        TransactionState::Captured { amount, refunded: amount }
+                    }
                     _ => TransactionState::Voided,
                 };
                 return Reply {

@@ -127,11 +127,8 @@ impl Executor {
         loop {
             let mut line = locked(&self.line);
             let length = line.len();
-            let ready = if length > 1 && dice.chance(250) {
-                line.remove(dice.index(length))
-            } else {
-                line.pop_front()
-            }?;
+            let ready =
+                if length > 1 && dice.chance(250) { line.remove(dice.index(length)) } else { line.pop_front() }?;
             drop(line);
             let core = locked(&self.core);
             let slot = &core.slots[ready.slot];

@@ -61,11 +61,7 @@ impl Instance {
         let off_by = SignedDuration::try_from(off_by)?;
         let time = SimTime::new(&stage.executor, if dice.chance(500) { off_by } else { -off_by });
         let entropy = Arc::new(SimEntropy(dice.clone()));
-        let http = Arc::new(SimHttp {
-            stage: Arc::clone(&stage),
-            owner,
-            providers: Arc::clone(&world.providers),
-        });
+        let http = Arc::new(SimHttp { stage: Arc::clone(&stage), owner, providers: Arc::clone(&world.providers) });
         let far = Arc::new(FarStore {
             stage: Arc::clone(&stage),
             owner,
@@ -87,16 +83,12 @@ impl Instance {
                 audit: Arc::clone(&far) as _,
                 ..Stores::of(&world.store)
             },
-            providers: providers(&stage.bug, &http, &time, &entropy)?,
+            providers: providers(stage.bug, &http, &time, &entropy)?,
             events: Arc::new(JsonEvents),
             statuses: None,
             queue: Arc::new(SimQueue(Weak::clone(&weak))),
             backlog: Arc::new(SimBacklog(weak)),
-            webhooks: Arc::new(SimWebhooks {
-                stage: Arc::clone(&stage),
-                owner,
-                inboxes: Arc::clone(&world.inboxes),
-            }),
+            webhooks: Arc::new(SimWebhooks { stage: Arc::clone(&stage), owner, inboxes: Arc::clone(&world.inboxes) }),
             secrets: SecretsKey::new(&[1; 32]),
             time: Arc::clone(&time) as _,
             spawn: Arc::new(SimSpawn { executor: stage.executor.clone(), owner }),
@@ -106,8 +98,7 @@ impl Instance {
         let mut settings = Settings::new(boot, ReturnLinks::new("https://pay.test", &[1; 32]));
         settings.keys = Keys::ByTime;
         settings.settlement_chunk = world.settlement_chunk;
-        let paypal_events =
-            PaypalEvents::new(PAYPAL_WEBHOOK, PAYPAL, Arc::clone(&http) as _, Arc::clone(&time) as _)?;
+        let paypal_events = PaypalEvents::new(PAYPAL_WEBHOOK, PAYPAL, Arc::clone(&http) as _, Arc::clone(&time) as _)?;
         Ok(Self {
             owner,
             gateway: Gateway::new(ports, settings),
@@ -152,7 +143,7 @@ fn secret(text: &str) -> Secret {
 }
 
 fn providers(
-    bug: &Option<Bug>,
+    bug: Option<Bug>,
     http: &Arc<SimHttp>,
     time: &Arc<SimTime>,
     entropy: &Arc<SimEntropy>,
@@ -175,11 +166,11 @@ fn providers(
     let (stripe, paypal) = match bug {
         None => (wrap(stripe, settings, guard()), wrap(paypal, settings, guard())),
         Some(bug) => (
-            wrap(Crooked { inner: stripe, bug: *bug }, settings, guard()),
-            wrap(Crooked { inner: paypal, bug: *bug }, settings, guard()),
+            wrap(Crooked { inner: stripe, bug }, settings, guard()),
+            wrap(Crooked { inner: paypal, bug }, settings, guard()),
         ),
     };
-    if *bug == Some(Bug::BreakerCountsDeclines) {
+    if bug == Some(Bug::BreakerCountsDeclines) {
         return Ok(vec![Arc::new(CountsDeclines::new(stripe, &time)), Arc::new(CountsDeclines::new(paypal, &time))]);
     }
     Ok(vec![stripe, paypal])

@@ -106,7 +106,7 @@ async fn after_the_storm(world: Arc<World>) {
         };
         let answer = world.ask(PATIENCE, |gateway| intent.ask(intent.amount, gateway)).await;
         if !matches!(answer, Some(Ok(_))) {
-            world.stage.story.is_wrong(None, format!("turned away though all is well: {:?}", answer.map(|it| it.err())));
+            world.stage.story.is_wrong(None, format!("turned away though all is well: {:?}", answer.map(Result::err)));
         }
     }
 }
@@ -129,8 +129,8 @@ impl Intent {
             _ => "vault-ok",
         };
         let tokens = match dice.below(20) {
-            0..=12 => vec![(ProviderName::Stripe, card())],
-            13..=16 => vec![(ProviderName::Paypal, wallet())],
+            0..=10 => vec![(ProviderName::Stripe, card())],
+            11..=14 => vec![(ProviderName::Paypal, wallet())],
             _ => vec![(ProviderName::Stripe, card()), (ProviderName::Paypal, wallet())],
         };
         Self {
@@ -162,10 +162,7 @@ impl Intent {
             payment_method: self.tokens.clone(),
             provider: None,
             capture_method: if self.automatic { CaptureMethod::Automatic } else { CaptureMethod::Manual },
-            details: Details {
-                return_url: Some("https://shop.test/thanks".to_owned()),
-                ..Details::default()
-            },
+            details: Details { return_url: Some("https://shop.test/thanks".to_owned()), ..Details::default() },
         };
         async move { gateway.create_payment(command, context()).await.map(|done| (done.payment, done.known)) }
     }
@@ -297,9 +294,7 @@ impl Shop {
 
     async fn look(&self, id: PaymentId) -> Option<Payment> {
         let who = self.who();
-        let payment = self
-            .until_answered(10, move |gateway| async move { gateway.get_payment(who, id).await })
-            .await?;
+        let payment = self.until_answered(10, move |gateway| async move { gateway.get_payment(who, id).await }).await?;
         self.takes(&payment);
         Some(payment)
     }
@@ -312,19 +307,35 @@ impl Shop {
         let is_card = page.contains("/3ds/");
         let button = match self.world.stage.dice.below(10) {
             0..=6 => "approve",
-            7 => if is_card { "fail" } else { "cancel" },
+            7 => {
+                if is_card {
+                    "fail"
+                } else {
+                    "cancel"
+                }
+            }
             _ => return payment,
         };
-        if self.chance(100) { self.pause(3600, 8 * 3600).await } else { self.pause(5, 900).await }
+        if self.chance(100) {
+            self.pause(3600, 8 * 3600).await;
+        } else {
+            self.pause(5, 900).await;
+        }
         let page = page.split('?').next().unwrap_or_default();
         let page = match page.strip_suffix("/checkoutnow") {
-            Some(folder) => format!("{folder}/checkoutnow/{}", payment.provider_transaction_id.clone().unwrap_or_default()),
+            Some(folder) => {
+                format!("{folder}/checkoutnow/{}", payment.provider_transaction_id.clone().unwrap_or_default())
+            }
             None => page.to_owned(),
         };
         let back = self.world.providers.press(&page, button, &self.world.stage);
-        self.world.stage.story.tell(Owner::WORLD, Some(payment.id), "the payer presses", || format!("{button} {back:?}"));
+        self.world
+            .stage
+            .story
+            .tell(Owner::WORLD, Some(payment.id), "the payer presses", || format!("{button} {back:?}"));
         if let Some((opaque, query)) = back.as_deref().and_then(return_of).filter(|_| self.chance(700)) {
-            let returns = move |gateway: Gateway| async move { gateway.payer_returned(&opaque, &query, context()).await };
+            let returns =
+                move |gateway: Gateway| async move { gateway.payer_returned(&opaque, &query, context()).await };
             _ = self.world.ask(PATIENCE, returns).await;
         }
         self.pause(1, 60).await;
@@ -339,12 +350,13 @@ impl Shop {
             }
             (PaymentStatus::Authorized, Then::Capture) => self.capture(payment, None, 1).await,
             (PaymentStatus::Authorized, Then::CapturePart) => self.capture(payment, Some(part), 1).await,
-            (PaymentStatus::Authorized, Then::Void) => self.void(payment).await,
             (PaymentStatus::Authorized, Then::Both) => {
                 futures::join!(self.capture(payment, None, 1), self.void(payment));
             }
             // What is not known yet can be voided all the same.
-            (PaymentStatus::Pending, Then::Void | Then::Both) => self.void(payment).await,
+            (PaymentStatus::Authorized, Then::Void) | (PaymentStatus::Pending, Then::Void | Then::Both) => {
+                self.void(payment).await;
+            }
             _ => {}
         }
     }

@@ -58,7 +58,8 @@ impl Queue for SimQueue {
 async fn push(world: Arc<World>, due: DeliveryDue, wait: Duration) {
     world.stage.pause(wait).await;
     for attempt in 1..=PUSHES {
-        let handled = world.ask(Duration::from_secs(60), move |gateway| async move { gateway.deliver(due).await.is_ok() });
+        let handled =
+            world.ask(Duration::from_secs(60), move |gateway| async move { gateway.deliver(due).await.is_ok() });
         if handled.await == Some(true) {
             return;
         }

@@ -9,7 +9,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{channel::{mpsc, oneshot}, future};
+use futures::{
+    channel::{mpsc, oneshot},
+    future,
+};
 use http::{HeaderValue, Request, Response};
 use serde_json::value::RawValue;
 use tollgate_domain::PaymentId;
@@ -202,11 +205,17 @@ impl SimHttp {
         let executor = stage.executor.clone();
         executor.spawn(Owner::WORLD, async move {
             stage.pause(after).await;
+            locked(&stage.late).extend(payment_in(request.body()));
             Self { stage, owner, providers }.arrive(which, &request);
         });
     }
 
-    async fn through(&self, which: Which, request: Request<Bytes>, timeout: Duration) -> Result<Response<Bytes>, HttpError> {
+    async fn through(
+        &self,
+        which: Which,
+        request: Request<Bytes>,
+        timeout: Duration,
+    ) -> Result<Response<Bytes>, HttpError> {
         let stage = &self.stage;
         let no_answer = || HttpError::AnswerLost("no answer in time".to_owned());
         let fate = self.fate(which);

@@ -87,24 +87,24 @@ pub(crate) struct Play {
 /// Plays seeds until one fails; answers whether none did.
 #[allow(clippy::print_stdout, reason = "this is what the program is for")]
 #[allow(clippy::disallowed_methods, reason = "it measures itself, in real time")]
-pub(crate) fn play(play: &Play) -> bool {
-    let (started, next) = (Instant::now(), AtomicU64::new(play.seeds.first));
+pub(crate) fn play(asked: &Play) -> bool {
+    let (started, next) = (Instant::now(), AtomicU64::new(asked.seeds.first));
     let (failed, payments, worlds) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-    let is_over = || play.seconds.is_some_and(|seconds| started.elapsed() > Duration::from_secs(seconds));
+    let is_over = || asked.seconds.is_some_and(|seconds| started.elapsed() > Duration::from_secs(seconds));
     let work = || {
         while !failed.load(Ordering::Relaxed) && !is_over() {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= play.seeds.end {
+            if seed >= asked.seeds.end {
                 return;
             }
-            let plan = Plan { seed, payments: play.payments, bug: None, keeps_story: play.story };
+            let plan = Plan { seed, payments: asked.payments, bug: None, keeps_story: asked.story };
             let ended = simulate(&plan);
             payments.fetch_add(ended.payments as u64, Ordering::Relaxed);
             worlds.fetch_add(1, Ordering::Relaxed);
-            if play.story {
+            if asked.story {
                 println!("{}", ended.story);
             }
-            if play.hashes {
+            if asked.hashes {
                 let Ended { payments, steps, hash, .. } = &ended;
                 println!("seed {seed}: {payments} payments, {steps} steps, hash {hash:016x}");
             }
@@ -115,7 +115,7 @@ pub(crate) fn play(play: &Play) -> bool {
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..play.threads.max(1) {
+        for _ in 0..asked.threads.max(1) {
             scope.spawn(work);
         }
     });
@@ -126,8 +126,8 @@ pub(crate) fn play(play: &Play) -> bool {
     let verdict = if failed.load(Ordering::Relaxed) { "FAILED" } else { "clean" };
     println!(
         "{verdict}: seeds {}..{}, {worlds} worlds, {payments} payments in {seconds:.1} s ({rate:.0} a second)",
-        play.seeds.first,
-        play.seeds.first + worlds,
+        asked.seeds.first,
+        asked.seeds.first + worlds,
     );
     !failed.into_inner()
 }

@@ -2,9 +2,10 @@
 //!
 //! Must not know: the parts.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use jiff::Timestamp;
+use tollgate_domain::PaymentId;
 
 use crate::{
     dice::Dice, executor::Executor, faults::Weather, planted::Bug, ports::true_time, story::Story, watch::Watch,
@@ -17,6 +18,8 @@ pub(crate) struct Stage {
     pub(crate) weather: Weather,
     pub(crate) story: Story,
     pub(crate) watch: Watch,
+    /// Payments of which a request arrived when nobody waited for it any more.
+    pub(crate) late: Mutex<BTreeSet<PaymentId>>,
     /// The bug that is planted, if one is.
     pub(crate) bug: Option<Bug>,
 }

@@ -57,7 +57,7 @@ impl Story {
         words: impl FnOnce() -> String,
     ) {
         let mut told = locked(&self.told);
-        (self.executor.now(), who.0, kind, payment.map(|id| id.to_bytes())).hash(&mut told.hash);
+        (self.executor.now(), who.0, kind, payment.map(PaymentId::to_bytes)).hash(&mut told.hash);
         if self.keeps_lines {
             let (at, words) = (true_time(&self.executor), words());
             let text = if words.is_empty() { kind.to_owned() } else { format!("{kind}: {words}") };
@@ -66,7 +66,8 @@ impl Story {
     }
 
     /// Something that may never happen has happened.
-    pub(crate) fn is_wrong(&self, payment: Option<PaymentId>, what: String) {
+    pub(crate) fn is_wrong(&self, payment: Option<PaymentId>, what: impl Into<String>) {
+        let what = what.into();
         self.tell(Owner::WORLD, payment, "WRONG", || what.clone());
         let about = payment.map(|id| format!("{id}: ")).unwrap_or_default();
         locked(&self.told).wrong.push(format!("{about}{what}"));

@@ -18,10 +18,7 @@ use futures::{StreamExt as _, channel::oneshot, future};
 use tollgate_domain::BootId;
 use tollgate_gateway::{
     Gateway, JobRun,
-    ports::{
-        Entropy, Merchants as _,
-        merchants::Merchant,
-    },
+    ports::{Entropy, Merchants as _, merchants::Merchant},
 };
 use tollgate_simulators::Webhook;
 use tollgate_store::{Options, SqliteStore};
@@ -49,8 +46,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// For so long things go wrong.
 pub(crate) const STORM: Duration = Duration::from_secs(12 * 3600);
-/// So long after the beginning everything is over: providers' webhooks are sent again for three days.
-const END: Duration = Duration::from_secs(86 * 3600);
+/// So long after the beginning everything is over: two settlements were made, what was put off for half a day was tried again, and
+/// merchants' endpoints that were down for most of a day have been told.
+const END: Duration = Duration::from_secs(50 * 3600);
 
 /// What one simulation is made of.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +85,7 @@ impl World {
             weather: Weather::of(&dice, STORM, MERCHANTS),
             story: Story::new(&executor, plan.keeps_story),
             watch: Watch::default(),
+            late: Mutex::default(),
             bug: plan.bug,
             executor: executor.clone(),
             dice: dice.clone(),
@@ -146,8 +145,9 @@ impl World {
                     continue;
                 }
                 if dice.rarely(rates.stall) {
-                    let until = executor.now() + dice.secs(1, 400);
-                    self.stage.story.tell(owner, None, "stands still", || format!("{:?}", until - executor.now()));
+                    let pause = dice.secs(1, 400);
+                    let until = executor.now() + pause;
+                    self.stage.story.tell(owner, None, "stands still", || format!("{pause:?}"));
                     locked(&self.stalled).insert(owner, until);
                     executor.hold(ready, until);
                     continue;
@@ -284,7 +284,9 @@ impl World {
         let is_lost = stage.dice.rarely(rates.webhook_lost);
         let is_late = !is_lost && stage.dice.rarely(rates.webhook_late);
         if is_lost || is_late {
-            stage.story.tell(Owner::WORLD, None, "a webhook is lost or late", || format!("{event_id}, late: {is_late}"));
+            stage
+                .story
+                .tell(Owner::WORLD, None, "a webhook is lost or late", || format!("{event_id}, late: {is_late}"));
             self.settled(which, &event_id, true);
             if is_lost {
                 return;
@@ -378,9 +380,17 @@ impl Job {
     fn every(self, now: Duration) -> Duration {
         match self {
             // Once all is quiet, less often: the same happens, and it is simulated in less time.
-            Self::Deliveries => if now < 2 * STORM { MINUTE } else { 10 * MINUTE },
+            Self::Deliveries => {
+                if now < 2 * STORM {
+                    MINUTE
+                } else {
+                    10 * MINUTE
+                }
+            }
             Self::Stuck => 10 * MINUTE,
-            Self::Truth | Self::Invariants | Self::Settlement => HOUR,
+            Self::Truth | Self::Settlement => HOUR,
+            // The watch looks at every commit, and all books are checked at the end.
+            Self::Invariants => 8 * HOUR,
         }
     }
 
