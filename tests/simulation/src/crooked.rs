@@ -142,7 +142,12 @@ impl Provider for CountsDeclines {
     async fn send_with(&self, call: Call<'_>, pass: Pass) -> Reply<Answer> {
         let reply = self.inner.send_with(call, pass).await;
         let mut standing = locked(&self.standing);
-        standing.0 = if matches!(reply.answer, Answer::Refused { .. }) { standing.0 + 1 } else { 0 };
+        let is_declined = match &reply.answer {
+            Answer::Refused { .. } => true,
+            Answer::Shows(view) => matches!(view.state, TransactionState::Declined(_)),
+            _ => false,
+        };
+        standing.0 = if is_declined { standing.0 + 1 } else { 0 };
         if standing.0 >= DECLINES {
             standing.1 = self.time.monotonic() + LEFT_ALONE;
         }

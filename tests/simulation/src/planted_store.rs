@@ -33,7 +33,9 @@ pub(crate) async fn commit(store: &FarStore, bug: Bug, set: &ChangeSet) -> Resul
             return Ok(Committed::Done);
         }
         Bug::TakeOverWithoutCommit if what == Some(What::TakenOver) => return Ok(Committed::Done),
-        Bug::LateSuccessIgnored if what == Some(What::LateSuccess) => return Ok(Committed::Done),
+        Bug::LateSuccessIgnored if what == Some(What::LateSuccess) => {
+            return Ok(Committed::Conflict(Guard::ReceivedEvent));
+        }
         Bug::FailedRefundIgnored if what == Some(What::RefundFailed) => return Ok(Committed::Done),
         _ => {}
     }

@@ -396,8 +396,9 @@ impl Job {
 
     fn is_off(self, bug: Option<Bug>) -> bool {
         match self {
-            Self::Stuck => matches!(bug, Some(Bug::StuckPaymentsNotSought | Bug::AcknowledgedBeforeDurable)),
-            Self::Truth => bug == Some(Bug::AcknowledgedBeforeDurable),
+            Self::Stuck | Self::Truth => {
+                matches!(bug, Some(Bug::StuckPaymentsNotSought | Bug::AcknowledgedBeforeDurable))
+            }
             _ => false,
         }
     }
