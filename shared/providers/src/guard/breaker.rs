@@ -73,6 +73,8 @@ pub(crate) enum Went {
 
 /// Trials say in this time whether it works again, or are not waited for.
 const AFTER_TRIALS: Duration = Duration::from_secs(1);
+/// Trials that began longer ago than so many times what it is open for do not count any more.
+const TRIALS_COUNT_FOR: u32 = 10;
 
 enum Phase {
     /// The last calls, true where one failed.
@@ -81,6 +83,7 @@ enum Phase {
         since: Timestamp,
     },
     HalfOpen {
+        since: Timestamp,
         under_way: usize,
         well: usize,
         badly: usize,
@@ -116,9 +119,16 @@ impl Breaker {
             if since <= now && now < until {
                 return Err(Duration::try_from(until.duration_since(now)).unwrap_or(self.settings.open_for));
             }
-            standing.turn(Phase::HalfOpen { under_way: 0, well: 0, badly: 0 }, &self.name);
+            standing.turn(Phase::trials(now), &self.name);
         }
-        if let Phase::HalfOpen { under_way, well, badly } = &mut standing.phase {
+        if let Phase::HalfOpen { since, .. } = standing.phase
+            && !(since <= now && now < since + self.settings.open_for * TRIALS_COUNT_FOR)
+        {
+            // Where calls are rare, what failed long ago says nothing of today: the trials begin anew.
+            standing.phase = Phase::trials(now);
+            standing.generation += 1;
+        }
+        if let Phase::HalfOpen { under_way, well, badly, .. } = &mut standing.phase {
             if *under_way + *well + *badly >= self.settings.trials {
                 return Err(AFTER_TRIALS);
             }
@@ -148,7 +158,7 @@ impl Breaker {
                 let opens = went == Went::Badly && last.len() == self.settings.window;
                 (opens && self.is_too_many(failed, last.len())).then_some(false)
             }
-            Phase::HalfOpen { under_way, well, badly } => {
+            Phase::HalfOpen { under_way, well, badly, .. } => {
                 *under_way = under_way.saturating_sub(1);
                 match went {
                     Went::Well => *well += 1,
@@ -190,6 +200,11 @@ impl Standing {
 }
 
 impl Phase {
+    /// Trials that begin now.
+    const fn trials(now: Timestamp) -> Self {
+        Self::HalfOpen { since: now, under_way: 0, well: 0, badly: 0 }
+    }
+
     const fn state(&self) -> BreakerState {
         match self {
             Self::Closed(_) => BreakerState::Closed,
@@ -316,6 +331,17 @@ mod tests {
         played.calls(&[Went::Well, Went::Well, Went::Badly, Went::Badly, Went::Badly]);
         assert_eq!(played.breaker.state(), BreakerState::Open);
         assert_eq!(played.breaker.admit(played.now).err(), Some(OPEN_FOR));
+    }
+
+    #[test]
+    fn trials_that_failed_long_ago_do_not_open_it_over_one_that_goes_well() {
+        let mut played = Played::opened();
+        played.calls(&[Went::Badly; 4]);
+        played.now += OPEN_FOR * TRIALS_COUNT_FOR;
+        played.calls(&[Went::Well]);
+        assert_eq!(played.breaker.state(), BreakerState::HalfOpen);
+        played.calls(&[Went::Well; 4]);
+        assert_eq!(played.breaker.state(), BreakerState::Closed);
     }
 
     #[test]

@@ -6,14 +6,18 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use rcgen::{CertificateParams, DistinguishedName, DnType, PKCS_RSA_SHA256, PublicKeyData, SerialNumber};
+use ring::{
+    rand::SystemRandom,
+    signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey},
+};
 use rsa::{
     PrivateKey,
     pkcs1::EncodeRsaPublicKey,
-    pkcs1v15::{Signature, SigningKey, VerifyingKey},
-    pkcs8::{DecodePrivateKey, EncodePrivateKey},
+    pkcs1v15::SigningKey,
+    pkcs8::EncodePrivateKey,
     rand_core::{TryCryptoRng, TryRng},
     sha2::Sha256,
-    signature::{Keypair, SignatureEncoding, Signer, Verifier},
+    signature::{SignatureEncoding, Signer},
 };
 use serde::{Deserialize, Serialize};
 use tollgate_gateway::ports::Entropy;
@@ -52,15 +56,14 @@ pub(super) enum KeyError {
     PublicKey(#[from] rsa::pkcs1::Error),
     #[error("the certificate cannot be made: {0}")]
     Certificate(#[from] rcgen::Error),
+    #[error("the key cannot be used: {0}")]
+    Rejected(ring::error::KeyRejected),
     #[error("the key is not base64: {0}")]
     Base64(#[from] base64::DecodeError),
 }
 
 /// A key that signs.
-pub(super) struct WebhookKey {
-    signer: SigningKey<Sha256>,
-    verifier: VerifyingKey<Sha256>,
-}
+pub(super) struct WebhookKey(RsaKeyPair);
 
 /// The entropy port as a source of random numbers.
 struct Numbers<'a>(&'a dyn Entropy);
@@ -129,10 +132,8 @@ impl StoredKey {
 
     /// The key, ready to sign.
     pub(super) fn open(&self) -> Result<WebhookKey, KeyError> {
-        let key = PrivateKey::from_pkcs8_der(&BASE64_STANDARD.decode(&self.private_key)?)?;
-        let signer = SigningKey::new(key);
-        let verifier = signer.verifying_key();
-        Ok(WebhookKey { signer, verifier })
+        let key = BASE64_STANDARD.decode(&self.private_key)?;
+        RsaKeyPair::from_pkcs8(&key).map(WebhookKey).map_err(KeyError::Rejected)
     }
 }
 
@@ -169,13 +170,19 @@ impl Transmission<'_> {
 impl WebhookKey {
     /// The signature, in base64.
     fn sign(&self, transmission: &Transmission) -> String {
-        BASE64_STANDARD.encode(self.signer.sign(transmission.signed_text().as_bytes()).to_bytes())
+        let mut signature = vec![0; self.0.public().modulus_len()];
+        let text = transmission.signed_text();
+        // It signs whatever fits its length. Nothing of it is random.
+        match self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature) {
+            Ok(()) => BASE64_STANDARD.encode(signature),
+            Err(_) => String::new(),
+        }
     }
 
     pub(super) fn verify(&self, transmission: &Transmission, signature: &str) -> bool {
-        let signature = BASE64_STANDARD.decode(signature).ok().and_then(|bytes| Signature::try_from(&bytes[..]).ok());
-        let text = transmission.signed_text();
-        signature.is_some_and(|signature| self.verifier.verify(text.as_bytes(), &signature).is_ok())
+        let Ok(signature) = BASE64_STANDARD.decode(signature) else { return false };
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, self.0.public().as_ref());
+        key.verify(transmission.signed_text().as_bytes(), &signature).is_ok()
     }
 
     /// The headers of a webhook with this body that is sent at `now`. `certificate` is where the certificate is.
