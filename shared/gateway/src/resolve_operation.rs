@@ -203,8 +203,8 @@ impl Gateway {
     fn never_done(&self, payment: &Payment, answer: &LookUp) -> Option<Change> {
         match answer {
             LookUp::NotFound => match payment.open.as_ref().map(|open| open.kind) {
-                // The provider's list is whole, whatever id it was asked for under: there is no such refund.
-                Some(OperationKind::Refund) => payment.afresh(self.attempt(), self.now()),
+                // The provider's list is whole, whatever id it was asked for under: there is no such refund, yet.
+                Some(OperationKind::Refund) => self.refund_once_more(payment),
                 _ => payment.never_arrived(self.now()),
             },
             // The money stands where it stood. (A provider that is still working on it shows something else.)
@@ -218,7 +218,20 @@ impl Gateway {
         }
     }
 
-    /// Sends what was leased afresh; otherwise the outcome is known.
+    /// What was asked for may still be on its way, for hours, and nothing undoes a refund too many: while the provider knows its id, the
+    /// same request is sent again. Under a new id only where the provider keeps an error under the old one, or has forgotten it.
+    fn refund_once_more(&self, payment: &Payment) -> Option<Change> {
+        let (open, now) = (payment.open.as_ref()?, self.now());
+        let window = self.provider(open.provider)?.terms().resend_window;
+        let is_known = open.opened_at <= now && now < open.opened_at + window;
+        if is_known && !self.kept_errors.has(open.request_id) {
+            payment.take_over(self.lease(), now)
+        } else {
+            payment.afresh(self.attempt(), now)
+        }
+    }
+
+    /// Sends what was leased; otherwise the outcome is known.
     async fn carry_on(
         &self,
         payment: Payment,
