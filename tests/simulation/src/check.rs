@@ -41,7 +41,7 @@ pub(crate) fn check(world: &Arc<World>) {
     for (id, books) in &books {
         let of_it = charges.get(id).map(Vec::as_slice).unwrap_or_default();
         let wrong = [
-            agrees_with_the_provider(&books.payment, of_it),
+            agrees_with_the_provider(&books.payment, of_it).filter(|_| !waits_for_a_person(&books.payment)),
             nothing_left_behind(world, &books.payment, of_it),
             has_ended(books),
         ];
@@ -52,8 +52,9 @@ pub(crate) fn check(world: &Arc<World>) {
     what_was_told_holds(world, &books);
     everybody_was_told(world, &books);
     is_settled(world, &books);
+    let waiting = books.values().filter(|books| waits_for_a_person(&books.payment)).count() as u64;
     if let Some(Ok(standing)) = world.store.standing(world.stage.now()).now_or_never()
-        && (standing.need_review > 0 || standing.stuck.iter().any(|(_, count)| *count > 0))
+        && (standing.need_review > waiting || standing.stuck.iter().any(|(_, count)| *count > 0))
     {
         world.stage.story.is_wrong(None, format!("something waits for a person: {standing:?}"));
     }
@@ -77,6 +78,14 @@ fn all_books(world: &World) -> BTreeMap<PaymentId, Books> {
         }
     }
     all
+}
+
+/// A success that came too late was given back, and the payer's bank has sent that back: a person is told, and there is nothing
+/// that a program could do.
+fn waits_for_a_person(payment: &Payment) -> bool {
+    let paid_with = payment.details.merchant_reference.as_deref().unwrap_or_default();
+    let comes_back = ["pm_card_refundFail", "vault-refund-failed"].iter().any(|token| paid_with.contains(token));
+    comes_back && payment.reversed_at.is_some() && payment.review.is_some()
 }
 
 /// One charge that stands, and it is as the payment says.

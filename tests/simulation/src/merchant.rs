@@ -162,7 +162,12 @@ impl Intent {
             payment_method: self.tokens.clone(),
             provider: None,
             capture_method: if self.automatic { CaptureMethod::Automatic } else { CaptureMethod::Manual },
-            details: Details { return_url: Some("https://shop.test/thanks".to_owned()), ..Details::default() },
+            details: Details {
+                return_url: Some("https://shop.test/thanks".to_owned()),
+                // How it was paid, for whoever looks at the end.
+                merchant_reference: Some(self.tokens.values().cloned().collect::<Vec<_>>().join(" ")),
+                ..Details::default()
+            },
         };
         async move { gateway.create_payment(command, context()).await.map(|done| (done.payment, done.known)) }
     }
