@@ -1,7 +1,10 @@
 //! The jobs that reconcile, played against the use-cases: what nobody told us is found, what is over is ended at the
 //! provider first, and nothing is done twice whoever else is at it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tollgate_domain::{
     Answer, Failure, OperationKind, PaymentId, PaymentStatus, ProviderName, RefundId, RefundState, RefundStatus,
@@ -343,6 +346,7 @@ async fn a_refund_that_the_provider_answers_with_its_kept_error_for_ever_is_sent
     let world = World::new();
     let settled = world.settled().await;
     let (_, id) = world.refund_reserved(&settled, 400).await;
+    world.script.keeps_errors.store(true, Ordering::SeqCst);
     world.later(21);
     world.script.answers([unknown()]);
     world.script.look_ups([LookUp::NotFound]);
@@ -359,11 +363,34 @@ async fn a_refund_that_the_provider_answers_with_its_kept_error_for_ever_is_sent
     );
 }
 
+/// What was sent may arrive hours later: under a new id it would be another refund.
+#[tokio::test]
+async fn a_refund_that_the_provider_does_not_show_is_asked_for_again_under_its_own_id() {
+    let world = World::new();
+    let settled = world.settled().await;
+    let (_, id) = world.refund_reserved(&settled, 400).await;
+    world.later(21);
+    *world.script.every_look_up.lock().unwrap() = Some(LookUp::NotFound);
+    for _ in 0..4 {
+        world.script.answers([unknown()]);
+        world.stuck().await;
+        world.later(600);
+    }
+    world.script.answers([refund(RefundState::Completed)]);
+    assert_eq!(told(&world.stuck().await), (vec![("refunded", 1)], vec![]));
+    let mut ids: Vec<_> = world.script.sent().into_iter().skip(2).map(|(_, id, _)| id).collect();
+    assert_eq!(ids.len(), 5);
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "one refund, one id");
+    assert_eq!(world.refund(id).await.status, RefundStatus::Completed);
+}
+
 #[tokio::test]
 async fn a_refund_is_not_sent_afresh_while_somebody_could_still_send_it() {
     let world = World::new();
     let settled = world.settled().await;
     world.refund_reserved(&settled, 400).await;
+    world.script.keeps_errors.store(true, Ordering::SeqCst);
     for (wait, sent) in [(20 + 299, "the same id"), (20 + 300, "a new one")] {
         world.later(wait);
         world.script.answers([unknown()]);
@@ -384,12 +411,12 @@ async fn the_late_answer_to_a_refund_that_was_sent_afresh_meanwhile_decides_noth
         let settled = world.settled().await;
         let (_, id) = world.refund_reserved(&settled, 400).await;
         world.later(21);
-        // The first instance stalls while it calls. Another one waits as long as it must, finds no such refund at the
-        // provider, and sends it afresh; that answer is lost.
+        // The first instance stalls for a day while it calls. By then the provider does not know the id any more: another
+        // instance finds no such refund there, and sends it afresh; that answer is lost.
         let (during, script) = (world.clone(), world.script.clone());
         *world.script.meanwhile.lock().unwrap() = Some(Box::new(move || {
             Box::pin(async move {
-                during.later(20 + 300);
+                during.later(24 * 3600);
                 script.look_ups([LookUp::NotFound]);
                 script.answers([unknown()]);
                 let run = JobRun { budget: Duration::from_secs(60), everything: true };
@@ -408,7 +435,8 @@ async fn the_late_answer_to_a_refund_that_was_sent_afresh_meanwhile_decides_noth
 
         world.later(600);
         *world.script.every_look_up.lock().unwrap() = Some(found(refund(RefundState::Completed)));
-        world.stuck().await;
+        let run = JobRun { budget: Duration::from_secs(60), everything: true };
+        world.gateway.stuck_payments(run, context()).await.unwrap();
         assert_eq!(world.now_is(&settled).await.refunded, yen(400), "{expected}");
     }
 }

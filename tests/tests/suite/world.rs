@@ -56,6 +56,8 @@ pub(crate) struct Script {
     pub(crate) cancelled: Mutex<u32>,
     /// The payments that it was asked for, in order.
     pub(crate) asked: Mutex<Vec<PaymentId>>,
+    /// It keeps an error under an operation's id, and answers it again and again.
+    pub(crate) keeps_errors: AtomicBool,
     /// How long it takes to answer a look-up, real time.
     pub(crate) ponders: Mutex<Duration>,
 }
@@ -108,7 +110,9 @@ impl Provider for Script {
         if let Some(meanwhile) = meanwhile {
             meanwhile().await;
         }
-        reply(self.answers.lock().unwrap().pop_front().expect("the script has an answer for this call"))
+        let answer = self.answers.lock().unwrap().pop_front().expect("the script has an answer for this call");
+        let repeated = self.keeps_errors.load(Ordering::SeqCst) && matches!(answer, Answer::Unknown { .. });
+        Reply { repeated, ..reply(answer) }
     }
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
