@@ -82,11 +82,7 @@ impl<P: Provider> Provider for Crooked<P> {
     }
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
-        let mut reply = self.inner.look_up(call).await;
-        if self.bug == Bug::FailedLookUpIsAbsence && matches!(reply.answer, LookUp::Failed { .. }) {
-            reply.answer = LookUp::NotFound;
-        }
-        reply
+        self.inner.look_up(call).await
     }
 
     fn brought_back(&self, call: Call<'_>, returned: &str) -> Option<TransactionView> {
