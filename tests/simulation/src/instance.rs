@@ -42,7 +42,6 @@ pub(crate) struct Instance {
     stripe_events: StripeEvents,
     paypal_events: PaypalEvents,
     executor: Executor,
-    acknowledges_first: bool,
 }
 
 /// Whoever asks it for something.
@@ -106,7 +105,6 @@ impl Instance {
             stripe_events: StripeEvents::new(vec![secret(STRIPE_SECRET)])?,
             paypal_events,
             executor: stage.executor.clone(),
-            acknowledges_first: stage.has(Bug::AcknowledgedBeforeDurable),
         })
     }
 
@@ -123,11 +121,6 @@ impl Instance {
 }
 
 impl Instance {
-    /// Whether a planted bug makes it acknowledge what it has not taken.
-    pub(crate) fn acknowledges_first(&self) -> bool {
-        self.acknowledges_first
-    }
-
     /// Takes a webhook after it was acknowledged: it is lost if the instance dies, or the store is away.
     pub(crate) fn take_later(self: Arc<Self>, which: Which, headers: HeaderMap, body: Bytes) {
         let (executor, owner) = (self.executor.clone(), self.owner);

@@ -298,8 +298,9 @@ impl World {
         for _ in 0..copies {
             stage.pause(stage.dice.ms(5, 400)).await;
             let (headers, body) = (headers.clone(), body.clone());
+            let acknowledges_first = stage.has(Bug::AcknowledgedBeforeDurable);
             let taken = self.ask_instance(Duration::from_secs(10), move |instance| async move {
-                if instance.acknowledges_first() {
+                if acknowledges_first {
                     instance.take_later(which, headers, body);
                     return true;
                 }
