@@ -11,12 +11,13 @@ use tollgate_gateway::ports::{HttpClient, Time};
 use tollgate_providers::{HttpSettings, ReqwestClient};
 use tollgate_runtime::SystemClock;
 
-use crate::exposition::Scrape;
+use crate::{clock, exposition::Scrape};
 
 /// The providers' books can be long.
 const LONG_ANSWER: usize = 256 << 20;
-/// Longer than any answer takes.
-const TIMEOUT: Duration = Duration::from_secs(40);
+/// Longer than any answer takes. A job's answer waits until nothing is under way any more, and a message that a killed
+/// process held is under way until its lease is over.
+const TIMEOUT: Duration = clock::STEP_PATIENCE.saturating_add(Duration::from_secs(30));
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Talks to one sandbox as one merchant.
@@ -88,7 +89,8 @@ impl Client {
             request = request.header("traceparent", traceparent);
         }
         let body = body.map(Value::to_string).unwrap_or_default();
-        let answer = self.http.send(request.body(Bytes::from(body))?, TIMEOUT).await?;
+        let request = request.body(Bytes::from(body))?;
+        let answer = self.http.send(request, TIMEOUT).await.with_context(|| format!("asking for {path}"))?;
         Ok(Answer {
             status: answer.status().as_u16(),
             replayed: answer.headers().get("idempotent-replayed").is_some_and(|value| value == "true"),

@@ -21,7 +21,7 @@ use crate::{control::Control, identity::write_whole, jobs::Job, providers_link::
 /// Ten years at once are enough.
 const ADVANCE_AT_MOST: i64 = 10 * 366 * 24 * 3600;
 /// How long one step may take to settle down: longer than any try of a delivery.
-const STEP_PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const STEP_PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// The clock, and everything that happens by it.
