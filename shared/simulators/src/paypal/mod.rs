@@ -25,6 +25,7 @@ mod payments;
 mod reading;
 mod records;
 mod refunds;
+mod reports;
 mod serve;
 mod show;
 mod signing;

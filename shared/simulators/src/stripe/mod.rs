@@ -3,6 +3,7 @@
 mod amounts;
 mod answers;
 mod attempt;
+mod balance;
 mod cancel;
 mod capture;
 mod cards;
