@@ -30,9 +30,8 @@ const PAGE: u32 = 100;
 const PAGES_AT_MOST: u32 = 5_000;
 /// The shortest part that is asked for where a provider finds longer ones too long.
 const SHORTEST_STEP: Duration = Duration::from_secs(60);
-/// How often a page is asked for, and how long is waited before the second time, real time; twice as long before the third.
+/// How often a page is asked for.
 const TRIES: u32 = 3;
-const WAITS: Duration = Duration::from_secs(1);
 
 /// Why a walk ended before its end.
 pub(super) enum Stopped {
@@ -164,7 +163,7 @@ impl Gateway {
         cursor: Option<&str>,
     ) -> Records {
         let ask = RecordsAsk { from, until, cursor, timeout: self.settings.provider_timeout };
-        let mut wait = WAITS;
+        let mut wait = self.settings.job_retry;
         for _ in 1..TRIES {
             match records.records_of(ask).await.answer {
                 Records::Failed { reason } => {

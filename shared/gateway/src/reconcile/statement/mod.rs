@@ -1,8 +1,8 @@
 //! The bank's statement against our books: every booked movement that carries an id of ours is held against the payment, refund
 //! or reversal that it names. It reads by key and changes nothing.
 //!
-//! What the statement should show and does not is found by comparing with the provider's own word (`provider_truth`): no store
-//! offers the payments of a period by an index.
+//! What the statement should show and does not is found by comparing with the provider's own word (`provider_truth`): which period a
+//! file covers whole, it does not say.
 //!
 //! Must not know: how a statement is written.
 
