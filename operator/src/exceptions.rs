@@ -34,6 +34,9 @@ pub(crate) async fn run(operator: &Operator, command: ExceptionsCommand, json: b
 }
 
 async fn list(operator: &Operator, (csv, json): (bool, bool), open: bool, limit: u32) -> anyhow::Result<()> {
+    if csv && json {
+        return Err(mistaken("--csv and --json: one of them"));
+    }
     let mut all: Vec<Exception> = Vec::new();
     // One more than is shown tells whether there are more.
     let wanted = limit as usize + 1;

@@ -22,7 +22,7 @@ pub(crate) enum ExceptionsCommand {
     /// List what is open, the oldest first: a report, with --csv or --json.
     List {
         /// As CSV, with a header.
-        #[arg(long, conflicts_with = "json")]
+        #[arg(long)]
         csv: bool,
         /// Those that are resolved, too.
         #[arg(long)]

@@ -157,3 +157,135 @@ fn marks(info: &Info) -> (Option<PaymentId>, Option<RefundId>) {
 fn time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "the report shows an impossible time".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tollgate_domain::Money;
+
+    use super::*;
+
+    const UNTIL: Timestamp = Timestamp::constant(1_795_406_400, 0);
+
+    fn ids() -> (PaymentId, RefundId) {
+        (PaymentId::from_random([2; 16]), RefundId::from_random([5; 16]))
+    }
+
+    fn captured() -> Value {
+        json!({
+            "transaction_id": "5TY05013RG002845M", "paypal_reference_id": "7AB", "paypal_reference_id_type": "TXN",
+            "transaction_event_code": "T0006", "transaction_initiation_date": "2026-11-23T03:59:00+0000",
+            "transaction_amount": {"currency_code": "JPY", "value": "1000"},
+            "fee_amount": {"currency_code": "JPY", "value": "-36"},
+            "transaction_status": "S", "custom_field": ids().0.to_string(), "invoice_id": ids().0.to_string(),
+        })
+    }
+
+    fn refunded() -> Value {
+        let mut info = captured();
+        info["transaction_event_code"] = "T1107".into();
+        info["transaction_amount"]["value"] = "-400".into();
+        info["custom_field"] = requests::refund_mark(ids().0, ids().1).into();
+        info
+    }
+
+    fn with(mut info: Value, field: &str, value: Value) -> Value {
+        info[field] = value;
+        info
+    }
+
+    fn report(infos: &[Value]) -> Value {
+        let details: Vec<_> = infos.iter().map(|info| json!({"transaction_info": info})).collect();
+        json!({
+            "transaction_details": details, "page": 1, "total_pages": 1, "total_items": details.len(),
+            "last_refreshed_datetime": "2026-11-23T04:00:00+0000",
+        })
+    }
+
+    fn read_page(body: &Value, number: u32) -> Result<RecordPage, String> {
+        let ask = RecordsAsk { from: UNTIL, until: UNTIL, cursor: None, timeout: Duration::ZERO };
+        read::<Report>(body.to_string().as_bytes()).and_then(|report| page(&report, number, ask))
+    }
+
+    fn one(info: Value) -> ProviderRecord {
+        read_page(&report(&[info]), 1).unwrap().records.remove(0)
+    }
+
+    fn money(minor: i64, code: &str) -> Option<Money> {
+        Money::new(minor, code.parse().unwrap()).ok()
+    }
+
+    #[test]
+    fn captures_and_refunds_are_known_by_their_marks() {
+        let capture = one(captured());
+        assert_eq!((capture.movement, capture.amount), (Movement::Capture, money(1000, "JPY")));
+        assert_eq!((capture.payment, capture.refund, capture.transaction), (Some(ids().0), None, None));
+        assert_eq!(capture.at, Timestamp::from_second(UNTIL.as_second() - 60).unwrap(), "PayPal's own form of a time");
+        let refund = one(refunded());
+        assert_eq!((refund.movement, refund.amount), (Movement::Refund, money(400, "JPY")));
+        assert_eq!((refund.payment, refund.refund), (Some(ids().0), Some(ids().1)));
+        let by_invoice = one(with(captured(), "custom_field", "a shop's own".into()));
+        assert_eq!(by_invoice.payment, Some(ids().0));
+        let stranger = with(with(captured(), "custom_field", "pay_x".into()), "invoice_id", Value::Null);
+        assert_eq!(one(stranger).payment, None);
+        let order = with(captured(), "paypal_reference_id_type", "ODR".into());
+        assert_eq!(one(order).transaction.as_deref(), Some("7AB"));
+    }
+
+    #[test]
+    fn what_is_no_payment_and_no_refund_is_counted_and_left_out() {
+        let of = |code: &str| with(captured(), "transaction_event_code", code.into());
+        let body = report(&[of("T0400"), of("T1106"), of("T1201"), of("T0200"), of("T1107"), captured()]);
+        let page = read_page(&body, 1).unwrap();
+        assert_eq!((page.others, page.records.len()), (5, 1));
+    }
+
+    #[test]
+    fn the_state_is_paypals_word_and_an_unknown_one_is_no_page() {
+        for (word, state) in [
+            ("S", RecordState::Completed),
+            ("V", RecordState::Completed),
+            ("P", RecordState::Pending),
+            ("D", RecordState::Denied),
+        ] {
+            assert_eq!(one(with(captured(), "transaction_status", word.into())).state, state);
+        }
+        assert!(read_page(&report(&[with(captured(), "transaction_status", "X".into())]), 1).is_err());
+    }
+
+    #[test]
+    fn an_amount_with_decimals_that_its_currency_does_not_have_is_none() {
+        for (code, value, amount) in [
+            ("JPY", "1000.5", None),
+            ("JPY", "1000.00", money(1000, "JPY")),
+            ("USD", "10.5", money(1050, "USD")),
+            ("USD", "10.505", None),
+            ("USD", "1e3", None),
+        ] {
+            let record = one(with(captured(), "transaction_amount", json!({"currency_code": code, "value": value})));
+            assert_eq!((record.amount, record.currency), (amount, code.parse().ok()), "{code} {value}");
+        }
+        let unknown = one(with(captured(), "transaction_amount", json!({"currency_code": "ZZZ", "value": "1"})));
+        assert_eq!((unknown.amount, unknown.currency), (None, None));
+    }
+
+    #[test]
+    fn pages_follow_each_other_and_a_report_that_is_not_what_was_asked_for_is_none() {
+        let two = with(report(&[captured()]), "total_pages", 2.into());
+        assert_eq!(read_page(&two, 1).unwrap().next.as_deref(), Some("2"));
+        assert_eq!(read_page(&with(two.clone(), "page", 2.into()), 2).unwrap().next, None);
+        let empty = json!({"page": 1, "total_pages": 0, "total_items": 0});
+        assert_eq!(read_page(&empty, 1).unwrap().records, []);
+        for (body, number) in [
+            (two.clone(), 2),
+            (with(two.clone(), "transaction_details", json!([])), 1),
+            (with(with(two.clone(), "page", 100.into()), "total_pages", 101.into()), 100),
+            (with(two, "last_refreshed_datetime", "2026-11-23T03:59:59+0000".into()), 1),
+            (report(&[with(captured(), "transaction_id", "../v1".into())]), 1),
+            (report(&[with(captured(), "transaction_initiation_date", "soon".into())]), 1),
+            (json!({"name": "x"}), 1),
+        ] {
+            assert!(read_page(&body, number).is_err(), "{body}");
+        }
+    }
+}
