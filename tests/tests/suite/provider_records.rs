@@ -450,7 +450,7 @@ async fn what_a_person_resolved_stays_resolved_when_the_day_is_walked_again() {
     let store = played.world.store.as_ref();
     assert!(act_on_exception(store, id, &act, "Ann", now).await.unwrap().unwrap().1);
     assert!(!act_on_exception(store, id, &act, "Bob", now).await.unwrap().unwrap().1, "it is resolved already");
-    played.world.later(48 * HOUR);
+    played.world.later(12 * HOUR);
     let run = JobRun::scheduled(Duration::from_secs(60));
     let report = played.world.gateway.provider_records_day(run, context()).await.unwrap();
     assert_eq!((did(&report, "differs"), report.could_not.len()), (1, 0), "{report:?}");
@@ -468,7 +468,7 @@ async fn what_came_into_the_records_late_is_found_by_the_daily_run() {
     played.shows(of(&payment));
     played.after(HOUR).await;
     assert_eq!(played.open().await, [ExceptionKind::MissingThere]);
-    played.world.later(48 * HOUR);
+    played.world.later(12 * HOUR);
     let run = JobRun::scheduled(Duration::from_secs(60));
     let report = played.world.gateway.provider_records_day(run, context()).await.unwrap();
     assert_eq!((did(&report, "matched"), did(&report, "resolved"), played.open().await), (1, 1, vec![]), "{report:?}");
