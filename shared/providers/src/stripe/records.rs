@@ -110,8 +110,8 @@ fn page(list: &List<BalanceTransaction>, ask: RecordsAsk<'_>) -> Result<RecordPa
         }
     }
     if list.has_more {
-        let last = list.data.last().map(|last| last.id.as_str()).filter(|last| ask.cursor != Some(last));
-        page.next = Some(last.ok_or("the list does not go on where it says it does")?.to_owned());
+        let end = list.data.last().map(|one| one.id.as_str()).filter(|end| ask.cursor != Some(end));
+        page.next = Some(end.ok_or("the list does not go on where it says it does")?.to_owned());
     }
     Ok(page)
 }

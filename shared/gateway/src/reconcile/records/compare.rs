@@ -15,7 +15,7 @@ pub(super) enum Verdict {
     /// Something is under way, here or there: it is looked at again.
     InMotion,
     /// They do not.
-    Differs(Found),
+    Differs(Box<Found>),
 }
 
 /// What we say of the movement.
@@ -41,7 +41,7 @@ pub(super) fn compare(provider: ProviderName, record: &ProviderRecord, ours: &Ou
     match verdict {
         Ok(verdict) => verdict,
         Err((kind, Says { amount: our_amount, state: our_state })) => {
-            Verdict::Differs(Found { provider, kind, record: record.clone(), our_amount, our_state })
+            Verdict::Differs(Box::new(Found { provider, kind, record: record.clone(), our_amount, our_state }))
         }
     }
 }
@@ -56,17 +56,17 @@ fn capture(provider: ProviderName, record: &ProviderRecord, payment: &Payment, o
     let status = payment.status.as_str().to_owned();
     if !has_money(payment, provider) {
         let undone = !ours.reversals.is_empty() || (payment.reversed_at.is_some() && payment.provider == provider);
-        return match () {
-            () if undone => Ok(Verdict::Matched),
-            () if is_moving(payment) => Ok(Verdict::InMotion),
-            () if payment.provider == provider => {
-                Err((ExceptionKind::State, Says { amount: Some(payment.captured), state: status }))
-            }
-            () => {
-                let state = format!("{status} at {}", payment.provider);
-                Err((ExceptionKind::MissingHere, Says { amount: None, state }))
-            }
-        };
+        if undone {
+            return Ok(Verdict::Matched);
+        }
+        if is_moving(payment) {
+            return Ok(Verdict::InMotion);
+        }
+        if payment.provider == provider {
+            return Err((ExceptionKind::State, Says { amount: Some(payment.captured), state: status }));
+        }
+        let state = format!("{status} at {}", payment.provider);
+        return Err((ExceptionKind::MissingHere, Says { amount: None, state }));
     }
     let says = || Says { amount: Some(payment.captured), state: status.clone() };
     let is_another = |known: &String| record.transaction.as_ref().is_some_and(|of| of != known);

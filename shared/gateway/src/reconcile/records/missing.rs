@@ -38,7 +38,7 @@ impl Gateway {
     async fn note_missing(&self, all: Vec<Verdict>, round: Round, report: &mut JobReport) -> Result<(), Error> {
         for verdict in all {
             if let Verdict::Differs(found) = verdict {
-                self.note(found, round, report).await?;
+                self.note(*found, round, report).await?;
             }
         }
         Ok(())
@@ -61,13 +61,13 @@ impl Gateway {
         let Some(payment) = payment else { return Ok(Verdict::Matched) };
         let record = expected(Subject::Capture(id), Movement::Capture, (Some(id), None), at);
         let record = ProviderRecord { transaction: payment.provider_transaction_id.clone(), ..record };
-        Ok(Verdict::Differs(Found {
+        Ok(Verdict::Differs(Box::new(Found {
             provider: round.provider,
             kind: ExceptionKind::MissingThere,
             record,
             our_amount: Some(payment.captured),
             our_state: payment.status.as_str().to_owned(),
-        }))
+        })))
     }
 
     async fn missing_refund(&self, id: RefundId, round: Round) -> Result<Verdict, Error> {
@@ -82,13 +82,13 @@ impl Gateway {
         }
         let ids = (Some(refund.payment_id), Some(id));
         let record = expected(Subject::Refund(id), Movement::Refund, ids, refund.created_at);
-        Ok(Verdict::Differs(Found {
+        Ok(Verdict::Differs(Box::new(Found {
             provider: round.provider,
             kind: ExceptionKind::MissingThere,
             record: ProviderRecord { transaction: refund.provider_reference.clone(), ..record },
             our_amount: Some(refund.amount),
             our_state: refund.status.as_str().to_owned(),
-        }))
+        })))
     }
 
     async fn is_kept(&self, subject: Subject, round: Round) -> Result<bool, Error> {

@@ -76,11 +76,11 @@ impl Gateway {
             Verdict::Matched => self.matched(open, "both say the same", round, report).await,
             Verdict::Differs(found) if found.kind == open.kind => {
                 // The run that opened it has told of it.
-                if open.last_seen < round.now { self.note(found, round, report).await } else { Ok(()) }
+                if open.last_seen < round.now { self.note(*found, round, report).await } else { Ok(()) }
             }
             Verdict::Differs(found) => {
                 let why = format!("it differs otherwise now: {}", found.kind.as_str());
-                self.note(found, round, report).await?;
+                self.note(*found, round, report).await?;
                 self.matched(open, &why, round, report).await
             }
         }

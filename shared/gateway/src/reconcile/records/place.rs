@@ -79,26 +79,26 @@ impl Spell {
     /// be relied on to show everything; `everything`: of ours, too, nothing is waited for.
     pub(super) fn next(
         self,
-        last: Option<Place>,
+        last: Option<&Place>,
         known: Timestamp,
         longest: Duration,
         everything: bool,
     ) -> Option<Place> {
-        if let Some(place) = last.as_ref().filter(|place| place.next != Next::Nothing) {
+        if let Some(place) = last.filter(|place| place.next != Next::Nothing) {
             return Some(place.clone());
         }
         let known = whole_second(known);
         let (walked, ours) = match self {
             Self::Hours => {
                 let apart = if everything { Duration::ZERO } else { APART };
-                let from = last.as_ref().map_or_else(|| before(known, BEGINS_AGO), |last| last.walked.1);
-                let ours_from = last.as_ref().map_or_else(|| after(from, APART), |last| last.ours.1);
+                let from = last.map_or_else(|| before(known, BEGINS_AGO), |last| last.walked.1);
+                let ours_from = last.map_or_else(|| after(from, APART), |last| last.ours.1);
                 let is_long = everything || known >= after(from, SHORTEST);
                 (is_long && known > from).then(|| ((from, known), (ours_from, before(known, apart).max(ours_from))))?
             }
             Self::Day => {
                 let first = || midnight(before(known, APART + DAY));
-                let day = last.as_ref().map_or_else(first, |last| last.ours.1);
+                let day = last.map_or_else(first, |last| last.ours.1);
                 let next = after(day, DAY);
                 let walked = (before(day, APART), after(next, APART));
                 (walked.1 <= known).then_some((walked, (day, next)))?
@@ -210,11 +210,11 @@ mod tests {
             "as far as records were read around it"
         );
         let done = Place { next: Next::Nothing, ..first.clone() };
-        assert_eq!(Spell::Hours.next(Some(done.clone()), after(NOW, Duration::from_secs(59)), HOUR, false), None);
-        let second = Spell::Hours.next(Some(done), after(NOW, HOUR), HOUR, false).unwrap();
+        assert_eq!(Spell::Hours.next(Some(&done), after(NOW, Duration::from_secs(59)), HOUR, false), None);
+        let second = Spell::Hours.next(Some(&done), after(NOW, HOUR), HOUR, false).unwrap();
         assert_eq!((second.walked.0, second.ours.0), (first.walked.1, first.ours.1));
         let half = Place { pages: 5, ..second };
-        assert_eq!(Spell::Hours.next(Some(half.clone()), NOW, HOUR, false), Some(half), "what was begun goes on first");
+        assert_eq!(Spell::Hours.next(Some(&half), NOW, HOUR, false), Some(half), "what was begun goes on first");
     }
 
     #[test]
@@ -225,12 +225,8 @@ mod tests {
         assert_eq!(first.walked, (before(day, HOUR), after(next, HOUR)));
         assert!(first.walked.1 <= NOW && after(first.walked.1, DAY) > NOW, "the latest that can be");
         let done = Place { next: Next::Nothing, ..first };
-        assert_eq!(
-            Spell::Day.next(Some(done.clone()), after(next, DAY), HOUR, false),
-            None,
-            "the next is not known yet"
-        );
-        let second = Spell::Day.next(Some(done), after(next, DAY + DAY + DAY), HOUR, false).unwrap();
+        assert_eq!(Spell::Day.next(Some(&done), after(next, DAY), HOUR, false), None, "the next is not known yet");
+        let second = Spell::Day.next(Some(&done), after(next, DAY + DAY + DAY), HOUR, false).unwrap();
         assert_eq!(second.ours, (next, after(next, DAY)));
     }
 }

@@ -65,7 +65,7 @@ impl Gateway {
         let mut last = state.cursor.as_deref().and_then(Place::read);
         let waits_for = if round.everything { Duration::ZERO } else { records.known_after() };
         let known = round.now.checked_sub(waits_for).unwrap_or(Timestamp::MIN);
-        while let Some(mut place) = round.spell.next(last, known, records.longest_period(), round.everything) {
+        while let Some(mut place) = round.spell.next(last.as_ref(), known, records.longest_period(), round.everything) {
             while place.next != Next::Nothing {
                 if self.ports.time.monotonic() >= round.until {
                     report.more = true;
@@ -145,12 +145,11 @@ impl Gateway {
         let next = page.next.clone();
         self.match_page(page, round, report).await?;
         place.pages += 1;
-        place.next = match next {
-            Some(next) => Next::Records(from, Some(next)),
-            None => {
-                place.pages = 0;
-                if end >= place.walked.1 { Next::Captured(None) } else { Next::Records(end, None) }
-            }
+        place.next = if let Some(next) = next {
+            Next::Records(from, Some(next))
+        } else {
+            place.pages = 0;
+            if end >= place.walked.1 { Next::Captured(None) } else { Next::Records(end, None) }
         };
         Ok(())
     }
@@ -199,7 +198,7 @@ impl Gateway {
         }
         for verdict in judged.into_iter().flatten() {
             if let Verdict::Differs(found) = verdict {
-                self.note(found, round, report).await?;
+                self.note(*found, round, report).await?;
             }
         }
         Ok(())
