@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod documented;
+mod exceptions;
 mod provider;
 mod recovery;
 mod verify;
@@ -15,6 +16,7 @@ use tollgate_domain::{MerchantId, PaymentId};
 
 use crate::output;
 
+pub(crate) use exceptions::{ExceptionsCommand, Reconciliation};
 pub(crate) use provider::{ProviderCommand, Share, Word, user};
 pub(crate) use recovery::{Drill, Recovery};
 pub(crate) use verify::{Expected, Verify};
@@ -62,9 +64,12 @@ pub(crate) enum Command {
     /// Payments, to be looked at.
     #[command(subcommand)]
     Payment(PaymentCommand),
-    /// What others say of our money, held against what we say. Reads only.
+    /// What others say of our money, held against what we say.
     #[command(subcommand)]
     Reconcile(Reconcile),
+    /// What does not agree, and who looks after it.
+    #[command(subcommand)]
+    Reconciliation(Reconciliation),
     /// Backups, and the drill that restores one.
     #[command(subcommand)]
     Recovery(Recovery),
@@ -212,9 +217,17 @@ pub(crate) enum Reconcile {
     ///
     /// One line for each exception. Exit code 0: all that is ours agrees. 1: there are exceptions. 3: it could not be read, or
     /// not be compared.
+    ///
+    /// It only reads, unless --record is given.
     BankStatement {
         /// The statement; `-` is standard input.
         file: PathBuf,
+        /// Keep the exceptions, to be assigned and resolved: `tollgate reconciliation exceptions`.
+        #[arg(long)]
+        record: bool,
+        /// Who; not given: the user who runs this.
+        #[arg(long, value_name = "NAME", value_parser = provider::by, requires = "record")]
+        by: Option<String>,
     },
 }
 

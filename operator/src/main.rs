@@ -8,6 +8,7 @@
 mod arguments;
 mod digest;
 mod endpoints;
+mod exceptions;
 mod failure;
 mod keys;
 mod merchants;
@@ -30,7 +31,7 @@ use tollgate_runtime::{
     logs::{self, LogFormat, LogOptions},
 };
 
-use arguments::{Command, Endpoints, Keys, Merchants, PaymentCommand, Reconcile};
+use arguments::{Command, Endpoints, Keys, Merchants, PaymentCommand, Reconcile, Reconciliation};
 use open::Operator;
 
 #[tokio::main]
@@ -93,9 +94,10 @@ async fn run(command: Command, json: bool) -> anyhow::Result<ExitCode> {
         },
         Command::Provider(command) => providers::run(&operator, command, json).await,
         Command::Payment(PaymentCommand::Show { payment }) => payment::show(&operator, payment, json).await,
-        Command::Reconcile(Reconcile::BankStatement { file }) => {
-            return reconcile::bank_statement(&operator, &file, json).await;
+        Command::Reconcile(Reconcile::BankStatement { file, record, by }) => {
+            return reconcile::bank_statement(&operator, &file, record.then_some(by), json).await;
         }
+        Command::Reconciliation(Reconciliation::Exceptions(command)) => exceptions::run(&operator, command, json).await,
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -1,4 +1,5 @@
-//! `tollgate reconcile bank-statement`: a statement of the bank held against the store. It only reads.
+//! `tollgate reconcile bank-statement`: a statement of the bank held against the store. It only reads, unless its exceptions are to
+//! be kept.
 //!
 //! Must not know: how a statement is written, what agrees with what.
 
@@ -14,10 +15,15 @@ use std::{
 };
 
 use anyhow::Context;
-use tollgate_gateway::reconcile::StatementReport;
+use tollgate_gateway::reconcile::{Noted, StatementReport, note_exception};
 use tollgate_statements::{Limits, Statement, read};
 
-use crate::{open::Operator, output::answer};
+use crate::{
+    arguments,
+    failure::mistaken,
+    open::Operator,
+    output::{answer, note},
+};
 
 /// The file's name for what is typed in.
 const STDIN: &str = "-";
@@ -35,14 +41,40 @@ struct Reconciled {
 }
 
 /// Holds the file against the store, and tells by its code whether everything agrees.
-pub(crate) async fn bank_statement(operator: &Operator, file: &Path, json: bool) -> anyhow::Result<ExitCode> {
+///
+/// `record`: its exceptions are kept, for whoever says so.
+pub(crate) async fn bank_statement(
+    operator: &Operator,
+    file: &Path,
+    record: Option<Option<String>>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let by = match record {
+        None => None,
+        Some(by) => Some(by.or_else(arguments::user).ok_or_else(|| mistaken("say who you are with --by"))?),
+    };
     let statements = statements(file)?;
     let (lines, not_booked) = lines::of(&statements);
     let report = operator.statement_check().check(&lines).await.context("the statement could not be compared")?;
+    if let Some(by) = by {
+        keep(operator, &report, &by).await?;
+    }
     let code = if report.exceptions.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXCEPTIONS) };
     let reconciled = Reconciled { statements, booked: lines.len() as u64, not_booked, report };
     answer(json, &body::ReconciledBody::from(&reconciled), || words::of(&reconciled))?;
     Ok(code)
+}
+
+/// Keeps the exceptions of a statement as those of a provider's records are kept.
+async fn keep(operator: &Operator, report: &StatementReport, by: &str) -> anyhow::Result<()> {
+    let mut opened = 0;
+    for exception in &report.exceptions {
+        let found = exception.found(operator.now());
+        let noted = note_exception(operator.stores.exceptions.as_ref(), &found, by, operator.now());
+        opened += u32::from(matches!(operator.ask(noted).await?, Noted::Opened(_)));
+    }
+    note(&format!("{opened} exceptions were opened"));
+    Ok(())
 }
 
 fn statements(file: &Path) -> anyhow::Result<Vec<Statement>> {

@@ -161,7 +161,9 @@ fn time_of(job: Job, due: &NextDue, now: Timestamp, ran: Timestamp) -> Option<Ti
         Job::StuckPayments => due.stuck.map(first_at),
         Job::ProviderTruth => due.truth.map(first_at),
         // Each has something to say every time.
-        Job::Settlement | Job::Invariants => Some(job.cadence().next_after(ran)),
+        Job::ProviderRecords | Job::ProviderRecordsDay | Job::Settlement | Job::Invariants => {
+            Some(job.cadence().next_after(ran))
+        }
     }
 }
 

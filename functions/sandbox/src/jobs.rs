@@ -17,6 +17,10 @@ pub(crate) enum Job {
     StuckPayments,
     /// Compares payments with the providers' own truth.
     ProviderTruth,
+    /// Compares providers' own records of what moved.
+    ProviderRecords,
+    /// The same, of whole days.
+    ProviderRecordsDay,
     /// Settles what was captured.
     Settlement,
     /// Checks that the books add up.
@@ -25,8 +29,15 @@ pub(crate) enum Job {
 
 impl Job {
     /// Every job, in the order in which they run where several are due at the same time.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Deliveries, Self::StuckPayments, Self::ProviderTruth, Self::Settlement, Self::Invariants];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Deliveries,
+        Self::StuckPayments,
+        Self::ProviderTruth,
+        Self::ProviderRecords,
+        Self::ProviderRecordsDay,
+        Self::Settlement,
+        Self::Invariants,
+    ];
 
     /// The name in `/sandbox/jobs/{name}` and `/jobs/{name}`.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -34,6 +45,8 @@ impl Job {
             Self::Deliveries => tollgate_webhook_delivery::JOB,
             Self::StuckPayments => reconcile::STUCK_PAYMENTS,
             Self::ProviderTruth => reconcile::PROVIDER_TRUTH,
+            Self::ProviderRecords => reconcile::PROVIDER_RECORDS,
+            Self::ProviderRecordsDay => reconcile::PROVIDER_RECORDS_DAY,
             Self::Settlement => SETTLEMENT_JOB,
             Self::Invariants => reconcile::INVARIANTS,
         }
@@ -44,7 +57,8 @@ impl Job {
         match self {
             Self::Deliveries => Cadence::EverySeconds(60),
             Self::StuckPayments => tollgate_reconciliation::STUCK_PAYMENTS_CADENCE,
-            Self::ProviderTruth | Self::Invariants => tollgate_reconciliation::HOURLY,
+            Self::ProviderTruth | Self::ProviderRecords | Self::Invariants => tollgate_reconciliation::HOURLY,
+            Self::ProviderRecordsDay => tollgate_reconciliation::RECORDS_DAY_CADENCE,
             Self::Settlement => tollgate_settlement::CADENCE,
         }
     }
@@ -54,7 +68,11 @@ impl Job {
         let budget = match self {
             // It looks once: what becomes due later it is told of, or finds in its next run.
             Self::Deliveries => Duration::ZERO,
-            Self::StuckPayments | Self::ProviderTruth | Self::Invariants => tollgate_reconciliation::BUDGET,
+            Self::StuckPayments
+            | Self::ProviderTruth
+            | Self::ProviderRecords
+            | Self::ProviderRecordsDay
+            | Self::Invariants => tollgate_reconciliation::BUDGET,
             Self::Settlement => tollgate_settlement::BUDGET,
         };
         let run = JobRun { budget, everything: by_hand };
@@ -63,6 +81,8 @@ impl Job {
             Self::Deliveries => gateway.dispatch_deliveries(run).await?,
             Self::StuckPayments => gateway.stuck_payments(run, context).await?,
             Self::ProviderTruth => gateway.provider_truth(run, context).await?,
+            Self::ProviderRecords => gateway.provider_records(run, context).await?,
+            Self::ProviderRecordsDay => gateway.provider_records_day(run, context).await?,
             Self::Invariants => gateway.invariants(run, context).await?,
             Self::Settlement => gateway.run_settlement(run, context).await?.0,
         };

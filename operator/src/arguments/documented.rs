@@ -9,10 +9,11 @@ use clap::{Parser, error::ErrorKind};
 use super::Arguments;
 
 /// What stands in the documents for an id, a time, a file, and one.
-const PLACEHOLDERS: [(&str, &str); 9] = [
+const PLACEHOLDERS: [(&str, &str); 10] = [
     ("mer_…", "mer_7hg4admtgmca4t9anwfqwgwfqc"),
     ("\"$merchant\"", "mer_7hg4admtgmca4t9anwfqwgwfqc"),
     ("pay_…", "pay_01m8bdydkwx60b9pqbhjw8ybvj"),
+    ("exc_…", "exc_01m8bdydkwx60b9pqbhjw8ybvj"),
     ("95ee1c…", "95ee1c"),
     ("-per-minute N", "-per-minute 1"),
     ("$(date +%s)", "1800000000"),

@@ -119,11 +119,13 @@ pub(crate) fn user() -> Option<String> {
     ["USER", "LOGNAME"].into_iter().find_map(|name| by(&std::env::var(name).ok()?).ok())
 }
 
-fn by(text: &str) -> Result<String, String> {
+/// Who.
+pub(super) fn by(text: &str) -> Result<String, String> {
     line(text, BY_CHARS)
 }
 
-fn why(text: &str) -> Result<String, String> {
+/// Why.
+pub(super) fn why(text: &str) -> Result<String, String> {
     line(text, WHY_CHARS)
 }
 

@@ -4,6 +4,7 @@
 
 mod command;
 mod endpoints;
+mod exceptions;
 mod keys;
 mod merchants;
 mod migrate;

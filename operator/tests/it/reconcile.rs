@@ -14,6 +14,7 @@ use crate::place::{Place, on_each_store};
 on_each_store! {
     what_agrees_is_matched_and_the_code_is_0,
     every_disagreement_is_an_exception_and_the_code_is_1,
+    exceptions_that_are_to_be_kept_are_kept_once,
 }
 
 /// A payment at the bank: 1000 yen.
@@ -99,6 +100,23 @@ impl File {
 }
 
 const COMMAND: &str = "reconcile bank-statement -";
+
+async fn exceptions_that_are_to_be_kept_are_kept_once(place: Place) {
+    let samples = Samples::new(912);
+    let paid = captured(&samples);
+    commit(&place, &paid).await;
+    let lost = PaymentId::from_random([9; 16]).to_string();
+    let file = File::default().booked(&paid.payment.id.to_string(), 900).booked(&lost, 5).done();
+    assert_eq!(place.tollgate.run_on(COMMAND, &file).code, 1);
+    assert_eq!(place.stores().exceptions.exceptions(false, None, 10).await.unwrap(), [], "it only reads");
+    for opened in [2, 0] {
+        let ran = place.tollgate.run_on(&format!("{COMMAND} --record --by ann"), &file);
+        assert!(ran.code == 1 && ran.stderr.contains(&format!("{opened} exceptions were opened")), "{ran:?}");
+    }
+    let report = place.tollgate.run("reconciliation exceptions list --json").json();
+    assert_eq!(report["kinds"], json!({"amount": 1, "missing_here": 1}));
+    assert!(report["data"].as_array().unwrap().iter().all(|one| one["provider"] == "bank"));
+}
 
 async fn what_agrees_is_matched_and_the_code_is_0(place: Place) {
     let samples = Samples::new(910);

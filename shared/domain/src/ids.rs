@@ -120,6 +120,11 @@ id!(
     ChangeId,
     "chg_"
 );
+id!(
+    /// Something that does not agree between a provider's records and our books. Made from what it is about.
+    ExceptionId,
+    "exc_"
+);
 
 /// The id that one call to a provider carries, unique per operation: the provider's idempotency key (finding C5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

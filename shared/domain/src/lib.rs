@@ -9,6 +9,7 @@ pub mod currency;
 pub mod delivery;
 pub mod discrepancy;
 pub mod event;
+pub mod exception;
 pub mod history;
 pub mod ids;
 pub mod ledger;
@@ -29,9 +30,11 @@ pub use currency::{Currency, UnknownCurrency};
 pub use delivery::{Delivery, DeliveryStatus, Tried};
 pub use discrepancy::Discrepancy;
 pub use event::{Event, EventKind};
+pub use exception::{Exception, ExceptionChange, ExceptionKind, Movement, ProviderRecord, RecordState};
 pub use history::{Transition, What};
 pub use ids::{
-    BootId, ChangeId, EventId, IdError, KeyHash, MerchantId, PaymentId, ProviderRequestId, RefundId, SettlementId,
+    BootId, ChangeId, EventId, ExceptionId, IdError, KeyHash, MerchantId, PaymentId, ProviderRequestId, RefundId,
+    SettlementId,
 };
 pub use ledger::{Account, Posting, PostingSet, Side};
 pub use money::{Money, MoneyError};

@@ -12,9 +12,9 @@ use crate::{
     kept_errors::KeptErrors,
     kept_statuses::KeepingNow,
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Entropy, EventBacklog, EventFormat, FailPoints, Flags, Merchants,
-        Provider, Queue, SettlementChunks, Settlements, Spawn, Store, Time, Timelines, WebhookSender,
-        settlements::CHUNK_AT_MOST, statuses::StatusCache, store::Upkeep,
+        Agenda, Audit, Deliveries, Endpoints, Entropy, EventBacklog, EventFormat, Exceptions, FailPoints, Flags,
+        Merchants, Provider, Queue, RecordBooks, SettlementChunks, Settlements, Spawn, Store, Time, Timelines,
+        WebhookSender, settlements::CHUNK_AT_MOST, statuses::StatusCache, store::Upkeep,
     },
     recent_returns::RecentReturns,
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
@@ -75,6 +75,10 @@ pub struct Stores {
     pub settlement_chunks: Arc<dyn SettlementChunks>,
     /// The books, for checking, and how far jobs came.
     pub audit: Arc<dyn Audit>,
+    /// What of providers' own records was seen, and what should be among them.
+    pub record_books: Arc<dyn RecordBooks>,
+    /// What does not agree with them.
+    pub exceptions: Arc<dyn Exceptions>,
     /// House-keeping.
     pub upkeep: Arc<dyn Upkeep>,
 }
@@ -93,6 +97,8 @@ impl Stores {
             + Settlements
             + SettlementChunks
             + Audit
+            + RecordBooks
+            + Exceptions
             + Upkeep,
     {
         Self {
@@ -106,6 +112,8 @@ impl Stores {
             settlements: Arc::clone(store) as _,
             settlement_chunks: Arc::clone(store) as _,
             audit: Arc::clone(store) as _,
+            record_books: Arc::clone(store) as _,
+            exceptions: Arc::clone(store) as _,
             upkeep: Arc::clone(store) as _,
         }
     }

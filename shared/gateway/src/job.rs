@@ -62,7 +62,14 @@ impl JobReport {
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The jobs whose last success the store keeps. (Deliveries' runs all the while.)
-const KEPT: [&str; 4] = [reconcile::STUCK_PAYMENTS, reconcile::PROVIDER_TRUTH, reconcile::INVARIANTS, settle::JOB];
+const KEPT: [&str; 6] = [
+    reconcile::STUCK_PAYMENTS,
+    reconcile::PROVIDER_TRUTH,
+    reconcile::PROVIDER_RECORDS,
+    reconcile::PROVIDER_RECORDS_DAY,
+    reconcile::INVARIANTS,
+    settle::JOB,
+];
 
 impl Gateway {
     /// Says that a job ran to its end, and where its next run goes on.
@@ -87,6 +94,7 @@ impl Gateway {
             }
         }
         self.show_reviews().await?;
+        self.show_exceptions().await?;
         self.show_violations().await
     }
 }

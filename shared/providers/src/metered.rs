@@ -12,6 +12,7 @@ use tollgate_gateway::{
     ports::{
         Provider, Time,
         provider::{Call, LookUp, Reply, Terms, Unsupported},
+        provider_records::{ProviderRecords, Records, RecordsAsk},
     },
 };
 use tracing::{Instrument, Span, field::Empty};
@@ -101,6 +102,48 @@ impl<P: Provider> Provider for Metered<P> {
         let (started, span) = (self.time.monotonic(), self.span("cancel", &call));
         let reply = self.inner.cancel(call).instrument(span.clone()).await;
         self.record("cancel", outcome(OperationKind::Void, &reply.answer), started, &span);
+        reply
+    }
+
+    fn records(&self) -> Option<&dyn ProviderRecords> {
+        self.inner.records().map(|_| self as &dyn ProviderRecords)
+    }
+}
+
+#[async_trait]
+impl<P: Provider> ProviderRecords for Metered<P> {
+    fn known_after(&self) -> Duration {
+        self.inner.records().map_or(Duration::MAX, ProviderRecords::known_after)
+    }
+
+    fn longest_period(&self) -> Duration {
+        self.inner.records().map_or(Duration::ZERO, ProviderRecords::longest_period)
+    }
+
+    async fn records_of(&self, ask: RecordsAsk<'_>) -> Reply<Records> {
+        let started = self.time.monotonic();
+        let provider = self.inner.name().as_str();
+        let span = tracing::info_span!(
+            target: SPAN_TARGET,
+            "provider",
+            otel.kind = "client",
+            otel.name = format_args!("{provider} records"),
+            otel.status_code = Empty,
+            provider,
+            operation = "records",
+            outcome = Empty,
+        );
+        let Some(records) = self.inner.records() else {
+            let answer = Records::Failed { reason: "it shows no records".to_owned() };
+            return Reply { answer, http_status: None, reference: None, provider_code: None, repeated: false };
+        };
+        let reply = records.records_of(ask).instrument(span.clone()).await;
+        let outcome = match &reply.answer {
+            Records::Page(_) => "succeeded",
+            Records::TooMany => "refused",
+            Records::Failed { .. } => "not_reached",
+        };
+        self.record("records", outcome, started, &span);
         reply
     }
 }

@@ -3,7 +3,10 @@
 
 use tollgate_domain::{
     CaptureMethod, DeliveryStatus, EventKind, OperationKind, OperationState, PaymentStatus, ProviderName, RefundStatus,
-    ReviewReason, SettlementStatus, What, audit::Invariant, settlement::LineKind,
+    ReviewReason, SettlementStatus, What,
+    audit::Invariant,
+    exception::{ExceptionDone, ExceptionKind, Movement, RecordState, Resolution},
+    settlement::LineKind,
 };
 
 /// A choice that is kept by name.
@@ -48,6 +51,39 @@ names!(ProviderName {
     Stripe = "stripe",
     Paypal = "paypal",
     Bank = "bank",
+});
+
+names!(ExceptionKind {
+    MissingHere = "missing_here",
+    MissingThere = "missing_there",
+    Amount = "amount",
+    Currency = "currency",
+    State = "state",
+    Duplicate = "duplicate",
+});
+
+names!(Movement {
+    Capture = "capture",
+    Refund = "refund",
+    Returned = "returned",
+});
+
+names!(RecordState {
+    Pending = "pending",
+    Completed = "completed",
+    Denied = "denied",
+});
+
+names!(Resolution {
+    Matched = "matched",
+    ByHand = "by_hand",
+});
+
+names!(ExceptionDone {
+    Opened = "opened",
+    Reopened = "reopened",
+    Assigned = "assigned",
+    Resolved = "resolved",
 });
 
 names!(DeliveryStatus {

@@ -90,8 +90,10 @@ pub const INDEXES: &[Index] = &[
     index("payments", "payments_truth", 3, &["shard", "truth_at"]),
     index("payments", "payments_to_settle", 3, &["shard", "status", "captured_at"]),
     index("payments", "payments_in_review", 2, &["shard", "review_since"]),
+    index("payments", "payments_captured", 4, &["shard", "provider", "captured_at"]),
     index("refunds", "refunds_by_id", 1, &["refund_id"]),
     index("refunds", "refunds_to_settle", 3, &["shard", "to_settle_at", "refund_id"]),
+    index("refunds", "refunds_by_time", 3, &["shard", "created_at", "refund_id"]),
     index("events", "events_by_id", 1, &["event_id"]),
     index("events", "events_by_merchant", 5, &["merchant_id", "feed_shard", "committed_at"]),
     index("deliveries", "deliveries_due", 2, &["shard", "next_attempt_at"]),
@@ -103,6 +105,8 @@ pub const INDEXES: &[Index] = &[
     index("settlements", "settlements_by_status", 2, &["status", "date"]),
     index("settlement_totals", "settlement_totals_by_chunk", 2, &["settlement_id", "chunk"]),
     index("invariant_violations", "invariant_violations_by_invariant", 1, &["invariant"]),
+    index("reconciliation_exceptions", "reconciliation_exceptions_by_time", 2, &["first_seen"]),
+    index("reconciliation_exceptions", "reconciliation_exceptions_open", 3, &["first_seen", "resolved_at"]),
 ];
 
 const fn index(table: &'static str, name: &'static str, cells: usize, follows: &'static [&'static str]) -> Index {

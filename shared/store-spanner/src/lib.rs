@@ -16,6 +16,7 @@ mod connection;
 mod deliveries;
 mod error;
 mod events;
+mod exceptions;
 mod flags;
 mod frozen;
 mod history;
@@ -30,6 +31,7 @@ mod options;
 mod payments;
 mod ports;
 mod postings;
+mod provider_records;
 mod reading;
 mod received_events;
 #[cfg(test)]

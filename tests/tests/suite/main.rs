@@ -47,6 +47,7 @@ mod paypal_schemas;
 mod paypal_spec;
 mod provider_contract;
 mod provider_events;
+mod provider_records;
 mod provider_subjects;
 mod rate_limits;
 mod reconciliation;

@@ -122,7 +122,7 @@ fn spell_out_nullable(schema: &mut Value) {
 
 /// `/v1/refunds/re_1` is `/v1/refunds/{refund}` in the spec.
 fn template(path: &str) -> String {
-    let names = [("pi_", "{intent}"), ("re_", "{refund}"), ("ch_", "{charge}"), ("evt_", "{id}")];
+    let names = [("pi_", "{intent}"), ("re_", "{refund}"), ("ch_", "{charge}"), ("evt_", "{id}"), ("txn_", "{id}")];
     let part = |part: &str| -> String {
         names.iter().find(|(prefix, _)| part.starts_with(prefix)).map_or(part, |(_, name)| name).to_owned()
     };
@@ -245,6 +245,10 @@ fn refunds(walk: &mut Walk) {
         walk.get("/v1/refunds", &[("payment_intent", &id)]);
     }
     walk.get("/v1/refunds", &[]);
+    let list = walk.get("/v1/balance_transactions", &[("limit", "50")]);
+    let of_kind = |kind: &str| list["data"].as_array().unwrap().iter().filter(|one| one["type"] == kind).count();
+    assert!(of_kind("charge") > 0 && of_kind("refund") > 0 && of_kind("refund_failure") > 0, "{list}");
+    walk.get(&format!("/v1/balance_transactions/{}", list["data"][0]["id"].as_str().unwrap()), &[]);
 }
 
 fn errors(walk: &mut Walk) {
@@ -261,7 +265,13 @@ fn errors(walk: &mut Walk) {
     ] {
         assert!(walk.post(create, params)["error"].is_object(), "{params:?}");
     }
-    for path in ["/v1/payment_intents/pi_0", "/v1/charges/ch_0", "/v1/refunds/re_0", "/v1/events/evt_0"] {
+    for path in [
+        "/v1/payment_intents/pi_0",
+        "/v1/charges/ch_0",
+        "/v1/refunds/re_0",
+        "/v1/events/evt_0",
+        "/v1/balance_transactions/txn_0",
+    ] {
         assert!(walk.get(path, &[])["error"].is_object(), "{path}");
     }
     for amount in ["10", "11"] {

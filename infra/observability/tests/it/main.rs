@@ -124,8 +124,8 @@ fn mistakes_in_an_expression_would_be_seen() {
         ("max(counters_degraded)", "max by (topic) (counters_degraded)", "has a label topic"),
         ("outcome=\"interrupted\"", "outcome=\"interupted\"", "nothing of ours is outcome=\"interupted\""),
         (
-            "provider-truth|invariants",
-            "provider-truths|invariants",
+            "provider-truth|provider-records",
+            "provider-truths|provider-records",
             "nothing of ours is exported_job=\"provider-truths\"",
         ),
         ("exported_job=\"settlement\"", "job=\"settlement\"", "has no label job"),

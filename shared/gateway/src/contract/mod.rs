@@ -16,8 +16,8 @@ use tollgate_domain::{PaymentId, Timestamp};
 
 use crate::{
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Flags, Merchants, SettlementChunks, Settlements, Store, Timelines,
-        store::Upkeep,
+        Agenda, Audit, Deliveries, Endpoints, Exceptions, Flags, Merchants, RecordBooks, SettlementChunks, Settlements,
+        Store, Timelines, store::Upkeep,
     },
     records::{ChangeSet, Committed, Guard},
 };
@@ -44,7 +44,9 @@ pub trait Subject: Send + Sync {
         + Agenda
         + Audit
         + Settlements
-        + SettlementChunks;
+        + SettlementChunks
+        + RecordBooks
+        + Exceptions;
 
     /// The store.
     fn store(&self) -> &Self::Store;
@@ -216,6 +218,15 @@ checks! { ($)
         every_change_of_a_flag_is_kept_once,
         of_two_changes_of_a_flag_at_once_one_happens,
         a_value_that_nobody_can_read_stops_no_other_flag_and_can_be_set_anew,
+    }
+    exceptions {
+        a_subject_has_the_first_record_that_showed_it_and_no_other,
+        what_was_captured_in_a_period_is_paged_through_by_provider,
+        what_was_given_back_in_a_period_is_paged_through,
+        a_transaction_leads_to_its_payment_and_a_payment_to_its_ledger,
+        an_exception_comes_back_unchanged_with_who_did_what_to_it,
+        of_two_changes_of_an_exception_at_once_one_happens,
+        open_exceptions_are_counted_by_kind_and_paged_through_the_oldest_first,
     }
     settlements {
         a_date_has_one_settlement_and_each_follows_on_the_latest,

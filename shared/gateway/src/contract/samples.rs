@@ -8,11 +8,13 @@ use std::{
 };
 
 use tollgate_domain::{
-    Attempt, BootId, CaptureMethod, ChangeId, Currency, Details, EventId, KeyHash, Lease, MerchantId, Money,
-    NewPayment, PaymentId, ProviderName, ProviderRequestId, RefundId, Timestamp,
+    Attempt, BootId, CaptureMethod, ChangeId, Currency, Details, EventId, Exception, ExceptionChange, ExceptionKind,
+    KeyHash, Lease, MerchantId, Money, Movement, NewPayment, PaymentId, ProviderName, ProviderRecord,
+    ProviderRequestId, RecordState, RefundId, Timestamp, exception::Found,
 };
 
 use super::story::Story;
+use crate::reconcile::exception_id;
 use crate::records::{ProviderCall, ProviderReference, ReceivedEvent};
 
 /// How long a sample's lease lasts.
@@ -165,6 +167,25 @@ impl Samples {
             reference: self.change_id().to_string(),
             payment: story.payment.id,
         }
+    }
+
+    /// An exception that was just opened: the record of this id says 900 yen.
+    pub fn exception(record: &str, now: Timestamp) -> (Exception, ExceptionChange) {
+        let (provider, kind) = (ProviderName::Stripe, ExceptionKind::Amount);
+        let record = ProviderRecord {
+            id: record.to_owned(),
+            movement: Movement::Capture,
+            payment: Some(PaymentId::from_random([7; 16])),
+            refund: None,
+            transaction: Some("pi_1".to_owned()),
+            amount: Some(yen(900)),
+            currency: Some(yen(900).currency()),
+            state: RecordState::Completed,
+            at: Self::start(),
+        };
+        let id = exception_id(provider, kind, &record.id);
+        let found = Found { provider, kind, record, our_amount: Some(yen(1000)), our_state: "CAPTURED".to_owned() };
+        Exception::open(id, found, "provider-records", now)
     }
 
     /// A story for every state that a payment can be in, by name.

@@ -10,6 +10,8 @@ use tollgate_domain::{
     Timestamp, TransactionView,
 };
 
+use super::ProviderRecords;
+
 /// One call to be made: the operation as committed, and the payment that it belongs to. Everything that is sent comes
 /// from these two, so that sending it again is sending the same.
 #[derive(Debug, Clone, Copy)]
@@ -85,11 +87,13 @@ pub enum CallKind {
     LookUp,
     /// Ending an attempt that waits for its payer.
     Cancel,
+    /// Reading its own records of a period.
+    Records,
 }
 
 impl CallKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Send(OperationKind::Authorize),
         Self::Send(OperationKind::Capture),
         Self::Send(OperationKind::Void),
@@ -97,6 +101,7 @@ impl CallKind {
         Self::Send(OperationKind::Reversal),
         Self::LookUp,
         Self::Cancel,
+        Self::Records,
     ];
 
     /// Its place in [`CallKind::ALL`].
@@ -109,6 +114,7 @@ impl CallKind {
             Self::Send(OperationKind::Reversal) => 4,
             Self::LookUp => 5,
             Self::Cancel => 6,
+            Self::Records => 7,
         }
     }
 
@@ -118,6 +124,7 @@ impl CallKind {
             Self::Send(kind) => kind.as_str(),
             Self::LookUp => "look_up",
             Self::Cancel => "cancel",
+            Self::Records => "records",
         }
     }
 }
@@ -189,6 +196,11 @@ pub trait Provider: Send + Sync + 'static {
     /// Ends an authorization attempt that waits for the payer, so that nobody can approve it any more, and shows how it
     /// then stands: as it is, where the payer was faster. Doing it again changes nothing.
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer>;
+
+    /// Its own records of what moved; `None`: it shows none by a call.
+    fn records(&self) -> Option<&dyn ProviderRecords> {
+        None
+    }
 }
 
 /// A provider's event, verified and read.

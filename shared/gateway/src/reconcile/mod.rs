@@ -9,6 +9,7 @@ mod invariants;
 mod left_behind;
 mod outcome;
 mod provider_truth;
+mod records;
 mod refunds;
 mod round;
 mod statement;
@@ -16,7 +17,9 @@ mod stuck_payments;
 
 pub use invariants::{INVARIANTS, violated};
 pub use provider_truth::PROVIDER_TRUTH;
-pub use statement::{
-    Direction, ExceptionKind, Ours, StatementCheck, StatementException, StatementLine, StatementReport,
+pub use records::{
+    ExceptionAct, Noted, PROVIDER_RECORDS, PROVIDER_RECORDS_DAY, act_on_exception, exception_id, note_exception,
 };
+pub use statement::{Direction, Ours, StatementCheck, StatementException, StatementLine, StatementReport};
 pub use stuck_payments::STUCK_PAYMENTS;
+pub use tollgate_domain::ExceptionKind;

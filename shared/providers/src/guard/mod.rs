@@ -21,6 +21,7 @@ use tollgate_domain::{Answer, CaptureMethod, Money, ProviderName, TransactionVie
 use tollgate_gateway::ports::{
     Counters, Entropy, Provider, Time,
     provider::{Busy, Call, CallKind, LookUp, Pass, Reply, Terms, Unsupported},
+    provider_records::{ProviderRecords, Records, RecordsAsk},
 };
 
 pub use breaker::{BreakerSettings, BreakerState};
@@ -281,6 +282,35 @@ impl<P: Provider> Provider for Guarded<P> {
         };
         self.made(trial, self.inner.cancel(call), went).await
     }
+
+    fn records(&self) -> Option<&dyn ProviderRecords> {
+        self.inner.records().map(|_| self as &dyn ProviderRecords)
+    }
+}
+
+#[async_trait]
+impl<P: Provider> ProviderRecords for Guarded<P> {
+    fn known_after(&self) -> Duration {
+        self.inner.records().map_or(Duration::MAX, ProviderRecords::known_after)
+    }
+
+    fn longest_period(&self) -> Duration {
+        self.inner.records().map_or(Duration::ZERO, ProviderRecords::longest_period)
+    }
+
+    /// A page is a look-up: it takes no place from whoever pays, and has a breaker of its own.
+    async fn records_of(&self, ask: RecordsAsk<'_>) -> Reply<Records> {
+        let failed = |reason: &str| unanswered(Records::Failed { reason: reason.to_owned() });
+        let Some(records) = self.inner.records() else { return failed("it shows no records") };
+        let trial = match self.let_through(CallKind::Records).await {
+            Ok(trial) => trial,
+            Err(Busy { reason, .. }) => return failed(reason),
+        };
+        let Some(_place) = self.places_to_look.take() else {
+            return failed("too many calls to this provider are under way");
+        };
+        self.made(trial, records.records_of(ask), records_went).await
+    }
 }
 
 /// A call under way.
@@ -332,6 +362,14 @@ fn look_up_went(reply: &Reply<LookUp>) -> Went {
     match (&reply.answer, reply.http_status) {
         (LookUp::Failed { .. }, Some(400..=499)) => Went::Untold,
         (LookUp::Failed { .. } | LookUp::Found(Answer::Unknown { .. }), _) => Went::Badly,
+        _ => Went::Well,
+    }
+}
+
+fn records_went(reply: &Reply<Records>) -> Went {
+    match (&reply.answer, reply.http_status) {
+        (Records::Failed { .. }, Some(400..=499)) => Went::Untold,
+        (Records::Failed { .. }, _) => Went::Badly,
         _ => Went::Well,
     }
 }

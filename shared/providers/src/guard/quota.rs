@@ -78,7 +78,7 @@ impl Quota {
     /// Takes what one call costs, or says how long to wait. Nothing is taken then.
     pub(crate) async fn take(&self, kind: CallKind) -> Result<(), Duration> {
         let (share, limit) = match kind {
-            CallKind::LookUp => (Share::LookUps, self.settings.look_ups),
+            CallKind::LookUp | CallKind::Records => (Share::LookUps, self.settings.look_ups),
             CallKind::Send(_) | CallKind::Cancel => (Share::Operations, self.settings.operations),
         };
         let part = self.part();

@@ -11,6 +11,7 @@ mod events;
 mod failures;
 mod look_up;
 mod objects;
+mod records;
 mod requests;
 mod send;
 mod view;
@@ -22,8 +23,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderValue, Uri};
 use tollgate_domain::{Answer, CaptureMethod, Money, ProviderName};
 use tollgate_gateway::ports::{
-    HttpClient, Provider, Time,
+    HttpClient, Provider, ProviderRecords, Time,
     provider::{Call, LookUp, Reply, Terms, Unsupported},
+    provider_records::{Records, RecordsAsk},
 };
 
 pub use events::PaypalEvents;
@@ -112,6 +114,26 @@ impl Provider for Paypal {
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
         let (answer, trace) = send::cancel(&self.api, call).await;
+        trace.to(answer)
+    }
+
+    fn records(&self) -> Option<&dyn ProviderRecords> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ProviderRecords for Paypal {
+    fn known_after(&self) -> Duration {
+        records::KNOWN_AFTER
+    }
+
+    fn longest_period(&self) -> Duration {
+        records::LONGEST_PERIOD
+    }
+
+    async fn records_of(&self, ask: RecordsAsk<'_>) -> Reply<Records> {
+        let (answer, trace) = records::records(&self.api, ask).await;
         trace.to(answer)
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tollgate_domain::{Money, Operation, Payment, PaymentId, Refund, RefundId};
+use tollgate_domain::{Money, Operation, Payment, PaymentId, Refund, RefundId, Timestamp};
 
 use super::{amounts, api::Ask, view::is_id};
 
@@ -86,6 +86,14 @@ pub(super) fn refund(
         body["custom_id"] = json!(refund_mark(payment.id, refund.id));
     }
     Ok(Ask::post(format!("/v2/payments/captures/{capture}/refund"), operation.request_id.to_string(), body))
+}
+
+/// A page of the report of a period, whose last second is the one before `until`. The times need no encoding: digits, `-`, `:` and letters.
+pub(super) fn transactions(from: Timestamp, until: Timestamp, page: u32) -> Ask {
+    let last = until.checked_sub(Duration::from_secs(1)).unwrap_or(from).max(from);
+    Ask::get(format!(
+        "/v1/reporting/transactions?start_date={from}&end_date={last}&fields=transaction_info&page_size=100&page={page}"
+    ))
 }
 
 /// What a refund of ours carries: PayPal shows it with the refund, and in its event.

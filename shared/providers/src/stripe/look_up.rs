@@ -215,7 +215,8 @@ async fn find<T: Listed>(
     (Err(format!("more than {MAX_PAGES} pages to look through")), last)
 }
 
-fn body(got: Got) -> Result<bytes::Bytes, String> {
+/// The body, or why there is none.
+pub(super) fn body(got: Got) -> Result<bytes::Bytes, String> {
     match got {
         Got::Body { body, .. } => Ok(body),
         Got::Unknown(reason) | Got::NotReached { reason, .. } => Err(reason),

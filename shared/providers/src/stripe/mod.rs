@@ -1,7 +1,7 @@
 //! Stripe: cards by payment intents. The one module that knows how Stripe is configured, and what it promises.
 //!
 //! Must not know: breakers, retries, quotas, or what follows from an answer. What the parts are for: `requests` writes,
-//! `api` calls and classes, `objects` reads, `view` translates, `send` and `look_up` put them together, `events` reads
+//! `api` calls and classes, `objects` reads, `view` translates, `send`, `look_up` and `records` put them together, `events` reads
 //! webhooks.
 
 mod amounts;
@@ -10,6 +10,7 @@ mod events;
 mod failures;
 mod look_up;
 mod objects;
+mod records;
 mod requests;
 mod send;
 mod signature;
@@ -21,8 +22,9 @@ use async_trait::async_trait;
 use http::{HeaderValue, Uri};
 use tollgate_domain::{Answer, CaptureMethod, Money, ProviderName};
 use tollgate_gateway::ports::{
-    HttpClient, Provider, Time,
+    HttpClient, Provider, ProviderRecords, Time,
     provider::{Call, LookUp, Reply, Terms, Unsupported},
+    provider_records::{Records, RecordsAsk},
 };
 
 use self::api::Api;
@@ -106,6 +108,26 @@ impl Provider for Stripe {
 
     async fn cancel(&self, call: Call<'_>) -> Reply<Answer> {
         let (answer, trace) = send::cancel(&self.api, call).await;
+        trace.to(answer)
+    }
+
+    fn records(&self) -> Option<&dyn ProviderRecords> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ProviderRecords for Stripe {
+    fn known_after(&self) -> Duration {
+        records::KNOWN_AFTER
+    }
+
+    fn longest_period(&self) -> Duration {
+        records::LONGEST_PERIOD
+    }
+
+    async fn records_of(&self, ask: RecordsAsk<'_>) -> Reply<Records> {
+        let (answer, trace) = records::records(&self.api, ask).await;
         trace.to(answer)
     }
 }

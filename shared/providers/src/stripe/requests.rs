@@ -11,6 +11,7 @@ use super::{amounts, api::Ask, objects::Metadata};
 const DESCRIPTION_MAX: usize = 1000;
 const METADATA_MAX: usize = 500;
 const PAGE: &str = "100";
+const RECORDS_PAGE: &str = "50";
 
 /// Creates and confirms an intent in one call. `None`: there is no payment method any more, or the amount cannot be
 /// written; nothing is to be sent then.
@@ -106,6 +107,20 @@ pub(super) fn refunds(transaction_id: &str, after: Option<&str>) -> Ask {
     form.add("payment_intent", transaction_id);
     form.page(after);
     form.get("refunds".to_owned())
+}
+
+/// A page of the balance transactions of a period, newest first, each with the charge or refund that it came from: half as many as of
+/// others, for each is twice as long.
+pub(super) fn balance_transactions(from: Timestamp, until: Timestamp, after: Option<&str>) -> Ask {
+    let mut form = Form::default();
+    form.add("created[gte]", from.as_second());
+    form.add("created[lt]", until.as_second());
+    form.add("expand[0]", "data.source");
+    form.add("limit", RECORDS_PAGE);
+    if let Some(after) = after {
+        form.add("starting_after", after);
+    }
+    form.get("balance_transactions".to_owned())
 }
 
 /// The idempotency key. Keys are the account's, not the endpoint's: a reversal, which may make two kinds of calls, needs

@@ -6,6 +6,7 @@ mod flows;
 mod guard;
 mod look_up;
 mod panics;
+mod records;
 mod requests;
 mod schema;
 mod sockets;

@@ -4,6 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use serde_json::{Map, Value, json};
 use tollgate_domain::OperationKind;
+use tollgate_gateway::ports::{ProviderRecords as _, provider_records::RecordsAsk};
 
 use crate::{
     requests::pairs,
@@ -93,6 +94,7 @@ fn template(path: &str) -> &'static str {
         ["payment_intents", _, "cancel"] => "/v1/payment_intents/{intent}/cancel",
         ["refunds"] => "/v1/refunds",
         ["refunds", _] => "/v1/refunds/{refund}",
+        ["balance_transactions"] => "/v1/balance_transactions",
         other => panic!("{other:?}"),
     }
 }
@@ -138,7 +140,15 @@ async fn every_request_is_one_that_stripe_describes() {
     let world = world.then(ok(&refund));
     world.look_up().await;
     requests.extend(world.requests());
-    assert!(requests.len() >= 13, "{}", requests.len());
+    for cursor in [None, Some("txn_1")] {
+        let world = World::new(OperationKind::Refund, vec![ok(&list(&[], false))]);
+        let from = crate::world::now();
+        let until = from + std::time::Duration::from_secs(3600);
+        let ask = RecordsAsk { from, until, cursor, timeout: world.timeout };
+        world.stripe().records_of(ask).await;
+        requests.extend(world.requests());
+    }
+    assert!(requests.len() >= 15, "{}", requests.len());
     for request in &requests {
         check(&description, request);
     }

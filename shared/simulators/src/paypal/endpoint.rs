@@ -21,6 +21,7 @@ pub(super) enum Endpoint<'a> {
     Refund(&'a str),
     Event(&'a str),
     VerifySignature,
+    Transactions,
 }
 
 /// How long PayPal keeps a request id, in seconds.
@@ -53,6 +54,7 @@ impl<'a> Endpoint<'a> {
             (false, ["v2", "payments", "refunds", id]) => Some(Self::Refund(id)),
             (false, ["v1", "notifications", "webhooks-events", id]) => Some(Self::Event(id)),
             (true, ["v1", "notifications", "verify-webhook-signature"]) => Some(Self::VerifySignature),
+            (false, ["v1", "reporting", "transactions"]) => Some(Self::Transactions),
             _ => None,
         }
     }

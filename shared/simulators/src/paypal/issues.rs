@@ -246,3 +246,9 @@ pub(super) const CAPTURE_PENDING: Issue = refused(
 );
 pub(super) const REFUND_INVOICE_USED: Issue =
     refused("DUPLICATE_INVOICE_ID", "Invoice ID was previously used to refund a capture.");
+
+/// The transaction report's.
+pub(super) const RESULTSET_TOO_LARGE: Issue = malformed(
+    "RESULTSET_TOO_LARGE",
+    "Result set size is greater than the maximum limit. Change the filter criteria and try again.",
+);

@@ -25,6 +25,7 @@ mod payments;
 mod reading;
 mod records;
 mod refunds;
+mod reports;
 mod serve;
 mod show;
 mod signing;
@@ -155,14 +156,14 @@ impl Provider for PayPal {
         "paypal"
     }
 
-    /// Tokens and the certificate are no business of faults: a fault meets the call that it was armed for.
+    /// Tokens, the certificate and the report that a job reads by the hour are no business of faults: a fault meets the call that it was armed for.
     fn kind(&self, request: &Request<Bytes>) -> CallKind {
         let path = Self::path(request);
         if !Self::is_api(path) || path.starts_with(CERTIFICATES) {
             return CallKind::Page;
         }
         let pays = match Endpoint::find(request.method(), path) {
-            Some(Endpoint::Token) => return CallKind::Page,
+            Some(Endpoint::Token | Endpoint::Transactions) => return CallKind::Page,
             Some(Endpoint::AuthorizeOrder(_) | Endpoint::CaptureOrder(_)) => true,
             Some(Endpoint::CreateOrder) => {
                 serde_json::from_slice::<Value>(request.body()).is_ok_and(|body| !body["payment_source"].is_null())

@@ -182,6 +182,7 @@ impl PayPal {
             Endpoint::Capture(id) => self.show(call).capture(&self.find_capture(id)?),
             Endpoint::Refund(id) => self.show(call).refund(&self.find_refund(id)?),
             Endpoint::Event(id) => self.show_event(id)?,
+            Endpoint::Transactions => self.report(call, request)?,
             Endpoint::VerifySignature => self.verify_signature(request.body())?,
             Endpoint::Void(id) => {
                 let held = self.void(call, id)?;

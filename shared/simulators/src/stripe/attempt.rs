@@ -46,6 +46,9 @@ impl Stripe {
         intent.redirect_url = None;
         intent.received = charge.captured;
         intent.capture_before = charge.capture_before;
+        if charge.captured > 0 {
+            self.book_charge(call, &charge);
+        }
         self.state.put_charge(charge);
         let (status, event) = if intent.manual_capture {
             (Status::RequiresCapture, "payment_intent.amount_capturable_updated")

@@ -43,6 +43,7 @@ impl Stripe {
         self.emit(call, "charge.captured", id, &charge.to_json());
         self.emit(call, "payment_intent.succeeded", id, &intent.to_json());
         let value = intent.to_json();
+        self.book_charge(call, &charge);
         self.state.put_charge(charge);
         self.state.put_intent(intent);
         Ok(value)

@@ -60,6 +60,8 @@ pub(super) enum Endpoint<'a> {
     ListEvents,
     Event(&'a str),
     Balance,
+    ListBalanceTransactions,
+    BalanceTransaction(&'a str),
 }
 
 impl<'a> Endpoint<'a> {
@@ -87,6 +89,8 @@ impl<'a> Endpoint<'a> {
             (false, ["events"]) => Some(Self::ListEvents),
             (false, ["events", id]) => Some(Self::Event(id)),
             (false, ["balance"]) => Some(Self::Balance),
+            (false, ["balance_transactions"]) => Some(Self::ListBalanceTransactions),
+            (false, ["balance_transactions", id]) => Some(Self::BalanceTransaction(id)),
             _ => None,
         }
     }
@@ -126,7 +130,12 @@ impl<'a> Endpoint<'a> {
             Self::ListEvents => {
                 &["created", "delivery_success", "ending_before", "expand", "limit", "starting_after", "type", "types"]
             }
-            Self::Refund(_) | Self::Charge(_) | Self::Event(_) | Self::Balance => &["expand"],
+            Self::ListBalanceTransactions => {
+                &["created", "currency", "ending_before", "expand", "limit", "source", "starting_after", "type"]
+            }
+            Self::Refund(_) | Self::Charge(_) | Self::Event(_) | Self::Balance | Self::BalanceTransaction(_) => {
+                &["expand"]
+            }
         }
     }
 }

@@ -8,13 +8,17 @@ use super::{Stripe, endpoint::Endpoint, errors::ApiError};
 /// Stripe expands up to this depth.
 const DEEPEST: usize = 4;
 /// What an id may be expanded from.
-const EXPANDABLE: [&str; 5] = ["latest_charge", "charge", "payment_intent", "customer", "balance_transaction"];
+const EXPANDABLE: [&str; 6] =
+    ["latest_charge", "charge", "payment_intent", "customer", "balance_transaction", "source"];
 
 impl Stripe {
     /// Refuses what cannot be expanded, before the endpoint works.
     #[allow(clippy::unused_self, reason = "reads as a step of the call")]
     pub(super) fn check_expandable(&self, endpoint: Endpoint, paths: &[&str]) -> Result<(), ApiError> {
-        let lists = matches!(endpoint, Endpoint::ListIntents | Endpoint::ListRefunds | Endpoint::ListEvents);
+        let lists = matches!(
+            endpoint,
+            Endpoint::ListIntents | Endpoint::ListRefunds | Endpoint::ListEvents | Endpoint::ListBalanceTransactions
+        );
         for path in paths {
             let inner = if lists { path.strip_prefix("data.") } else { Some(*path) };
             let fits = inner.is_some_and(|inner| {
@@ -47,6 +51,7 @@ impl Stripe {
         match id.split_once('_')?.0 {
             "pi" => self.state.intents.get(id).map(super::intent::Intent::to_json),
             "ch" => self.state.charges.get(id).map(super::charge::Charge::to_json),
+            "txn" => self.state.balance_transactions.get(id).map(super::balance::BalanceTransaction::to_json),
             "re" => self.state.refunds.get(id).map(super::refund::Refund::to_json),
             _ => None,
         }

@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use super::{
-    Stripe, charge::Charge, errors::ApiError, event::StoredEvent, intent::Intent, params::Params, refund::Refund,
+    Stripe, balance::BalanceTransaction, charge::Charge, errors::ApiError, event::StoredEvent, intent::Intent,
+    params::Params, refund::Refund,
 };
 use crate::shelf::{Filed, Shelf};
 
@@ -112,6 +113,22 @@ impl Stripe {
             .map(|(currency, amount)| json!({"amount": amount, "currency": currency, "source_types": {"card": amount}}))
             .collect();
         json!({"object": "balance", "available": available, "livemode": false, "pending": []})
+    }
+
+    pub(super) fn show_balance_transaction(&self, id: &str) -> Result<Value, ApiError> {
+        let found = self.state.balance_transactions.get(id).map(BalanceTransaction::to_json);
+        found.ok_or_else(|| ApiError::no_such("balance_transaction", id, "id"))
+    }
+
+    pub(super) fn list_balance_transactions(&self, params: &Params) -> Result<Value, ApiError> {
+        let (kind, source, currency) = (params.text("type"), params.text("source"), params.text("currency"));
+        let fits = |one: &BalanceTransaction| {
+            kind.is_none_or(|kind| one.kind.word() == kind)
+                && source.is_none_or(|source| one.source == source)
+                && currency.is_none_or(|currency| one.currency == currency)
+        };
+        let (of, show) = (&self.state.balance_transactions, BalanceTransaction::to_json);
+        Page::read(params)?.of(of, "balance_transaction", "/v1/balance_transactions", fits, show)
     }
 
     pub(super) fn list_intents(&self, params: &Params) -> Result<Value, ApiError> {

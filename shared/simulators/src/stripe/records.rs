@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{answers::KeptAnswer, charge::Charge, event::StoredEvent, intent::Intent, refund::Refund};
+use super::{
+    answers::KeptAnswer, balance::BalanceTransaction, charge::Charge, event::StoredEvent, intent::Intent,
+    refund::Refund,
+};
 
 /// An object in its newest state.
 #[derive(Debug, Serialize, Deserialize)]
@@ -14,4 +17,5 @@ pub(super) enum Record {
     Refund(Refund),
     Event(StoredEvent),
     Answer(KeptAnswer),
+    Balance(BalanceTransaction),
 }

@@ -48,6 +48,7 @@ impl Stripe {
         self.emit(call, "refund.created", &charge.intent, &value);
         self.emit(call, "charge.refunded", &charge.intent, &charge.to_json());
         self.state.put_charge(charge);
+        self.book_refund(call, &refund);
         self.state.put_refund(refund);
         Ok(value)
     }
@@ -62,6 +63,7 @@ impl Stripe {
         {
             charge.refunded -= refund.amount;
             self.state.put_charge(charge);
+            self.book_refund_failure(call, &refund);
         }
         let event = if status == Status::Failed { "refund.failed" } else { "refund.updated" };
         self.emit(call, event, &refund.intent, &refund.to_json());

@@ -164,6 +164,8 @@ impl Stripe {
             Endpoint::ListRefunds => self.list_refunds(params),
             Endpoint::ListEvents => self.list_events(params),
             Endpoint::Balance => Ok(self.show_balance()),
+            Endpoint::ListBalanceTransactions => self.list_balance_transactions(params),
+            Endpoint::BalanceTransaction(id) => self.show_balance_transaction(id),
         }?;
         for path in expand {
             self.expand(&mut value, path);

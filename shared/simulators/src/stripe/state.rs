@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{
     amounts,
     answers::{Answers, KeptAnswer},
+    balance::BalanceTransaction,
     charge::Charge,
     event::StoredEvent,
     intent::{self, Intent},
@@ -28,6 +29,7 @@ pub(super) struct State {
     pub(super) refunds: Shelf<Refund>,
     refunds_by_intent: HashMap<String, Vec<String>>,
     pub(super) events: Shelf<StoredEvent>,
+    pub(super) balance_transactions: Shelf<BalanceTransaction>,
     pub(super) answers: Answers,
     pub(super) agenda: Agenda,
     /// Captured minus refunded, by currency.
@@ -61,6 +63,12 @@ impl State {
 
     pub(super) fn put_refund(&mut self, refund: Refund) {
         let record = Record::Refund(refund);
+        self.record(&record);
+        self.restore(record);
+    }
+
+    pub(super) fn put_balance(&mut self, transaction: BalanceTransaction) {
+        let record = Record::Balance(transaction);
         self.record(&record);
         self.restore(record);
     }
@@ -113,6 +121,7 @@ impl State {
                 self.answers.forget_old(answer.at);
                 self.answers.keep(answer);
             }
+            Record::Balance(transaction) => self.balance_transactions.put(transaction),
         }
     }
 
@@ -151,6 +160,7 @@ impl State {
             .chain(self.refunds.oldest_first().cloned().map(Record::Refund))
             .chain(self.events.oldest_first().cloned().map(Record::Event))
             .chain(self.answers.oldest_first().cloned().map(Record::Answer))
+            .chain(self.balance_transactions.oldest_first().cloned().map(Record::Balance))
             .filter_map(|record| to_raw_value(&record).ok())
     }
 }

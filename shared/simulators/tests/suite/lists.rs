@@ -55,6 +55,30 @@ fn lists_expand_their_members() {
 }
 
 #[test]
+fn balance_transactions_show_what_moved_from_what_and_come_and_go_with_it() {
+    let mut account = Account::new();
+    let held = account.authorized();
+    let path = "/v1/balance_transactions";
+    assert!(ids(&account.get(path, &[]).ok().json).is_empty(), "what is held has not moved");
+    account.post(&format!("/v1/payment_intents/{held}/capture"), &[("amount_to_capture", "700")]).ok();
+    account.post("/v1/refunds", &[("payment_intent", &held), ("amount", "200")]).ok();
+    let list = account.get(path, &[("expand[]", "data.source")]).ok().json;
+    let shown: Vec<_> = list["data"].as_array().unwrap().iter().collect();
+    let of = |number: usize| (shown[number]["type"].as_str().unwrap(), shown[number]["amount"].as_i64().unwrap());
+    assert_eq!((of(0), of(1), shown.len()), (("refund", -200), ("charge", 700), 2));
+    assert_eq!(shown[1]["net"], 700 - 25, "Stripe keeps its fee");
+    assert_eq!(
+        (&shown[0]["source"]["object"], &shown[1]["source"]["payment_intent"]),
+        (&"refund".into(), &held.into())
+    );
+    let failing = account.pay("pm_card_refundFail", "automatic").id();
+    account.post("/v1/refunds", &[("payment_intent", &failing)]).ok();
+    account.pass(SignedDuration::from_hours(1));
+    let back = account.get(path, &[("type", "refund_failure")]).ok().json;
+    assert_eq!((ids(&back).len(), back["data"][0]["source"].as_str().unwrap().starts_with("re_")), (1, true));
+}
+
+#[test]
 fn events_are_listed_by_kind() {
     let mut account = Account::new();
     let id = account.paid();

@@ -17,10 +17,12 @@ use tollgate_domain::{
 use tollgate_gateway::{
     contract::Samples,
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Flags, Merchants, SettlementChunks, Settlements, Store, Time, Timelines,
+        Agenda, Audit, Deliveries, Endpoints, Exceptions, Flags, Merchants, RecordBooks, SettlementChunks, Settlements,
+        Store, Time, Timelines,
         agenda::Agendum,
         audit::JobState,
         deliveries::DeliveryAttempt,
+        exceptions::KeptRecord,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
         settlements::{Checkpoint, Chunk, ChunkCommitted, SetAside},
     },
@@ -89,6 +91,32 @@ async fn merchants(store: &SpannerStore, samples: &Samples) {
     assert!(store.put_flag(&flag(2, FlagValue::Unset)).await.unwrap());
     store.flags().await.unwrap();
     store.flag_changes(FlagName::Provider(ProviderName::Stripe), 10).await.unwrap();
+    records(store).await;
+}
+
+async fn records(store: &SpannerStore) {
+    let (exception, change) = Samples::exception("txn_1", Samples::start());
+    let kept = KeptRecord {
+        provider: ProviderName::Stripe,
+        subject: "pay_1".to_owned(),
+        record: "txn_1".to_owned(),
+        amount: exception.our_amount,
+        at: Samples::start(),
+    };
+    assert_eq!(store.keep_records(&[kept]).await.unwrap(), ["txn_1"]);
+    store.kept_record(ProviderName::Stripe, "pay_1").await.unwrap().unwrap();
+    let period = (Samples::start(), Samples::start() + Duration::from_secs(3600));
+    store.captured_between(ProviderName::Stripe, period, None, 10).await.unwrap();
+    store.refunds_between(period, None, 10).await.unwrap();
+    store.payment_of(ProviderName::Stripe, "pi_1").await.unwrap();
+    store.booked(Samples::new(1).payment_id()).await.unwrap();
+    assert!(store.put_exception(&exception, Some(&change)).await.unwrap());
+    store.exception(exception.id).await.unwrap().unwrap();
+    store.exception_changes(exception.id, 10).await.unwrap();
+    store.open_exceptions().await.unwrap();
+    for open in [true, false] {
+        store.exceptions(open, None, 10).await.unwrap();
+    }
 }
 
 async fn payments(store: &SpannerStore, samples: &Samples) {

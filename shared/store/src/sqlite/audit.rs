@@ -60,7 +60,8 @@ fn books_of(connection: &Connection, id: PaymentId) -> Result<Option<Books>> {
     }))
 }
 
-fn postings(connection: &Connection, id: PaymentId) -> Result<Vec<Booked>> {
+/// A payment's ledger lines.
+pub(super) fn postings(connection: &Connection, id: PaymentId) -> Result<Vec<Booked>> {
     let mut find =
         connection.prepare_cached("SELECT version, account, currency, minor FROM postings WHERE payment_id = ?1")?;
     let read = |row: &Row<'_>| {

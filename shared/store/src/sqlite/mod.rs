@@ -18,6 +18,7 @@ mod columns;
 mod deliveries;
 mod error;
 mod events;
+mod exceptions;
 mod flags;
 mod frozen;
 mod history;
@@ -35,6 +36,7 @@ mod payments;
 mod plans;
 mod ports;
 mod postings;
+mod provider_records;
 mod reader;
 mod received_events;
 #[cfg(test)]

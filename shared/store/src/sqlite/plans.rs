@@ -11,7 +11,8 @@ use rusqlite::{
     trace::{TraceEvent, TraceEventCodes},
 };
 use tollgate_domain::{
-    MerchantId, Money, PaymentStatus, RefundId, Settlement, SettlementDay, SettlementId, Timestamp, Tried,
+    MerchantId, Money, PaymentStatus, ProviderName, RefundId, Settlement, SettlementDay, SettlementId, Timestamp,
+    Tried,
     audit::Invariant,
     settlement::{Line, SettlementCounts, Totals},
 };
@@ -21,6 +22,7 @@ use tollgate_gateway::{
         agenda::Agendum,
         audit::JobState,
         deliveries::DeliveryAttempt,
+        exceptions::KeptRecord,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
         settlements::{Checkpoint, Chunk, ChunkCommitted, SetAside},
     },
@@ -28,8 +30,8 @@ use tollgate_gateway::{
 };
 
 use super::{
-    agenda, audit, change_set, deliveries, events, idempotency, jobs, merchants, migrations, operations, payments,
-    received_events, refunds, settlement_chunks, settlement_lines, settlements, timeline,
+    agenda, audit, change_set, deliveries, events, exceptions, idempotency, jobs, merchants, migrations, operations,
+    payments, provider_records, received_events, refunds, settlement_chunks, settlement_lines, settlements, timeline,
 };
 
 #[test]
@@ -132,10 +134,33 @@ pub(super) fn everything(connection: &Connection) {
     merchants::endpoint(connection, merchant.id).unwrap();
     merchants::put_endpoint(connection, &WebhookEndpoint { revision: 2, ..endpoint }).unwrap();
     jobs_and_deliveries(connection, merchant.id);
+    records(connection);
     settle(connection, &samples);
     idempotency::find(connection, digest).unwrap();
     idempotency::delete_expired(connection, Timestamp::MAX, 10).unwrap();
     received_events::delete_before(connection, Timestamp::MAX, 10).unwrap();
+}
+
+/// Every statement that the comparison with providers' records needs.
+fn records(connection: &Connection) {
+    let (exception, change) = Samples::exception("txn_1", Samples::start());
+    let kept = KeptRecord {
+        provider: ProviderName::Stripe,
+        subject: "pay_1".to_owned(),
+        record: "txn_1".to_owned(),
+        amount: exception.our_amount,
+        at: Samples::start(),
+    };
+    assert_eq!(provider_records::keep(connection, &kept).unwrap(), "txn_1");
+    let period = (Timestamp::MIN, Timestamp::MAX);
+    assert!(!provider_records::captured(connection, ProviderName::Stripe, period, None, 10).unwrap().is_empty());
+    assert!(!provider_records::refunded(connection, period, None, 10).unwrap().is_empty());
+    assert!(exceptions::put(connection, &exception, Some(&change)).unwrap());
+    exceptions::changes(connection, exception.id, 10).unwrap();
+    exceptions::standing(connection).unwrap();
+    for open in [true, false] {
+        assert_eq!(exceptions::page(connection, open, None, 10).unwrap().len(), 1);
+    }
 }
 
 /// Every statement that a settlement needs.

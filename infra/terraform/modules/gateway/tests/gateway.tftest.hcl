@@ -158,7 +158,7 @@ run "as_it_comes" {
 
   # The jobs are all there.
   assert {
-    condition     = toset(keys(output.jobs)) == toset(["deliveries", "settlement", "stuck-payments", "provider-truth", "invariants"])
+    condition     = toset(keys(output.jobs)) == toset(["deliveries", "settlement", "stuck-payments", "provider-truth", "invariants", "provider-records", "provider-records-day"])
     error_message = "a job that nobody calls"
   }
 
@@ -169,6 +169,9 @@ run "as_it_comes" {
       stuck-payments = "*/10 * * * * Asia/Tokyo, 180s"
       provider-truth = "20 * * * * Asia/Tokyo, 180s"
       invariants     = "40 * * * * Asia/Tokyo, 180s"
+
+      provider-records     = "50 * * * * Asia/Tokyo, 180s"
+      provider-records-day = "10 14-17 * * * Asia/Tokyo, 180s"
     }
     error_message = "a job is called at another time than runbooks and alerts expect, or is cut off"
   }

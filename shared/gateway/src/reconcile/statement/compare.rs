@@ -1,8 +1,8 @@
 //! The rules: what a file says of one id, all its lines together, against what we say. Pure.
 
-use tollgate_domain::{Money, PaymentStatus, RefundStatus};
+use tollgate_domain::{ExceptionKind, Money, PaymentStatus, RefundStatus};
 
-use super::{Direction, ExceptionKind, Ours, StatementLine, mark::Mark};
+use super::{Direction, Ours, StatementLine, mark::Mark};
 
 /// The lines of one id, by their places.
 #[derive(Default)]

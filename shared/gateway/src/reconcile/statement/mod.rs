@@ -1,8 +1,8 @@
 //! The bank's statement against our books: every booked movement that carries an id of ours is held against the payment, refund
 //! or reversal that it names. It reads by key and changes nothing.
 //!
-//! What the statement should show and does not is found by comparing with the provider's own word (`provider_truth`): no store
-//! offers the payments of a period by an index.
+//! What the statement should show and does not is found by comparing with the provider's own word (`provider_truth`): which period a
+//! file covers whole, it does not say.
 //!
 //! Must not know: how a statement is written.
 
@@ -18,7 +18,10 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
-use tollgate_domain::{Currency, Date, Money, OperationKind, PaymentId, PaymentStatus, ProviderName, RefundStatus};
+use tollgate_domain::{
+    Currency, Date, ExceptionKind, Money, Movement, OperationKind, PaymentId, PaymentStatus, ProviderName,
+    ProviderRecord, RecordState, RefundStatus, Timestamp, exception::Found,
+};
 
 use crate::{
     Stores,
@@ -56,21 +59,6 @@ pub enum Direction {
     In,
     /// Off it.
     Out,
-}
-
-/// What does not agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ExceptionKind {
-    /// It names an id of ours that we do not have, or not at the bank.
-    MissingHere,
-    /// Another amount.
-    Amount,
-    /// Another currency.
-    Currency,
-    /// The bank says that the money moved, or came back, and we say otherwise; or it went the wrong way.
-    State,
-    /// It moved more than once.
-    Duplicate,
 }
 
 /// What we say of what a line names.
@@ -138,15 +126,44 @@ pub struct StatementCheck {
     time: Arc<dyn Time>,
 }
 
-impl ExceptionKind {
-    /// The name in reports.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingHere => "missing_here",
-            Self::Amount => "amount",
-            Self::Currency => "currency",
-            Self::State => "state",
-            Self::Duplicate => "duplicate",
+impl StatementException {
+    /// As it is kept among the exceptions of providers' records: one of each id that a line carries, and kind.
+    pub fn found(&self, now: Timestamp) -> Found {
+        let (our_amount, our_state) = match &self.ours {
+            Ours::Nothing => (None, "none".to_owned()),
+            Ours::Elsewhere(provider) => (None, format!("at {provider}")),
+            Ours::Payment { status, amount, .. } => (Some(*amount), status.as_str().to_owned()),
+            Ours::Refund { status, amount } => (Some(*amount), status.as_str().to_owned()),
+            Ours::Reversal { is_done, amounts } => {
+                (amounts.first().copied(), if *is_done { "reversed" } else { "reversal open" }.to_owned())
+            }
+        };
+        let id = self.bank.end_to_end_id.clone().unwrap_or_default();
+        let movement = match (self.bank.gives_back, Mark::read(&id)) {
+            (false, Some(Mark::Payment(_))) => Movement::Capture,
+            (true, Some(Mark::Refund(_) | Mark::Reversal(_))) => Movement::Returned,
+            _ => Movement::Refund,
+        };
+        let booked_at = self.bank.booked_on.and_then(|day| format!("{day}T00:00:00Z").parse().ok());
+        Found {
+            provider: ProviderName::Bank,
+            kind: self.kind,
+            record: ProviderRecord {
+                movement,
+                payment: self.payment,
+                refund: match Mark::read(&id) {
+                    Some(Mark::Refund(refund)) => Some(refund),
+                    _ => None,
+                },
+                transaction: None,
+                amount: self.bank.amount,
+                currency: Some(self.bank.currency),
+                state: RecordState::Completed,
+                at: booked_at.unwrap_or(now),
+                id,
+            },
+            our_amount,
+            our_state,
         }
     }
 }

@@ -8,6 +8,7 @@ mod faults;
 mod orders;
 mod over_http;
 mod refunds;
+mod reports;
 mod request_ids;
 mod tokens;
 mod webhooks;

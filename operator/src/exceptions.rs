@@ -1,0 +1,92 @@
+//! `tollgate reconciliation exceptions`: what does not agree between providers' own records and our books, listed as a report,
+//! assigned and resolved. Every change is kept with who and why.
+//!
+//! Must not know: what agrees with what.
+
+mod body;
+mod rows;
+
+use anyhow::Context;
+use tollgate_domain::{Exception, ExceptionId};
+use tollgate_gateway::reconcile::{ExceptionAct, act_on_exception};
+
+use crate::{
+    arguments::{self, ExceptionsCommand},
+    failure::mistaken,
+    open::Operator,
+    output::{answer, say},
+};
+
+/// Exceptions, or changes of one, that one read brings.
+const PAGE: u32 = 500;
+
+pub(crate) async fn run(operator: &Operator, command: ExceptionsCommand, json: bool) -> anyhow::Result<()> {
+    match command {
+        ExceptionsCommand::List { csv, all, limit } => list(operator, (csv, json), !all, limit).await,
+        ExceptionsCommand::Show { exception } => show(operator, exception, json).await,
+        ExceptionsCommand::Assign { exception, owner, by } => {
+            act(operator, exception, ExceptionAct::Assign { owner }, by.by, json).await
+        }
+        ExceptionsCommand::Resolve { exception, why, by } => {
+            act(operator, exception, ExceptionAct::Resolve { why }, by.by, json).await
+        }
+    }
+}
+
+async fn list(operator: &Operator, (csv, json): (bool, bool), open: bool, limit: u32) -> anyhow::Result<()> {
+    if csv && json {
+        return Err(mistaken("--csv and --json: one of them"));
+    }
+    let mut all: Vec<Exception> = Vec::new();
+    // One more than is shown tells whether there are more.
+    let wanted = limit as usize + 1;
+    while all.len() < wanted {
+        let after = all.last().map(|last| (last.first_seen, last.id));
+        let page = PAGE.min(u32::try_from(wanted - all.len()).unwrap_or(PAGE));
+        let found = operator.ask(operator.stores.exceptions.exceptions(open, after, page)).await?;
+        let is_last = found.len() < page as usize;
+        all.extend(found);
+        if is_last {
+            break;
+        }
+    }
+    let more = all.len() == wanted;
+    all.truncate(limit as usize);
+    if more {
+        crate::output::note(&format!("there are more than {limit}: see --limit"));
+    }
+    let now = operator.now();
+    if csv {
+        return say(&rows::csv(&all, now)?);
+    }
+    answer(json, &body::ReportBody::of(&all, more, now), || rows::table(&all, now))
+}
+
+async fn show(operator: &Operator, id: ExceptionId, json: bool) -> anyhow::Result<()> {
+    let found = operator.ask(operator.stores.exceptions.exception(id)).await?;
+    let exception = found.with_context(|| format!("there is no exception {id}"))?;
+    let changes = operator.ask(operator.stores.exceptions.exception_changes(id, PAGE)).await?;
+    answer(json, &body::ShownBody::of(&exception, &changes, operator.now()), || {
+        format!("{}\n{}", rows::table(std::slice::from_ref(&exception), operator.now()), rows::changes(&changes))
+    })
+}
+
+async fn act(
+    operator: &Operator,
+    id: ExceptionId,
+    act: ExceptionAct,
+    by: Option<String>,
+    json: bool,
+) -> anyhow::Result<()> {
+    let by = by.or_else(arguments::user).ok_or_else(|| mistaken("it is not known who you are: say it with --by"))?;
+    let exceptions = operator.stores.exceptions.as_ref();
+    let found = operator.ask(act_on_exception(exceptions, id, &act, &by, operator.now())).await?;
+    let (after, changed) = found.with_context(|| format!("there is no exception {id}"))?;
+    if !changed {
+        anyhow::bail!("{id} is resolved already; nothing was changed");
+    }
+    answer(json, &body::ExceptionBody::of(&after, operator.now()), || match &act {
+        ExceptionAct::Assign { owner } => format!("{id} is {owner}'s"),
+        ExceptionAct::Resolve { .. } => format!("{id} is resolved"),
+    })
+}
