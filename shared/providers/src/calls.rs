@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
+use tollgate_domain::Timestamp;
 use tollgate_gateway::ports::{HttpClient, HttpError, Time, provider::Reply};
 
 /// Longer waits than this are not believed.
@@ -101,4 +102,26 @@ pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
     let mut bearer = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
     bearer.set_sensitive(true);
     Some(bearer)
+}
+
+/// Whether what was `sent` is neither older than `past` nor further than `future` ahead of `now`. Strangers write times, too, and some of
+/// them stand at the end of all times: nothing is added to one.
+pub(crate) fn is_recent(sent: Timestamp, now: Timestamp, past: Duration, future: Duration) -> bool {
+    let age = now.duration_since(sent);
+    age.unsigned_abs() <= if age.is_negative() { future } else { past }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_recent_up_to_its_bounds_and_no_time_is_too_far_away_to_ask_of() {
+        let (now, past, future) = (Timestamp::from_second(1_800_000_000).unwrap(), 100, 10);
+        let recent = |sent| is_recent(sent, now, Duration::from_secs(past), Duration::from_secs(future));
+        for (offset, expected) in [(0, true), (-100, true), (-101, false), (10, true), (11, false)] {
+            assert_eq!(recent(Timestamp::from_second(1_800_000_000 + offset).unwrap()), expected, "{offset}");
+        }
+        assert!(!recent(Timestamp::MAX) && !recent(Timestamp::MIN));
+    }
 }

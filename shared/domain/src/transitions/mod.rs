@@ -13,6 +13,8 @@ mod settle;
 mod void;
 
 #[cfg(test)]
+mod life;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 pub(crate) mod samples;

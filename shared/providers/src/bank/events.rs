@@ -24,6 +24,7 @@ use super::{
     requests,
     view::{Mark, is_id, mark, refund_view},
 };
+use crate::calls::is_recent;
 
 /// The one kind of event that is used.
 const RESOURCE_UPDATE: &str = "urn:uk:org:openbanking:events:resource-update";
@@ -100,7 +101,7 @@ impl BankEvents {
             return Err(refused("meant for somebody else"));
         }
         let made = claims["iat"].as_i64().and_then(|at| Timestamp::from_second(at).ok()).ok_or_else(malformed)?;
-        if made + PAST_TOLERANCE < now || now + FUTURE_TOLERANCE < made {
+        if !is_recent(made, now, PAST_TOLERANCE, FUTURE_TOLERANCE) {
             return Err(refused("too old, or from the future"));
         }
         Ok(claims)

@@ -20,6 +20,7 @@ use super::{
     requests::refund_of_mark,
     view::{any_refund_view, is_id},
 };
+use crate::calls::is_recent;
 
 const ID_MAX_LEN: usize = 100;
 const TYPE_MAX_LEN: usize = 100;
@@ -57,7 +58,7 @@ impl PaypalEvents {
             return Err(EventRejected::Signature("an algorithm that is not PayPal's"));
         }
         let sent: Timestamp = time.parse().map_err(|_| EventRejected::Signature("a time that is none"))?;
-        if sent + PAST_TOLERANCE < now || now + FUTURE_TOLERANCE < sent {
+        if !is_recent(sent, now, PAST_TOLERANCE, FUTURE_TOLERANCE) {
             return Err(EventRejected::Signature("too old, or from the future"));
         }
         let signature = STANDARD.decode(signature).map_err(|_| EventRejected::Signature("not base64"))?;
