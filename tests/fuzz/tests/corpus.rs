@@ -23,7 +23,9 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
 fn holds(name: &str) {
     let target = target(name).expect("the target is there");
     let corpus = corpus(name);
-    corpus.iter().for_each(|input| (target.run)(input));
+    for input in &corpus {
+        (target.run)(input);
+    }
     let runs = std::env::var("TOLLGATE_FUZZ_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(RUNS);
     for run in 0..runs {
         let input = Mutator::new(run).input(&corpus);

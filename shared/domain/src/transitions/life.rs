@@ -231,18 +231,28 @@ fn an_operation_is_overdue_after_an_hour_and_nobodys_after_its_lease() {
     assert!(!open.nobody_may_send(safe - second) && open.nobody_may_send(safe));
     let closed = crate::Operation { state: OperationState::Succeeded, ..open.clone() };
     assert!(!closed.is_overdue(at(9)));
-    assert!(!open.payers_turn_is_over(at(99)) && !open.was_left_behind());
+    assert!(!open.payers_turn_is_over(at(99)));
+    let of = |kind, state| crate::Operation { kind, state, ..open.clone() };
+    let (authorize, capture, dropped) = (OperationKind::Authorize, OperationKind::Capture, OperationState::Dropped);
+    assert!(of(authorize, dropped).was_left_behind(), "another provider was tried");
+    assert!(!of(capture, dropped).was_left_behind() && !of(authorize, OperationState::Open).was_left_behind());
+    let turn = crate::PayerTurn { url: String::new(), until: at(1) };
+    let waiting = crate::Operation { payer: Some(turn), ..open.clone() };
+    assert!(!waiting.payers_turn_is_over(at(1) - second) && waiting.payers_turn_is_over(at(1)));
+    assert!(!waiting.is_overdue(at(2) - second) && waiting.is_overdue(at(2)), "the payer's time comes before ours");
 }
 
 #[test]
 fn names_that_are_kept_and_shown_do_not_change() {
     use OperationKind::{Authorize, Capture, Refund, Reversal, Void};
+    use OperationState::{Dropped, Open, Refused, Succeeded, Waiting};
     let kinds = [Authorize, Capture, Void, Refund, Reversal].map(OperationKind::as_str);
     assert_eq!(kinds, ["authorize", "capture", "void", "refund", "reversal"]);
-    use OperationState::{Dropped, Open, Refused, Succeeded, Waiting};
     let closed = [Waiting, Open, Succeeded, Refused, Dropped].map(OperationState::is_closed);
     assert_eq!(closed, [false, false, true, true, true]);
     assert_eq!(crate::SettlementStatus::ALL.map(crate::SettlementStatus::as_str), ["RUNNING", "COMPLETED", "FAILED"]);
+    let refunds = [RefundStatus::Pending, RefundStatus::Completed, RefundStatus::Failed].map(RefundStatus::as_str);
+    assert_eq!(refunds, ["PENDING", "COMPLETED", "FAILED"]);
     assert_eq!(ReviewReason::ALL.map(ReviewReason::as_str), ["unresolved", "provider_differs"]);
 }
 

@@ -20,12 +20,11 @@ pub(crate) fn run(input: &[u8]) {
 /// PayPal and the bank write decimals.
 fn as_text(text: &str, currency: Currency) {
     let exact = exact(text, currency);
-    for read in [paypal::amounts::from_wire(text, currency), bank::amounts::from_wire(text, currency)] {
-        if let Some(money) = read {
-            assert_eq!(Some(i128::from(money.minor())), exact, "{text} {currency}");
-            assert_eq!(money.currency(), currency);
-            written(money);
-        }
+    let read = [paypal::amounts::from_wire(text, currency), bank::amounts::from_wire(text, currency)];
+    for money in read.into_iter().flatten() {
+        assert_eq!(Some(i128::from(money.minor())), exact, "{text} {currency}");
+        assert_eq!(money.currency(), currency);
+        written(money);
     }
 }
 
