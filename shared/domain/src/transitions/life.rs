@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::samples::{NOW, attempt, authorized, capturing, held, jpy, key, opened, shows, taken};
+use super::samples::{NOW, attempt, authorized, capturing, held, jpy, key, opened, shows, taken, view};
 use crate::{
     Account::{Available, FeeIncome, MemoDue, MemoHeld, Pending, Receivable, Refunding},
-    CaptureMethod, Change, EventKind, Failure, MerchantId, Money, NotSettled, OperationKind, OperationState, Payment,
-    PaymentStatus, PostingSet, ProviderName, Refund, RefundId, RefundState, RefundStatus, RefundView, Refusal, Review,
-    ReviewReason, SettlementId, Timestamp, What,
+    Answer, CaptureMethod, Change, EventKind, Failure, MerchantId, Money, NotSettled, Observation, OperationKind,
+    OperationState, Payment, PaymentStatus, PostingSet, ProviderName, Refund, RefundId, RefundState, RefundStatus,
+    RefundView, Refusal, Review, ReviewReason, SettlementId, Timestamp, What,
     ledger::{Account, Side},
 };
 
@@ -171,7 +171,7 @@ fn only_the_refund_at_the_provider_that_counts_is_listened_to() {
 fn a_capture_is_dated_and_named_and_its_settlement_too() {
     let payment = capturing(400);
     let number = payment.open.as_ref().unwrap().number;
-    let answer = crate::Answer::Shows(super::samples::view(taken(400)));
+    let answer = Answer::Shows(view(taken(400)));
     let change = payment.answered(number, &answer, attempt(9, at(2)), at(2)).unwrap();
     assert_eq!((change.what, change.payment.captured_at), (What::Captured, Some(at(2))));
     assert_eq!(change.payment.to_settle_at(), Some(at(2)));
@@ -251,6 +251,16 @@ fn names_that_are_kept_and_shown_do_not_change() {
     let closed = [Waiting, Open, Succeeded, Refused, Dropped].map(OperationState::is_closed);
     assert_eq!(closed, [false, false, true, true, true]);
     assert_eq!(crate::SettlementStatus::ALL.map(crate::SettlementStatus::as_str), ["RUNNING", "COMPLETED", "FAILED"]);
+    let why = [
+        NotSettled::NotCaptured,
+        NotSettled::OperationOpen,
+        NotSettled::NeedsReview,
+        NotSettled::Fee,
+        NotSettled::Unreadable,
+        NotSettled::UnknownMerchant,
+    ];
+    let names = ["not_captured", "operation_open", "needs_review", "fee", "unreadable", "unknown_merchant"];
+    assert_eq!(why.map(NotSettled::as_str), names);
     let refunds = [RefundStatus::Pending, RefundStatus::Completed, RefundStatus::Failed].map(RefundStatus::as_str);
     assert_eq!(refunds, ["PENDING", "COMPLETED", "FAILED"]);
     assert_eq!(ReviewReason::ALL.map(ReviewReason::as_str), ["unresolved", "provider_differs"]);
@@ -264,4 +274,57 @@ fn nothing_is_nothing_in_every_currency_and_is_not_booked() {
     assert!(postings.lines().is_empty());
     postings.transfer(FeeIncome, Pending(MERCHANT), jpy(1));
     assert_eq!(postings.lines().len(), 2);
+}
+
+#[test]
+fn a_capture_that_succeeds_is_closed_as_done_and_a_void_that_came_too_late_as_refused() {
+    let change = shows(&capturing(400), taken(400));
+    let closed = change.operations.last().unwrap();
+    assert_eq!((closed.state, &closed.failure), (OperationState::Succeeded, &None));
+    // Somebody at the provider captured it while our void was open.
+    let voiding = authorized().request_void(attempt(2, NOW), key(2), NOW).unwrap().payment;
+    let Observation::Change(change) = voiding.observed(&view(taken(1000)), true, attempt(9, NOW), NOW) else {
+        panic!("it is captured")
+    };
+    let closed = change.operations.last().unwrap();
+    assert_eq!((change.payment.status, closed.kind), (PaymentStatus::Captured, OperationKind::Void));
+    let code = closed.failure.as_ref().map(|failure| failure.code.as_str());
+    assert_eq!((closed.state, code), (OperationState::Refused, Some("already_captured")));
+}
+
+#[test]
+fn a_refund_that_the_provider_refuses_outright_is_released_and_closes_what_carried_it() {
+    let (reserved, refund) = refunding(&settled(1000), 300);
+    let number = reserved.open.as_ref().unwrap().number;
+    let answer = Answer::Refused { failure: no(), authorization_gone: false };
+    let change = reserved.answered(number, &answer, attempt(9, NOW), NOW).unwrap();
+    assert_eq!((change.what, change.payment.refund_reserved), (What::RefundFailed, jpy(0)));
+    assert!(change.payment.open.is_none());
+    assert_eq!(change.refund.unwrap().id, refund.id);
+}
+
+#[test]
+fn news_of_one_refund_does_not_close_the_operation_of_another() {
+    let (reserved, first) = refunding(&settled(1000), 300);
+    let accepted = reserved.refund_moved(&first, &refund_shows(RefundState::Pending), NOW).unwrap();
+    let (both, second) = refunding(&accepted.payment, 200);
+    let open = both.open.as_ref().unwrap().number;
+    let done = both.refund_moved(&accepted.refund.unwrap(), &refund_shows(RefundState::Completed), NOW).unwrap();
+    assert_eq!(
+        done.payment.open.as_ref().map(|operation| operation.number),
+        Some(open),
+        "{second:?} is still on its way"
+    );
+    assert_eq!((done.payment.refunded, done.payment.refund_reserved), (jpy(300), jpy(200)));
+}
+
+#[test]
+fn nothing_is_sent_afresh_while_somebody_holds_the_right_to_send_it_or_where_it_is_the_merchants_to_repeat() {
+    let payment = capturing(1000);
+    let safe = payment.open.as_ref().unwrap().last_call_until.unwrap() + Duration::from_secs(300);
+    assert_eq!(payment.afresh(attempt(9, safe), safe), None, "its lease was never taken away");
+    let asked = payment.take_over_to_ask(safe).unwrap().payment;
+    assert!(asked.afresh(attempt(9, safe), safe).is_some());
+    let authorizing = opened(CaptureMethod::Manual).take_over_to_ask(safe).unwrap().payment;
+    assert_eq!(authorizing.afresh(attempt(9, safe), safe), None);
 }

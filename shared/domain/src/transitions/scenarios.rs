@@ -327,5 +327,7 @@ fn a_reversal_that_came_back_is_made_again_a_day_later_and_a_person_looks_meanwh
     assert_eq!(back.events.len(), 1, "the merchant is told");
     assert_eq!(observed(&back.payment, soon), Observation::Nothing { contradiction: true }, "once");
     let day_after = NOW + Duration::from_secs(24 * 3600);
+    let nearly = day_after - Duration::from_secs(1);
+    assert_eq!(observed(&back.payment, nearly), Observation::Nothing { contradiction: true });
     assert_eq!(changed(observed(&back.payment, day_after)).what, What::LateSuccess);
 }

@@ -160,3 +160,41 @@ proptest! {
         prop_assert_eq!(totals.net, all.iter().map(|line| line.net).sum::<i64>());
     }
 }
+
+#[test]
+fn a_net_adds_up_of_every_part_with_its_sign() {
+    let whole = Totals {
+        payments: 2,
+        gross: 1000,
+        fees: 30,
+        refunds: 200,
+        refunds_returned: 7,
+        carried_over: -500,
+        net: 1000 - 30 - 200 + 7 - 500,
+        ..Totals::none(jpy(0).currency())
+    };
+    assert!(whole.adds_up());
+    assert!(!Totals { net: whole.net + 1, ..whole }.adds_up());
+    for wrong in [
+        Totals { gross: 1001, ..whole },
+        Totals { fees: 31, ..whole },
+        Totals { refunds: 199, ..whole },
+        Totals { refunds_returned: 8, ..whole },
+        Totals { carried_over: -499, ..whole },
+    ] {
+        assert!(!wrong.adds_up(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn totals_of_several_currencies_add_up_each_with_its_own() {
+    let euro = "EUR".parse().unwrap();
+    let of = |currency, gross| Totals { payments: 1, gross, fees: 3, net: gross - 3, ..Totals::none(currency) };
+    let mut all = TotalsByCurrency::default();
+    for totals in [of(jpy(0).currency(), 100), of(euro, 7), of(jpy(0).currency(), 200)] {
+        all.add(&totals).unwrap();
+    }
+    assert_eq!(all.add(&of(euro, i64::MAX)), Err(MoneyError::OutOfRange), "it never wraps");
+    let yen = Totals { payments: 2, gross: 300, fees: 6, net: 294, ..Totals::none(jpy(0).currency()) };
+    assert_eq!(all.into_vec(), [of(euro, 7), yen], "in the order of their codes");
+}
