@@ -7,7 +7,7 @@ use crate::{
     Account::{Available, FeeIncome, MemoDue, MemoHeld, Pending, Receivable, Refunding},
     Answer, CaptureMethod, Change, EventKind, Failure, MerchantId, Money, NotSettled, Observation, OperationKind,
     OperationState, Payment, PaymentStatus, PostingSet, ProviderName, Refund, RefundId, RefundState, RefundStatus,
-    RefundView, Refusal, Review, ReviewReason, SettlementId, Timestamp, What,
+    RefundView, Refusal, Review, ReviewReason, SettlementId, Timestamp, TransactionState, What,
     ledger::{Account, Side},
 };
 
@@ -57,10 +57,8 @@ fn no() -> Failure {
 fn every_step_books_what_the_table_of_the_ledger_says() {
     let hold = shows(&opened(CaptureMethod::Manual), held());
     assert_eq!(booked(&hold), [(MemoHeld(STRIPE), MemoDue(MERCHANT), 1000)]);
-    let released = shows(
-        &authorized().request_void(attempt(2, NOW), key(2), NOW).unwrap().payment,
-        crate::TransactionState::Voided,
-    );
+    let released =
+        shows(&authorized().request_void(attempt(2, NOW), key(2), NOW).unwrap().payment, TransactionState::Voided);
     assert_eq!(booked(&released), [(MemoDue(MERCHANT), MemoHeld(STRIPE), 1000)]);
     let taken_in_part = shows(&capturing(400), taken(400));
     let memo_back = (MemoDue(MERCHANT), MemoHeld(STRIPE), 1000);
@@ -327,4 +325,29 @@ fn nothing_is_sent_afresh_while_somebody_holds_the_right_to_send_it_or_where_it_
     assert!(asked.afresh(attempt(9, safe), safe).is_some());
     let authorizing = opened(CaptureMethod::Manual).take_over_to_ask(safe).unwrap().payment;
     assert_eq!(authorizing.afresh(attempt(9, safe), safe), None);
+}
+
+#[test]
+fn a_hold_is_released_from_its_end_on_and_only_while_nothing_is_open() {
+    let held = Payment { expires_at: Some(at(5)), ..authorized() };
+    assert_eq!(held.expire(attempt(8, NOW), at(5) - Duration::from_secs(1)), None);
+    let change = held.expire(attempt(8, NOW), at(5)).unwrap();
+    let void = change.payment.open.as_ref().unwrap();
+    assert_eq!((change.what, void.kind, void.amount), (What::AuthorizationExpired, OperationKind::Void, jpy(1000)));
+    assert_eq!(change.payment.expire(attempt(8, NOW), at(6)), None, "its void is open");
+    let capturing = Payment { expires_at: Some(at(5)), ..capturing(1000) };
+    assert_eq!(capturing.expire(attempt(8, NOW), at(6)), None, "a capture is open");
+    assert_eq!(Payment { expires_at: Some(at(5)), ..captured(1000) }.expire(attempt(8, NOW), at(6)), None);
+}
+
+#[test]
+fn a_payers_turn_that_is_over_is_taken_before_it_is_cancelled() {
+    let state = TransactionState::AwaitingPayer { url: "https://pay.example/3ds".to_owned(), until: Some(at(2)) };
+    let waiting = shows(&opened(CaptureMethod::Manual), state).payment;
+    let until = waiting.open.as_ref().unwrap().payer.as_ref().unwrap().until;
+    let lease = attempt(8, until).lease;
+    assert_eq!(waiting.expire_approval(lease, until - Duration::from_secs(1)), None);
+    let change = waiting.expire_approval(lease, until).unwrap();
+    assert_eq!((change.what, change.payment.open.unwrap().lease), (What::ApprovalExpired, Some(lease)));
+    assert_eq!(capturing(1000).expire_approval(lease, at(99)), None, "no payer is waited for");
 }
