@@ -47,6 +47,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../schemas/spanner/0003_provider_state.sql"),
     },
     Migration { version: 4, name: "0004_flags.sql", sql: include_str!("../../../schemas/spanner/0004_flags.sql") },
+    Migration {
+        version: 5,
+        name: "0005_settlement_shards.sql",
+        sql: include_str!("../../../schemas/spanner/0005_settlement_shards.sql"),
+    },
 ];
 
 /// Which were applied, and what the database's whole DDL was after each; `NULL` while it is being applied.

@@ -66,7 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // It reads as production does, and nothing behind the readers.
     ("fuzz", &["api", "domain", "gateway", "messaging", "providers", "runtime", "statements"]),
     ("reconciliation", &["api", "assembly", "domain", "gateway", "runtime"]),
-    ("settlement", &["api", "assembly", "domain", "gateway", "runtime"]),
+    ("settlement", &["api", "assembly", "domain", "gateway", "messaging", "runtime"]),
 ];
 
 /// All that the domain may use from outside: no async, no I/O, no wire format.

@@ -17,12 +17,13 @@ use tollgate_domain::{
 use tollgate_gateway::{
     contract::Samples,
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Flags, Merchants, SettlementChunks, Settlements, Store, Time, Timelines,
+        Agenda, Audit, Deliveries, Endpoints, Flags, Merchants, SettlementChunks, SettlementShards, Settlements, Store,
+        Time, Timelines,
         agenda::Agendum,
         audit::JobState,
         deliveries::DeliveryAttempt,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
-        settlements::{Checkpoint, Chunk, ChunkCommitted, SetAside},
+        settlements::{Checkpoint, Chunk, ChunkCommitted, Lane, SetAside, ShardBooks},
     },
     records::{Cause, ChangeSet, Committed, ListQuery},
 };
@@ -150,8 +151,8 @@ async fn settle(store: &SpannerStore, samples: &Samples) {
     store.settlement(id).await.unwrap().unwrap();
     store.latest_settlement(day.date()).await.unwrap().unwrap();
     store.unfinished_settlement().await.unwrap().unwrap();
-    let payments = store.payments_to_settle(far, None, 10).await.unwrap();
-    let refunds = store.refunds_to_settle(far, None, 10).await.unwrap();
+    let payments = store.payments_to_settle(None, far, None, 10).await.unwrap();
+    let refunds = store.refunds_to_settle(None, far, None, 10).await.unwrap();
     let (refund, refunded) = refunds[0].read.as_ref().unwrap();
     let captured = payments[0].read.as_ref().unwrap();
     let free = Money::zero(captured.captured.currency());
@@ -172,11 +173,13 @@ async fn settle(store: &SpannerStore, samples: &Samples) {
         at: Samples::start(),
     };
     assert_eq!(store.commit_chunk(&chunk).await.unwrap(), ChunkCommitted::Done);
-    store.last_chunk(id).await.unwrap().unwrap();
+    store.last_chunk(id, Lane::MAIN).await.unwrap().unwrap();
     store.chunk_sums(id, 1).await.unwrap().unwrap();
     store.merchant_totals(id, samples.merchant).await.unwrap();
     store.settlement_lines(id, samples.merchant, None, 10).await.unwrap();
     store.negative_balances(id, None, 10).await.unwrap();
+    store.put_shard_books(&ShardBooks::none(id, 7)).await.unwrap();
+    store.shard_books(id).await.unwrap();
 }
 
 async fn jobs(store: &SpannerStore) {

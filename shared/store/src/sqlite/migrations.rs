@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../../schemas/sqlite/0006_keys_of_a_merchant.sql"),
     include_str!("../../../../schemas/sqlite/0007_provider_state.sql"),
     include_str!("../../../../schemas/sqlite/0008_flags.sql"),
+    include_str!("../../../../schemas/sqlite/0009_settlement_shards.sql"),
 ];
 
 /// Brings the database to the schema that this program knows. Safe where several processes start at once: each step

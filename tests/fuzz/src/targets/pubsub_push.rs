@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tollgate_messaging::{
     Topic, events,
     push::{self, read, read_event, write},
+    shards,
 };
 
 use crate::template::lines;
@@ -36,6 +37,13 @@ pub(crate) fn run(input: &[u8]) {
         let again = read(topic, envelope(&write(push.message)).as_bytes()).expect("what was taken is taken again");
         assert_eq!(again.message, push.message);
         assert_eq!(push.delivered().message, push.message);
+    }
+    if let Ok(push) = shards::read(whole.as_bytes()) {
+        let said: Value = serde_json::from_slice(&data(&whole)).expect("what is no JSON is not taken");
+        assert_eq!(said["settlement"], push.due.settlement.to_string(), "{said}");
+        assert_eq!((said["shard"].as_u64(), push.due.shard < 64), (Some(push.due.shard.into()), true), "{said}");
+        let again = shards::read(envelope(&shards::write(push.due)).as_bytes());
+        assert_eq!(again.map(|again| again.due).ok(), Some(push.due));
     }
     if let Ok(push::PushedEvent { event, .. }) = read_event(whole.as_bytes()) {
         let written = events::write(&event).expect("what was read is written");
