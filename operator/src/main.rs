@@ -95,7 +95,8 @@ async fn run(command: Command, json: bool) -> anyhow::Result<ExitCode> {
         Command::Provider(command) => providers::run(&operator, command, json).await,
         Command::Payment(PaymentCommand::Show { payment }) => payment::show(&operator, payment, json).await,
         Command::Reconcile(Reconcile::BankStatement { file, record, by }) => {
-            return reconcile::bank_statement(&operator, &file, record.then_some(by), json).await;
+            let keeper = record.then(|| reconcile::keeper(by)).transpose()?;
+            return reconcile::bank_statement(&operator, &file, keeper, json).await;
         }
         Command::Reconciliation(Reconciliation::Exceptions(command)) => exceptions::run(&operator, command, json).await,
     };

@@ -98,6 +98,7 @@ impl Operator {
             events: Arc::new(JsonEvents),
             statuses: None,
             queue: Arc::new(NoQueue),
+            shards: Arc::new(NoQueue),
             backlog: Arc::new(NoBacklog),
             webhooks: Arc::new(HttpWebhookSender::new(AddressPolicy::production(), Arc::clone(&self.system.time))),
             secrets: SecretsKey::new(secrets_key),

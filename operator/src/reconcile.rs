@@ -42,27 +42,28 @@ struct Reconciled {
 
 /// Holds the file against the store, and tells by its code whether everything agrees.
 ///
-/// `record`: its exceptions are kept, for whoever says so.
+/// `keeper`: who has its exceptions kept, if anybody has.
 pub(crate) async fn bank_statement(
     operator: &Operator,
     file: &Path,
-    record: Option<Option<String>>,
+    keeper: Option<String>,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let by = match record {
-        None => None,
-        Some(by) => Some(by.or_else(arguments::user).ok_or_else(|| mistaken("say who you are with --by"))?),
-    };
     let statements = statements(file)?;
     let (lines, not_booked) = lines::of(&statements);
     let report = operator.statement_check().check(&lines).await.context("the statement could not be compared")?;
-    if let Some(by) = by {
+    if let Some(by) = keeper {
         keep(operator, &report, &by).await?;
     }
     let code = if report.exceptions.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXCEPTIONS) };
     let reconciled = Reconciled { statements, booked: lines.len() as u64, not_booked, report };
     answer(json, &body::ReconciledBody::from(&reconciled), || words::of(&reconciled))?;
     Ok(code)
+}
+
+/// Who keeps exceptions: whom `--by` names, or the user.
+pub(crate) fn keeper(by: Option<String>) -> anyhow::Result<String> {
+    by.or_else(arguments::user).ok_or_else(|| mistaken("say who you are with --by"))
 }
 
 /// Keeps the exceptions of a statement as those of a provider's records are kept.

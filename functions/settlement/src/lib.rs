@@ -1,6 +1,9 @@
-//! Settlement: `POST /jobs/settlement`, called by Cloud Scheduler at 02:00 in Tokyo.
+//! Settlement: `POST /jobs/settlement`, called by Cloud Scheduler at 02:00 in Tokyo, and the parts that it is split into, as Pub/Sub pushes
+//! them (`/pubsub/settlement-shards`).
 //!
 //! Must not know: what is settled, or how a run that was cut off goes on.
+
+mod shards;
 
 use std::time::Duration;
 
@@ -23,6 +26,12 @@ pub const ROUTE: &str = "/jobs/settlement";
 pub const DEADLINE: Duration = Duration::from_secs(30 * 60);
 /// How long a run takes up new chunks: the rest of the deadline is for comparing the books and for the answer.
 pub const BUDGET: Duration = Duration::from_secs(25 * 60);
+/// Where Pub/Sub pushes the parts of a settlement.
+pub const SHARDS_ROUTE: &str = "/pubsub/settlement-shards";
+/// How long a push takes up new chunks. Pub/Sub pushes again what is not acknowledged within 60 s.
+pub const SHARD_BUDGET: Duration = Duration::from_secs(40);
+/// How long a push's request may take.
+pub const SHARD_DEADLINE: Duration = Duration::from_secs(60);
 /// Where nobody calls it at 02:00 in Tokyo, and again should it fail: every hour on the hour, which includes that one. Once
 /// the day's settlement is over, a run only finds that it is.
 pub const CADENCE: Cadence = Cadence::EverySeconds(3600);
@@ -44,7 +53,8 @@ pub fn scheduled(gateway: &Gateway) -> ScheduledJob {
 
 /// The routes. `callers`: who may call them.
 pub fn router(gateway: Gateway, callers: InternalCallers) -> Router {
-    callers.guard(Router::new().route(ROUTE, post(settle)).with_state(gateway))
+    let routes = Router::new().route(ROUTE, post(settle)).route("/pubsub/settlement-shards", post(shards::pushed));
+    callers.guard(routes.with_state(gateway))
 }
 
 /// What a run answers.

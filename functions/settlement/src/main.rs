@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use tollgate_assembly::{Configuration, Outside, Parts, internal_callers};
 use tollgate_runtime::{Function, run};
-use tollgate_settlement::{DEADLINE, ROUTE, router, scheduled};
+use tollgate_settlement::{DEADLINE, ROUTE, SHARD_DEADLINE, SHARDS_ROUTE, router, scheduled};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -17,7 +17,8 @@ async fn main() -> ExitCode {
         let earlier = parts.earlier_runs();
         let job = parts.runs_jobs().then(|| scheduled(&parts.gateway).in_background(system.time.clone()));
         let routes = router(parts.gateway, callers);
-        let function = Function::new(routes).deadline(ROUTE, DEADLINE).ready_when(ready).showing(facts);
+        let function = Function::new(routes).deadline(ROUTE, DEADLINE).deadline(SHARDS_ROUTE, SHARD_DEADLINE);
+        let function = function.ready_when(ready).showing(facts);
         Ok(function.beside([earlier].into_iter().chain(job)))
     })
     .await

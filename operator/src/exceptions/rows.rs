@@ -39,13 +39,11 @@ pub(super) fn table(all: &[Exception], now: Timestamp) -> String {
     for exception in all {
         let none = || "-".to_owned();
         let record = &exception.record;
-        let theirs = match exception.kind {
-            ExceptionKind::MissingThere => format!("nothing of the {}", record.movement.as_str()),
-            _ => {
-                let amount =
-                    record.amount.map_or_else(|| "an amount that cannot be read".to_owned(), |it| it.to_string());
-                format!("{} {amount}, {}", record.movement.as_str(), record.id)
-            }
+        let theirs = if exception.kind == ExceptionKind::MissingThere {
+            format!("nothing of the {}", record.movement.as_str())
+        } else {
+            let amount = record.amount.map_or_else(|| "an amount that cannot be read".to_owned(), |it| it.to_string());
+            format!("{} {amount}, {}", record.movement.as_str(), record.id)
         };
         let ours = match exception.our_amount {
             Some(amount) => format!("{} {amount}", exception.our_state),

@@ -88,6 +88,8 @@ pub enum QueueConfiguration {
         dead_letter: Option<String>,
         /// The topic of providers' events that came while the store was away; `None`: `provider-events` beside the other.
         provider_events: Option<String>,
+        /// The topic of parts of a settlement; `None`: settlements are not split.
+        settlement_shards: Option<String>,
         /// How long a publish may take.
         publish_timeout: Duration,
         /// `127.0.0.1:8085`, where there is an emulator.

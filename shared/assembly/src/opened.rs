@@ -12,7 +12,7 @@ use tollgate_counters::{EmbeddedCounters, EmbeddedStatuses, RedisCounters, Sourc
 use tollgate_domain::BootId;
 use tollgate_gateway::{
     Keys, Stores,
-    ports::{Counters, EventBacklog, Queue, Statuses, Time, event_backlog::NoBacklog},
+    ports::{Counters, EventBacklog, Queue, ShardQueue, Statuses, Time, event_backlog::NoBacklog, queue::NoQueue},
 };
 use tollgate_messaging::{
     EmbeddedQueue, Traceparent,
@@ -36,6 +36,8 @@ pub(crate) struct OpenedStore {
 /// A queue, with where providers' events are kept while the store is away, and the embedded ones' other ends.
 pub(crate) struct OpenedQueue {
     pub(crate) queue: Arc<dyn Queue>,
+    /// Where parts of settlements are published. On one machine nobody else would settle them.
+    pub(crate) shards: Arc<dyn ShardQueue>,
     pub(crate) embedded: Option<EmbeddedQueue>,
     pub(crate) backlog: Arc<dyn EventBacklog>,
     pub(crate) event_file: Option<EventFile>,
@@ -91,8 +93,8 @@ pub(crate) async fn queue(
     ephemeral: bool,
 ) -> anyhow::Result<OpenedQueue> {
     if let QueueConfiguration::Pubsub { .. } = configuration {
-        let (queue, backlog) = pubsub(configuration, time).await?;
-        return Ok(OpenedQueue { queue, embedded: None, backlog, event_file: None });
+        let (queue, shards, backlog) = pubsub(configuration, time).await?;
+        return Ok(OpenedQueue { queue, shards, embedded: None, backlog, event_file: None });
     }
     let (options, time) = (tollgate_messaging::Options::default(), Arc::clone(time));
     let opened = match store {
@@ -105,7 +107,8 @@ pub(crate) async fn queue(
         Some(file) => Arc::new(file.clone()),
         None => Arc::new(NoBacklog),
     };
-    Ok(OpenedQueue { queue: Arc::new(embedded.clone()), embedded: Some(embedded), backlog, event_file })
+    let shards = Arc::new(NoQueue);
+    Ok(OpenedQueue { queue: Arc::new(embedded.clone()), shards, embedded: Some(embedded), backlog, event_file })
 }
 
 /// A file beside the store's. Unlike what the queue holds, an event that was taken is nowhere else: beside a store that is
@@ -126,22 +129,28 @@ fn beside(store: &Path, ending: &str) -> PathBuf {
     PathBuf::from(file)
 }
 
-/// Both on the same connection.
-type Published = (Arc<dyn Queue>, Arc<dyn EventBacklog>);
+/// All on the same connection.
+type Published = (Arc<dyn Queue>, Arc<dyn ShardQueue>, Arc<dyn EventBacklog>);
 
 #[cfg(feature = "google-cloud")]
 async fn pubsub(configuration: &QueueConfiguration, time: &Arc<dyn Time>) -> anyhow::Result<Published> {
-    use tollgate_messaging_pubsub::{Options, PubsubQueue, Topics};
+    use tollgate_messaging_pubsub::{Named, Options, PubsubQueue, Topics};
 
-    let QueueConfiguration::Pubsub { url, dead_letter, provider_events, publish_timeout, emulator } = configuration
+    let QueueConfiguration::Pubsub { url, dead_letter, provider_events, settlement_shards, publish_timeout, emulator } =
+        configuration
     else {
         anyhow::bail!("this queue is not Pub/Sub")
     };
-    let topics = Topics::read(url, dead_letter.as_deref(), provider_events.as_deref())?;
+    let named = Named {
+        dead_letter: dead_letter.as_deref(),
+        provider_events: provider_events.as_deref(),
+        settlement_shards: settlement_shards.as_deref(),
+    };
+    let topics = Topics::read(url, named)?;
     let mut options = Options::new(topics, emulator.clone());
     options.publish_timeout_ms = u64::try_from(publish_timeout.as_millis()).unwrap_or(u64::MAX);
     let queue = Arc::new(PubsubQueue::connect(options, Arc::clone(time), Arc::new(current_traceparent)).await?);
-    Ok((Arc::clone(&queue) as _, queue))
+    Ok((Arc::clone(&queue) as _, Arc::clone(&queue) as _, queue))
 }
 
 #[cfg(not(feature = "google-cloud"))]

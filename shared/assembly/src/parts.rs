@@ -102,6 +102,7 @@ impl Parts {
             events: Arc::new(JsonEvents),
             statuses: Some(StatusCache { statuses, format: Arc::new(JsonStatuses) }),
             queue: queue.queue,
+            shards: queue.shards,
             backlog: queue.backlog,
             webhooks: outside.webhooks,
             secrets: secrets_key.clone(),

@@ -49,6 +49,8 @@ pub struct Settlement {
     pub day: SettlementDay,
     /// The one before it: whoever owed us after that one still does. `None`: it is the first.
     pub previous: Option<SettlementId>,
+    /// Into how many shards it is split, each settled by itself; 0: into none. Said once, when it begins.
+    pub shards: u32,
     /// How it stands.
     pub status: SettlementStatus,
     /// When its first run began.
@@ -74,6 +76,7 @@ impl Settlement {
             id,
             day,
             previous,
+            shards: 0,
             status: SettlementStatus::Running,
             started_at: now,
             ended_at: None,
@@ -83,6 +86,12 @@ impl Settlement {
             failure: None,
             revision: 1,
         }
+    }
+
+    /// The same, split into so many shards.
+    #[must_use]
+    pub fn in_shards(self, shards: u32) -> Self {
+        Self { shards, ..self }
     }
 
     /// A run found it unfinished, and goes on.
@@ -152,4 +161,71 @@ pub struct Balance {
     pub minor: i64,
     /// Of what.
     pub currency: Currency,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
+
+    fn opened() -> Settlement {
+        Settlement::open(SettlementId::from_random([1; 16]), SettlementDay::of(NOW), None, NOW)
+    }
+
+    #[test]
+    fn each_kind_of_line_is_counted_as_itself_and_kept_by_its_name() {
+        let mut counts = SettlementCounts::default();
+        let kinds = [LineKind::Payment, LineKind::Refund, LineKind::RefundReturned, LineKind::CarriedOver];
+        assert_eq!(kinds.map(LineKind::as_str), ["payment", "refund", "refund_returned", "carried_over"]);
+        for (times, kind) in (1..).zip(kinds) {
+            (0..times).for_each(|_| counts.count(kind));
+        }
+        let expected =
+            SettlementCounts { payments: 1, refunds: 2, refunds_returned: 3, carried_over: 4, ..Default::default() };
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn the_counts_of_chunks_add_up_each_with_its_own() {
+        let one = |base: u64| SettlementCounts {
+            payments: base + 1,
+            refunds: base + 2,
+            refunds_returned: base + 3,
+            carried_over: base + 4,
+            set_aside: base + 5,
+            dropped: base + 6,
+        };
+        let mut sum = one(10);
+        sum.add(&one(100));
+        let expected = SettlementCounts {
+            payments: 112,
+            refunds: 114,
+            refunds_returned: 116,
+            carried_over: 118,
+            set_aside: 120,
+            dropped: 122,
+        };
+        assert_eq!(sum, expected);
+    }
+
+    #[test]
+    fn a_settlement_is_taken_up_and_ended_revision_by_revision() {
+        let first = opened();
+        assert_eq!((first.revision, first.resumed, first.status, first.shards), (1, 0, SettlementStatus::Running, 0));
+        assert_eq!(first.clone().in_shards(64), Settlement { shards: 64, ..first.clone() });
+        let resumed = first.resumed();
+        assert_eq!((resumed.revision, resumed.resumed), (2, 1));
+        assert_eq!(Settlement { revision: 1, resumed: 0, ..resumed.clone() }, first, "and nothing else changes");
+        let (counts, later) = (SettlementCounts { payments: 3, ..Default::default() }, NOW + Duration::from_secs(60));
+        let totals = vec![Totals::none("JPY".parse().unwrap())];
+        let completed = resumed.ended(counts, totals.clone(), None, later);
+        assert_eq!(completed.totals, totals);
+        assert_eq!((completed.status, completed.ended_at), (SettlementStatus::Completed, Some(later)));
+        assert_eq!((completed.revision, completed.counts, completed.started_at), (3, counts, NOW));
+        let failed = resumed.ended(counts, Vec::new(), Some("chunk 3".to_owned()), later);
+        assert_eq!((failed.status, failed.failure.as_deref()), (SettlementStatus::Failed, Some("chunk 3")));
+    }
 }

@@ -13,8 +13,8 @@ use crate::{
     kept_statuses::KeepingNow,
     ports::{
         Agenda, Audit, Deliveries, Endpoints, Entropy, EventBacklog, EventFormat, Exceptions, FailPoints, Flags,
-        Merchants, Provider, Queue, RecordBooks, SettlementChunks, Settlements, Spawn, Store, Time, Timelines,
-        WebhookSender, settlements::CHUNK_AT_MOST, statuses::StatusCache, store::Upkeep,
+        Merchants, Provider, Queue, RecordBooks, SettlementChunks, SettlementShards, Settlements, ShardQueue, Spawn,
+        Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST, statuses::StatusCache, store::Upkeep,
     },
     recent_returns::RecentReturns,
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
@@ -36,6 +36,8 @@ pub struct Ports {
     pub statuses: Option<StatusCache>,
     /// Says between functions what is due.
     pub queue: Arc<dyn Queue>,
+    /// Says which parts of a settlement are to be settled.
+    pub shards: Arc<dyn ShardQueue>,
     /// Keeps providers' events while the store is away.
     pub backlog: Arc<dyn EventBacklog>,
     /// Sends webhooks to merchants.
@@ -73,6 +75,8 @@ pub struct Stores {
     pub settlements: Arc<dyn Settlements>,
     /// The making of settlements.
     pub settlement_chunks: Arc<dyn SettlementChunks>,
+    /// What is known of their shards.
+    pub settlement_shards: Arc<dyn SettlementShards>,
     /// The books, for checking, and how far jobs came.
     pub audit: Arc<dyn Audit>,
     /// What of providers' own records was seen, and what should be among them.
@@ -96,6 +100,7 @@ impl Stores {
             + Agenda
             + Settlements
             + SettlementChunks
+            + SettlementShards
             + Audit
             + RecordBooks
             + Exceptions
@@ -111,6 +116,7 @@ impl Stores {
             agenda: Arc::clone(store) as _,
             settlements: Arc::clone(store) as _,
             settlement_chunks: Arc::clone(store) as _,
+            settlement_shards: Arc::clone(store) as _,
             audit: Arc::clone(store) as _,
             record_books: Arc::clone(store) as _,
             exceptions: Arc::clone(store) as _,
@@ -132,6 +138,10 @@ pub struct Settings {
     pub settlement_chunk: u32,
     /// How long a settlement pauses after a chunk, real time: what merchants ask for meanwhile goes first.
     pub settlement_pause: Duration,
+    /// How often a run looks whether its shards are settled, real time.
+    pub settlement_look: Duration,
+    /// A shard that has not moved for so long is published again, real time: its message is lost, or whoever had it is.
+    pub settlement_again: Duration,
     /// How long one holds the right to send: a provider call and what comes around it. Nothing is sent after it.
     pub lease: Duration,
     /// Makes and checks the links that payers come back by.
@@ -160,6 +170,8 @@ impl Settings {
             store_timeout: Duration::from_secs(5),
             settlement_chunk: CHUNK_AT_MOST,
             settlement_pause: Duration::from_millis(20),
+            settlement_look: Duration::from_secs(2),
+            settlement_again: Duration::from_secs(90),
             lease: Duration::from_secs(20),
             return_links,
             keys: Keys::Random,

@@ -7,4 +7,4 @@ mod queue;
 mod topics;
 
 pub use queue::{ConnectError, Options, PubsubQueue};
-pub use topics::{InvalidTopic, Topics};
+pub use topics::{InvalidTopic, Named, Topics};

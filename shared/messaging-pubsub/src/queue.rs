@@ -33,13 +33,14 @@ use google_cloud_pubsub::{
 };
 use tokio::sync::Semaphore;
 use tollgate_gateway::ports::{
-    EventBacklog, Queue, Time,
+    EventBacklog, Queue, ShardQueue, Time,
     event_backlog::KeptEvent,
-    queue::{Message, QueueError},
+    queue::{Message, QueueError, ShardDue},
 };
 use tollgate_messaging::{
     Topic, Traceparent, events,
     push::{self, TRACEPARENT},
+    shards::{self, SETTLEMENT_SHARDS},
 };
 
 use crate::{
@@ -103,6 +104,7 @@ struct Lines {
     payment_events: Line,
     dead_letter: Line,
     provider_events: Line,
+    settlement_shards: Option<Line>,
 }
 
 /// The way to one topic.
@@ -231,6 +233,26 @@ impl EventBacklog for PubsubQueue {
     }
 }
 
+#[async_trait]
+impl ShardQueue for PubsubQueue {
+    fn is_there(&self) -> bool {
+        self.options.topics.settlement_shards.is_some()
+    }
+
+    async fn publish_shards(&self, due: &[ShardDue]) -> Result<(), QueueError> {
+        let lines = self.lines();
+        let line = lines.settlement_shards.as_ref();
+        let line = line.ok_or_else(|| QueueError("no topic for the shards of settlements is named".to_owned()))?;
+        let traceparent = (self.traceparent)();
+        let message = |due: &ShardDue| {
+            let named = [("settlement", due.settlement.to_string()), ("shard", due.shard.to_string())];
+            let trace = traceparent.as_ref().map(|traceparent| (TRACEPARENT, traceparent.clone()));
+            model::Message::new().set_data(shards::write(*due)).set_attributes(named.into_iter().chain(trace))
+        };
+        Ok(self.publish_to(line, due.iter().map(message).collect()).await?)
+    }
+}
+
 impl Lines {
     /// On a connection of their own. Nobody is called yet.
     async fn open(options: &Options) -> Result<Self, ConnectError> {
@@ -248,6 +270,7 @@ impl Lines {
             payment_events: Line::new(&base, Topic::PaymentEvents.name(), &topics.payment_events),
             dead_letter: Line::new(&base, Topic::DeadLetter.name(), &topics.dead_letter),
             provider_events: Line::new(&base, events::PROVIDER_EVENTS, &topics.provider_events),
+            settlement_shards: topics.settlement_shards.as_ref().map(|name| Line::new(&base, SETTLEMENT_SHARDS, name)),
         })
     }
 }

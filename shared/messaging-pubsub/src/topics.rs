@@ -9,6 +9,17 @@ const DEAD_LETTER: &str = "dead-letter";
 /// And the topic of providers' events.
 const PROVIDER_EVENTS: &str = "provider-events";
 
+/// The topics that are called otherwise than where nobody says, each by its full name or by its name within the project of `QUEUE_URL`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Named<'a> {
+    /// Instead of `dead-letter`.
+    pub dead_letter: Option<&'a str>,
+    /// Instead of `provider-events`.
+    pub provider_events: Option<&'a str>,
+    /// There is none where nobody says so: settlements are not split then.
+    pub settlement_shards: Option<&'a str>,
+}
+
 /// The full names, `projects/P/topics/T`, of the topics that are published to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
@@ -19,6 +30,8 @@ pub struct Topics {
     pub dead_letter: String,
     /// Providers' events that came while the store was away.
     pub provider_events: String,
+    /// Parts of a settlement, if it is split.
+    pub settlement_shards: Option<String>,
 }
 
 /// A name that is no topic's.
@@ -27,25 +40,26 @@ pub struct Topics {
 pub struct InvalidTopic(pub String);
 
 impl Topics {
-    /// What `url` says, `pubsub:projects/P/topics/T`; and the topics beside it, each by its full name or by its name within the
-    /// same project, else `dead-letter` and `provider-events` there.
-    pub fn read(url: &str, dead_letter: Option<&str>, provider_events: Option<&str>) -> Result<Self, InvalidTopic> {
+    /// What `url` says, `pubsub:projects/P/topics/T`; and the topics beside it.
+    pub fn read(url: &str, named: Named<'_>) -> Result<Self, InvalidTopic> {
         let invalid = |name: &str| InvalidTopic(name.chars().take(300).collect());
         let topic = url.strip_prefix(SCHEME).ok_or_else(|| invalid(url))?;
         let project = project(topic).ok_or_else(|| invalid(url))?;
-        let beside = |named: Option<&str>, default| match named {
-            Some(full) if full.contains('/') => full.to_owned(),
-            short => format!("projects/{project}/topics/{}", short.unwrap_or(default)),
+        let beside = |named: &str| {
+            if named.contains('/') { named.to_owned() } else { format!("projects/{project}/topics/{named}") }
         };
-        let dead_letter = beside(dead_letter, DEAD_LETTER);
-        let provider_events = beside(provider_events, PROVIDER_EVENTS);
+        let dead_letter = beside(named.dead_letter.unwrap_or(DEAD_LETTER));
+        let provider_events = beside(named.provider_events.unwrap_or(PROVIDER_EVENTS));
+        let settlement_shards = named.settlement_shards.map(beside);
         // Each is read by a handler that knows nothing of the others.
-        for (name, others) in [(&dead_letter, [topic, &provider_events]), (&provider_events, [topic, &dead_letter])] {
-            if self::project(name).is_none() || others.contains(&name.as_str()) {
+        let mut taken = vec![topic];
+        for name in [&dead_letter, &provider_events].into_iter().chain(&settlement_shards) {
+            if self::project(name).is_none() || taken.contains(&name.as_str()) {
                 return Err(invalid(name));
             }
+            taken.push(name);
         }
-        Ok(Self { payment_events: topic.to_owned(), dead_letter, provider_events })
+        Ok(Self { payment_events: topic.to_owned(), dead_letter, provider_events, settlement_shards })
     }
 }
 
@@ -69,15 +83,19 @@ mod tests {
     #[test]
     fn the_other_topics_are_beside_the_first_unless_they_are_named() {
         let url = "pubsub:projects/p-1/topics/payment-events";
-        let topics = |dead_letter| Topics::read(url, dead_letter, None).unwrap();
+        let topics = |dead_letter| Topics::read(url, Named { dead_letter, ..Named::default() }).unwrap();
         assert_eq!(topics(None).payment_events, "projects/p-1/topics/payment-events");
         assert_eq!(topics(None).dead_letter, "projects/p-1/topics/dead-letter");
         assert_eq!(topics(Some("given-up")).dead_letter, "projects/p-1/topics/given-up");
         assert_eq!(topics(Some("projects/other/topics/given-up")).dead_letter, "projects/other/topics/given-up");
-        let topics = |provider_events| Topics::read(url, None, provider_events).unwrap();
+        let topics = |provider_events| Topics::read(url, Named { provider_events, ..Named::default() }).unwrap();
         assert_eq!(topics(None).provider_events, "projects/p-1/topics/provider-events");
         assert_eq!(topics(Some("kept")).provider_events, "projects/p-1/topics/kept");
         assert_eq!(topics(Some("projects/other/topics/kept")).provider_events, "projects/other/topics/kept");
+        assert_eq!(topics(None).settlement_shards, None, "without a name settlements are not split");
+        let split = Named { settlement_shards: Some("settlement-shards"), ..Named::default() };
+        let topic = Topics::read(url, split).unwrap().settlement_shards;
+        assert_eq!(topic.as_deref(), Some("projects/p-1/topics/settlement-shards"));
     }
 
     #[test]
@@ -98,13 +116,20 @@ mod tests {
             "pubsub:projects/p/subscriptions/events",
             "pubsub:projects/P/topics/events",
         ] {
-            assert!(Topics::read(url, None, None).is_err(), "{url}");
+            assert!(Topics::read(url, Named::default()).is_err(), "{url}");
         }
         let url = "pubsub:projects/p/topics/events";
         for wrong in ["", "x", "projects/p/topics/events", "events", "a/b"] {
-            assert!(Topics::read(url, Some(wrong), None).is_err(), "{wrong}");
-            assert!(Topics::read(url, None, Some(wrong)).is_err(), "{wrong}");
+            for named in [
+                Named { dead_letter: Some(wrong), ..Named::default() },
+                Named { provider_events: Some(wrong), ..Named::default() },
+                Named { settlement_shards: Some(wrong), ..Named::default() },
+            ] {
+                assert!(Topics::read(url, named).is_err(), "{named:?}");
+            }
         }
-        assert!(Topics::read(url, Some("both"), Some("both")).is_err());
+        let both = Some("both");
+        assert!(Topics::read(url, Named { dead_letter: both, provider_events: both, ..Named::default() }).is_err());
+        assert!(Topics::read(url, Named { dead_letter: both, settlement_shards: both, ..Named::default() }).is_err());
     }
 }

@@ -14,6 +14,7 @@ use tollgate_gateway::ports::{event_backlog::KeptEvent, queue::Message};
 use crate::{
     Delivered, Topic,
     events::{self, NoEvent, PROVIDER_EVENTS},
+    shards::NoShard,
     wire,
 };
 
@@ -49,6 +50,9 @@ pub enum Unreadable {
     /// The data is no event of a provider's that we kept.
     #[error(transparent)]
     NoEvent(#[from] NoEvent),
+    /// The data is no part of a settlement.
+    #[error(transparent)]
+    NoShard(#[from] NoShard),
 }
 
 /// A message that was pushed to us.
@@ -125,7 +129,7 @@ pub fn read_event(body: &[u8]) -> Result<PushedEvent, Unreadable> {
     push
 }
 
-fn count(topic: &'static str, is_read: bool) {
+pub(crate) fn count(topic: &'static str, is_read: bool) {
     let outcome = if is_read { "read" } else { "unreadable" };
     metrics::counter!("queue_pushes_total", "topic" => topic, "outcome" => outcome).increment(1);
 }
@@ -136,14 +140,14 @@ fn parse_event(body: &[u8]) -> Result<PushedEvent, Unreadable> {
 }
 
 /// What is in an envelope.
-struct Opened {
-    data: Vec<u8>,
-    attributes: BTreeMap<String, String>,
-    message_id: String,
-    delivery_attempt: Option<u32>,
+pub(crate) struct Opened {
+    pub(crate) data: Vec<u8>,
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) message_id: String,
+    pub(crate) delivery_attempt: Option<u32>,
 }
 
-fn open(body: &[u8]) -> Result<Opened, Unreadable> {
+pub(crate) fn open(body: &[u8]) -> Result<Opened, Unreadable> {
     if body.len() > LONGEST_ENVELOPE_BYTES {
         return Err(Unreadable::TooLong(body.len()));
     }

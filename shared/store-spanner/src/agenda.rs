@@ -56,7 +56,7 @@ pub(crate) async fn due(
         })
     };
     let place = |row: &Row| Ok((row.time(column)?, row.text("payment_id")?));
-    let found = merged(snapshot, SHARDS, after, limit, asked, place).await?;
+    let found = merged(snapshot, 0..SHARDS, after, limit, asked, place).await?;
     Ok(found.into_iter().map(|(place, _)| place).collect())
 }
 

@@ -73,7 +73,7 @@ pub(crate) async fn of_merchant(
         })
     };
     let feed_place = |row: &Row| Ok((row.time("committed_at")?, row.text("payment_id")?, row.int("sequence")?));
-    let found = merged(snapshot, LIST_SHARDS, after, limit, asked, feed_place).await?;
+    let found = merged(snapshot, 0..LIST_SHARDS, after, limit, asked, feed_place).await?;
     let places = found.iter().map(|((_, payment, sequence), _)| key([text(*payment), int(*sequence)]));
     if found.is_empty() {
         return Ok(Some(Vec::new()));

@@ -43,6 +43,7 @@ pub mod scratch;
 mod settlement_chunks;
 mod settlement_lines;
 mod settlement_ports;
+mod settlement_shards;
 mod settlements;
 mod shards;
 mod timeline;

@@ -7,6 +7,7 @@ use crate::{cells::Row, error::Result, reading::Reader, rows::Asked};
 
 /// One shard's rows that were read and not yet taken.
 struct Line<K> {
+    shard: i64,
     ahead: VecDeque<(K, Row)>,
     /// Where its next page begins.
     next: Next<K>,
@@ -20,12 +21,12 @@ enum Next<K> {
     Nowhere,
 }
 
-/// At most `limit` rows of all `shards` in the order of their keys. `asked` gives the read of one shard behind a key, in that order
+/// At most `limit` rows of these `shards` in the order of their keys. `asked` gives the read of one shard behind a key, in that order
 /// and without a limit; `key_of` a row's key. All of it should be read through one snapshot: what is written meanwhile would else
 /// be seen in one shard and missed in another.
 pub(crate) async fn merged<K: Ord + Clone + Send>(
     reader: &dyn Reader,
-    shards: i64,
+    shards: std::ops::Range<i64>,
     after: Option<K>,
     limit: u32,
     asked: impl Fn(i64, Option<&K>) -> Asked,
@@ -33,10 +34,10 @@ pub(crate) async fn merged<K: Ord + Clone + Send>(
 ) -> Result<Vec<(K, Row)>> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     // Shards are filled evenly: most need no second page.
-    let page = (limit / u32::try_from(shards).unwrap_or(1) * 2 + 8).min(limit.max(1));
-    let mut lines: Vec<Line<K>> = (0..shards)
-        .map(|_| Line { ahead: VecDeque::new(), next: after.clone().map_or(Next::Beginning, Next::Behind) })
-        .collect();
+    let page = (limit / u32::try_from(shards.end - shards.start).unwrap_or(1).max(1) * 2 + 8).min(limit.max(1));
+    let line =
+        |shard| Line { shard, ahead: VecDeque::new(), next: after.clone().map_or(Next::Beginning, Next::Behind) };
+    let mut lines: Vec<Line<K>> = shards.map(line).collect();
     let mut taken = Vec::new();
     while taken.len() < wanted {
         refill(reader, &mut lines, page, &asked, &key_of).await?;
@@ -56,7 +57,8 @@ async fn refill<K: Ord + Clone + Send>(
     key_of: impl Fn(&Row) -> Result<K>,
 ) -> Result<()> {
     let (mut wanted, mut reads) = (Vec::new(), Vec::new());
-    for (shard, line) in (0..).zip(lines.iter_mut()) {
+    for line in lines.iter_mut() {
+        let shard = line.shard;
         if !line.ahead.is_empty() {
             continue;
         }

@@ -52,6 +52,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "0005_provider_records.sql",
         sql: include_str!("../../../schemas/spanner/0005_provider_records.sql"),
     },
+    Migration {
+        version: 6,
+        name: "0006_settlement_shards.sql",
+        sql: include_str!("../../../schemas/spanner/0006_settlement_shards.sql"),
+    },
 ];
 
 /// Which were applied, and what the database's whole DDL was after each; `NULL` while it is being applied.

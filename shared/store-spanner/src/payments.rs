@@ -178,7 +178,7 @@ async fn places(
             }
         })
     };
-    let found = merged(snapshot, LIST_SHARDS, after.map(Reverse), limit, asked, place_of).await?;
+    let found = merged(snapshot, 0..LIST_SHARDS, after.map(Reverse), limit, asked, place_of).await?;
     Ok(found.into_iter().map(|(Reverse(place), _)| place).collect())
 }
 

@@ -75,7 +75,7 @@ impl RecordBooks for SpannerStore {
         let place = |row: &Row| Ok((row.time("captured_at")?, row.text("payment_id")?));
         let work = async {
             let snapshot = self.snapshot("tollgate:captured_between").await?;
-            let found = merged(&snapshot, SHARDS, after, limit, asked, place).await?;
+            let found = merged(&snapshot, 0..SHARDS, after, limit, asked, place).await?;
             Ok(found.into_iter().map(|(place, _)| place).collect())
         };
         self.measured("captured_between", "captured payments", work).await
@@ -97,7 +97,7 @@ impl RecordBooks for SpannerStore {
         let place = |row: &Row| Ok((row.time("created_at")?, row.text("refund_id")?));
         let work = async {
             let snapshot = self.snapshot("tollgate:refunds_between").await?;
-            let found = merged(&snapshot, SHARDS, after, limit, asked, place).await?;
+            let found = merged(&snapshot, 0..SHARDS, after, limit, asked, place).await?;
             Ok(found.into_iter().map(|(place, _)| place).collect())
         };
         self.measured("refunds_between", "refunds", work).await

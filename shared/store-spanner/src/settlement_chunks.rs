@@ -1,11 +1,14 @@
 //! The table `settlement_chunks`: a settlement's checkpoints, and the commit of a chunk, which is one with everything that is
 //! in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use google_cloud_spanner::key::KeyRange;
 use tollgate_domain::{ChangeId, Payment, PaymentId, Refund, RefundId, SettlementId, Timestamp};
-use tollgate_gateway::ports::settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, Waiting};
+use tollgate_gateway::ports::settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, Lane, Waiting};
 
 use crate::{
     SpannerStore,
@@ -18,7 +21,7 @@ use crate::{
     payments,
     reading::{Reader, Snapshot},
     refunds,
-    rows::{Counted, Source, Write, key, keys, prefix},
+    rows::{Counted, Source, Write, key, keys},
     settlement_lines, settlements,
     shards::SHARDS,
 };
@@ -117,9 +120,15 @@ fn row(chunk: &Chunk) -> Counted {
         .build()
 }
 
-/// The last chunk's number, and how far the settlement is with it. (The key begins with the last.)
-pub(crate) async fn last(reader: &dyn Reader, settlement: SettlementId) -> Result<Option<(u32, Checkpoint)>> {
-    let Some(row) = reader.row(CHUNKS.read(prefix([text(settlement)]))).await? else { return Ok(None) };
+/// The last chunk's number in `lane`, and how far that is with it. (The key begins with the last.)
+pub(crate) async fn last(
+    reader: &dyn Reader,
+    settlement: SettlementId,
+    lane: Lane,
+) -> Result<Option<(u32, Checkpoint)>> {
+    let numbers = lane.numbers();
+    let [last, first] = [numbers.end(), numbers.start()].map(|number| key([text(settlement), int(*number)]));
+    let Some(row) = reader.row(CHUNKS.read(KeyRange::closed_closed(last, first))).await? else { return Ok(None) };
     Ok(Some((row.int("number")?, checkpoint(&row)?)))
 }
 
@@ -154,9 +163,15 @@ fn waiting<I: std::fmt::Display + Copy>(shard: i64, cutoff: Timestamp, after: Op
     }
 }
 
+/// One shard, or all of them: a settlement's are the indexes' own.
+fn shards(of_shard: Option<u32>) -> Range<i64> {
+    of_shard.map_or(0..SHARDS, |shard| i64::from(shard)..i64::from(shard) + 1)
+}
+
 /// Captured payments that wait, a page of them.
 pub(crate) async fn payments_to_settle(
     snapshot: &Snapshot<'_>,
+    of_shard: Option<u32>,
     cutoff: Timestamp,
     after: Option<(Timestamp, PaymentId)>,
     limit: u32,
@@ -166,7 +181,7 @@ pub(crate) async fn payments_to_settle(
     }
     let asked = |shard: i64, after: Option<&(Timestamp, PaymentId)>| PAYMENTS.read(waiting(shard, cutoff, after));
     let place = |row: &Row| Ok((row.time("to_settle_at")?, row.text("payment_id")?));
-    let found = merged(snapshot, SHARDS, after, limit, asked, place).await?;
+    let found = merged(snapshot, shards(of_shard), after, limit, asked, place).await?;
     let rows = payment_rows(snapshot, found.iter().map(|((_, id), _)| *id)).await?;
     found
         .into_iter()
@@ -182,6 +197,7 @@ pub(crate) async fn payments_to_settle(
 /// could be of a version that has changed the refund.
 pub(crate) async fn refunds_to_settle(
     snapshot: &Snapshot<'_>,
+    of_shard: Option<u32>,
     cutoff: Timestamp,
     after: Option<(Timestamp, RefundId)>,
     limit: u32,
@@ -191,7 +207,7 @@ pub(crate) async fn refunds_to_settle(
     }
     let asked = |shard: i64, after: Option<&(Timestamp, RefundId)>| REFUNDS.read(waiting(shard, cutoff, after));
     let place = |row: &Row| Ok((row.time("to_settle_at")?, row.text("refund_id")?));
-    let found = merged(snapshot, SHARDS, after, limit, asked, place).await?;
+    let found = merged(snapshot, shards(of_shard), after, limit, asked, place).await?;
     if found.is_empty() {
         return Ok(Vec::new());
     }

@@ -6,12 +6,12 @@ use tollgate_domain::{
     settlement::{Balance, Totals},
 };
 use tollgate_gateway::ports::{
-    SettlementChunks, Settlements, StoreError,
-    settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, PlacedLine, Waiting},
+    SettlementChunks, SettlementShards, Settlements, StoreError,
+    settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, Lane, PlacedLine, ShardBooks, Waiting},
 };
 
 use crate::{
-    SpannerStore, settlement_chunks, settlement_lines,
+    SpannerStore, settlement_chunks, settlement_lines, settlement_shards,
     settlements::{self, Put},
 };
 
@@ -61,8 +61,8 @@ impl Settlements for SpannerStore {
 
 #[async_trait]
 impl SettlementChunks for SpannerStore {
-    async fn last_chunk(&self, id: SettlementId) -> Result<Option<(u32, Checkpoint)>, StoreError> {
-        let work = async { settlement_chunks::last(&self.present("tollgate:last_chunk").await?, id).await };
+    async fn last_chunk(&self, id: SettlementId, lane: Lane) -> Result<Option<(u32, Checkpoint)>, StoreError> {
+        let work = async { settlement_chunks::last(&self.present("tollgate:last_chunk").await?, id, lane).await };
         self.measured("last_chunk", id, work).await
     }
 
@@ -81,26 +81,28 @@ impl SettlementChunks for SpannerStore {
 
     async fn payments_to_settle(
         &self,
+        shard: Option<u32>,
         cutoff: Timestamp,
         after: Option<(Timestamp, PaymentId)>,
         limit: u32,
     ) -> Result<Vec<Waiting<PaymentId, Payment>>, StoreError> {
         let work = async {
             let snapshot = self.snapshot("tollgate:payments_to_settle").await?;
-            settlement_chunks::payments_to_settle(&snapshot, cutoff, after, limit).await
+            settlement_chunks::payments_to_settle(&snapshot, shard, cutoff, after, limit).await
         };
         self.measured("payments_to_settle", "payments to settle", work).await
     }
 
     async fn refunds_to_settle(
         &self,
+        shard: Option<u32>,
         cutoff: Timestamp,
         after: Option<(Timestamp, RefundId)>,
         limit: u32,
     ) -> Result<Vec<Waiting<RefundId, (Refund, Payment)>>, StoreError> {
         let work = async {
             let snapshot = self.snapshot("tollgate:refunds_to_settle").await?;
-            settlement_chunks::refunds_to_settle(&snapshot, cutoff, after, limit).await
+            settlement_chunks::refunds_to_settle(&snapshot, shard, cutoff, after, limit).await
         };
         self.measured("refunds_to_settle", "refunds to settle", work).await
     }
@@ -112,5 +114,18 @@ impl SettlementChunks for SpannerStore {
     async fn chunk_sums(&self, id: SettlementId, number: u32) -> Result<Option<ChunkSums>, StoreError> {
         let work = async { settlement_chunks::sums(&self.snapshot("tollgate:chunk_sums").await?, id, number).await };
         self.measured("chunk_sums", id, work).await
+    }
+}
+
+#[async_trait]
+impl SettlementShards for SpannerStore {
+    async fn shard_books(&self, id: SettlementId) -> Result<Vec<ShardBooks>, StoreError> {
+        let work = async { settlement_shards::of(&self.present("tollgate:shard_books").await?, id).await };
+        self.measured("shard_books", id, work).await
+    }
+
+    async fn put_shard_books(&self, books: &ShardBooks) -> Result<(), StoreError> {
+        let work = self.write("tollgate:put_shard_books", vec![settlement_shards::put(books)]);
+        self.measured("put_shard_books", books.settlement, work).await
     }
 }

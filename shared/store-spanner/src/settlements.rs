@@ -35,6 +35,7 @@ static SETTLEMENTS: Source = Source {
         "totals",
         "failure",
         "revision",
+        "shards",
     ],
 };
 static BY_DATE: Source =
@@ -114,6 +115,7 @@ fn write(settlement: &Settlement) -> Counted {
             .set("cutoff", time(settlement.day.cutoff()))
             .set("previous_id", maybe(settlement.previous.map(text)))
             .set("started_at", time(settlement.started_at))
+            .set("shards", int(settlement.shards))
     } else {
         Write::update("settlements").set("settlement_id", text(settlement.id))
     };
@@ -234,6 +236,7 @@ fn read(row: &Row) -> Result<Settlement> {
         id: row.text("settlement_id")?,
         day: SettlementDay::on(row.text("date")?),
         previous: row.maybe_text("previous_id")?,
+        shards: row.int("shards")?,
         status: row.name("status")?,
         started_at: row.time("started_at")?,
         ended_at: row.maybe_time("ended_at")?,

@@ -192,6 +192,7 @@ fn gateway(store: &Arc<SqliteStore>, clock: Arc<Clock>) -> Gateway {
         events: Arc::new(Bodies),
         statuses: None,
         queue: Arc::new(NoQueue),
+        shards: Arc::new(NoQueue),
         backlog: Arc::new(NoBacklog),
         webhooks: Arc::new(NoWebhooks),
         secrets: SecretsKey::new(&[1; 32]),

@@ -79,6 +79,7 @@ impl Instance {
                 agenda: Arc::clone(&far) as _,
                 settlements: Arc::clone(&far) as _,
                 settlement_chunks: Arc::clone(&far) as _,
+                settlement_shards: Arc::clone(&far) as _,
                 audit: Arc::clone(&far) as _,
                 ..Stores::of(&world.store)
             },
@@ -86,6 +87,7 @@ impl Instance {
             events: Arc::new(JsonEvents),
             statuses: None,
             queue: Arc::new(SimQueue(Weak::clone(&weak))),
+            shards: Arc::new(SimQueue(Weak::clone(&weak))),
             backlog: Arc::new(SimBacklog(weak)),
             webhooks: Arc::new(SimWebhooks { stage: Arc::clone(&stage), owner, inboxes: Arc::clone(&world.inboxes) }),
             secrets: SecretsKey::new(&[1; 32]),

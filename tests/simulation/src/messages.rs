@@ -11,14 +11,15 @@ use std::{
 use async_trait::async_trait;
 use tollgate_domain::MerchantId;
 use tollgate_gateway::ports::{
-    EventBacklog, Queue, WebhookSender,
+    EventBacklog, Queue, ShardQueue, WebhookSender,
     event_backlog::KeptEvent,
-    queue::{DeliveryDue, Message, QueueError},
+    queue::{DeliveryDue, Message, QueueError, ShardDue},
     webhook_sender::{EndpointRefused, SendError, Sent, Webhook},
 };
 
 use crate::{
     executor::{Owner, locked},
+    instance::context,
     planted::Bug,
     stage::Stage,
     world::World,
@@ -68,6 +69,48 @@ async fn push(world: Arc<World>, due: DeliveryDue, wait: Duration) {
     _ = world
         .ask(Duration::from_secs(60), move |gateway| async move { gateway.delivery_given_up(due).await.is_ok() })
         .await;
+}
+
+#[async_trait]
+impl ShardQueue for SimQueue {
+    fn is_there(&self) -> bool {
+        self.0.upgrade().is_some_and(|world| world.settles_in_shards)
+    }
+
+    async fn publish_shards(&self, shards: &[ShardDue]) -> Result<(), QueueError> {
+        let Some(world) = self.0.upgrade() else { return Ok(()) };
+        let (stage, rate) = (&world.stage, world.stage.weather.rates().message);
+        stage.a_moment().await;
+        if stage.dice.rarely(rate) {
+            return Err(QueueError("it failed".to_owned()));
+        }
+        for due in shards {
+            let copies = if stage.dice.rarely(rate) { 2 } else { 1 };
+            for _ in 0..copies {
+                // One that is lost: the job finds that its shard does not move.
+                if stage.dice.rarely(rate) {
+                    continue;
+                }
+                let wait = if stage.dice.rarely(rate) { stage.dice.secs(1, 300) } else { stage.dice.ms(0, 50) };
+                stage.executor.spawn(Owner::WORLD, push_shard(Arc::clone(&world), *due, wait));
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn push_shard(world: Arc<World>, due: ShardDue, wait: Duration) {
+    world.stage.pause(wait).await;
+    for attempt in 1..=PUSHES {
+        let budget = world.stage.dice.ms(20, 40_000);
+        let settled = world.ask(Duration::from_secs(60), move |gateway| async move {
+            gateway.settle_shard(due, budget, context()).await.is_ok()
+        });
+        if settled.await == Some(true) {
+            return;
+        }
+        world.stage.pause(world.stage.dice.secs(1, 10 * u64::from(attempt))).await;
+    }
 }
 
 /// Events that came while the store was away: kept by the queue, pushed until they are applied.

@@ -18,13 +18,14 @@ use tollgate_domain::{
 };
 use tollgate_gateway::{
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, SettlementChunks, Settlements, Store, StoreError, Timelines,
+        Agenda, Audit, Deliveries, Endpoints, SettlementChunks, SettlementShards, Settlements, Store, StoreError,
+        Timelines,
         agenda::{Agendum, NextDue, Standing},
         audit::JobState,
         deliveries::{DeliveryAttempt, Outgoing},
         merchants::{WaitedFor, WebhookEndpoint},
         queue::DeliveryDue,
-        settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, PlacedLine, Waiting},
+        settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, Lane, PlacedLine, ShardBooks, Waiting},
     },
     records::{ChangeSet, Committed, EventRecord, IdempotencyRecord, ListQuery, Page, TimelineRow},
 };
@@ -387,9 +388,9 @@ impl Settlements for FarStore {
 
 #[async_trait]
 impl SettlementChunks for FarStore {
-    async fn last_chunk(&self, id: SettlementId) -> Result<Option<(u32, Checkpoint)>, StoreError> {
+    async fn last_chunk(&self, id: SettlementId, lane: Lane) -> Result<Option<(u32, Checkpoint)>, StoreError> {
         self.there().await?;
-        self.back(self.shared.last_chunk(id).await).await
+        self.back(self.shared.last_chunk(id, lane).await).await
     }
 
     async fn negative_balances(
@@ -404,23 +405,25 @@ impl SettlementChunks for FarStore {
 
     async fn payments_to_settle(
         &self,
+        shard: Option<u32>,
         cutoff: Timestamp,
         after: Option<(Timestamp, PaymentId)>,
         limit: u32,
     ) -> Result<Vec<Waiting<PaymentId, Payment>>, StoreError> {
         self.there().await?;
         let cutoff = if self.stage.has(Bug::CutOffIgnored) { Timestamp::MAX } else { cutoff };
-        self.back(self.shared.payments_to_settle(cutoff, after, limit).await).await
+        self.back(self.shared.payments_to_settle(shard, cutoff, after, limit).await).await
     }
 
     async fn refunds_to_settle(
         &self,
+        shard: Option<u32>,
         cutoff: Timestamp,
         after: Option<(Timestamp, RefundId)>,
         limit: u32,
     ) -> Result<Vec<Waiting<RefundId, (Refund, Payment)>>, StoreError> {
         self.there().await?;
-        self.back(self.shared.refunds_to_settle(cutoff, after, limit).await).await
+        self.back(self.shared.refunds_to_settle(shard, cutoff, after, limit).await).await
     }
 
     async fn commit_chunk(&self, chunk: &Chunk) -> Result<ChunkCommitted, StoreError> {
@@ -444,5 +447,18 @@ impl SettlementChunks for FarStore {
     async fn chunk_sums(&self, id: SettlementId, number: u32) -> Result<Option<ChunkSums>, StoreError> {
         self.there().await?;
         self.back(self.shared.chunk_sums(id, number).await).await
+    }
+}
+
+#[async_trait]
+impl SettlementShards for FarStore {
+    async fn shard_books(&self, id: SettlementId) -> Result<Vec<ShardBooks>, StoreError> {
+        self.there().await?;
+        self.back(self.shared.shard_books(id).await).await
+    }
+
+    async fn put_shard_books(&self, books: &ShardBooks) -> Result<(), StoreError> {
+        self.there().await?;
+        self.changed(self.shared.put_shard_books(books).await).await
     }
 }

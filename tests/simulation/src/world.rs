@@ -72,6 +72,8 @@ pub(crate) struct World {
     pub(crate) told: Mutex<Told>,
     pub(crate) knows_the_dead: bool,
     pub(crate) settlement_chunk: u32,
+    /// Whether settlements are split, and their shards go through the queue.
+    pub(crate) settles_in_shards: bool,
     instances: Mutex<Vec<Option<Arc<Instance>>>>,
     starts: AtomicU32,
     stalled: Mutex<BTreeMap<Owner, Duration>>,
@@ -99,6 +101,7 @@ impl World {
             told: Mutex::default(),
             knows_the_dead: dice.chance(500),
             settlement_chunk: dice.one_of(&[3, 10, 40]),
+            settles_in_shards: dice.chance(250),
             instances: Mutex::new((0..INSTANCES).map(|_| None).collect()),
             starts: AtomicU32::new(0),
             stalled: Mutex::default(),

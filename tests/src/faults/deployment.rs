@@ -72,19 +72,20 @@ struct Queue {
     dead_letter: String,
     given_up: String,
     kept: String,
+    shards: String,
 }
 
 impl Queue {
     fn start(own: bool) -> Option<Self> {
         let own = if own { Some(own_pubsub()?) } else { None };
         let pubsub = own.as_ref().map_or_else(pubsub, |own| Some(own.pubsub().clone()))?;
-        let [events, dead_letter, given_up, kept] = std::array::from_fn(|_| pubsub.fresh_topic_name());
-        Some(Self { own, pubsub, events, dead_letter, given_up, kept })
+        let [events, dead_letter, given_up, kept, shards] = std::array::from_fn(|_| pubsub.fresh_topic_name());
+        Some(Self { own, pubsub, events, dead_letter, given_up, kept, shards })
     }
 
     /// Topics, and whom they are pushed to.
     fn make(&self, push: SocketAddr) {
-        for topic in [&self.events, &self.dead_letter, &self.given_up, &self.kept] {
+        for topic in [&self.events, &self.dead_letter, &self.given_up, &self.kept, &self.shards] {
             self.pubsub.create_topic_named(topic);
         }
         // As in production: with less, what waits for its turn would be pushed over and over.
@@ -94,6 +95,7 @@ impl Queue {
         self.pubsub.push_to(&self.events, &url("payment-events"), &retry);
         self.pubsub.push_to(&self.dead_letter, &url("dead-letter"), &again);
         self.pubsub.push_to(&self.kept, &url("provider-events"), &again);
+        self.pubsub.push_to(&self.shards, &url("settlement-shards"), &again);
     }
 }
 
@@ -176,6 +178,7 @@ impl Deployment {
                 ("QUEUE_URL", format!("pubsub:{}", queue.events)),
                 ("QUEUE_DEAD_LETTER_TOPIC", queue.given_up.clone()),
                 ("QUEUE_PROVIDER_EVENTS_TOPIC", queue.kept.clone()),
+                ("QUEUE_SETTLEMENT_SHARDS_TOPIC", queue.shards.clone()),
                 ("PUBSUB_EMULATOR_HOST", publish.to_string()),
             ]);
             (deployment.queue, deployment.database) = (Some(queue), Some(database));

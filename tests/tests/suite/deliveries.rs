@@ -562,6 +562,7 @@ fn gateway(
         events: Arc::new(JsonEvents),
         statuses: None,
         queue: line.clone(),
+        shards: Arc::new(tollgate_gateway::ports::queue::NoQueue),
         backlog: Arc::new(NoBacklog),
         webhooks: servers.clone(),
         secrets: SecretsKey::new(&[secrets_key; 32]),

@@ -104,6 +104,8 @@ impl Deployment {
         pubsub.push_to(&dead_letter, &format!("{front}/pubsub/dead-letter"), &Retry::default());
         let (given_up, kept) = (pubsub.create_topic(), pubsub.create_topic());
         pubsub.push_to(&kept, &format!("{front}/pubsub/provider-events"), &Retry::default());
+        let shards = pubsub.create_topic();
+        pubsub.push_to(&shards, &format!("{front}/pubsub/settlement-shards"), &Retry::default());
         let (inbox, endpoint) = Inbox::start(MERCHANT_SECRET, 5).await;
         let secrets_key = [7_u8; 32];
         let api_key = make_merchant(&store, &SecretsKey::new(&secrets_key), &endpoint).await;
@@ -113,6 +115,7 @@ impl Deployment {
             ("QUEUE_URL", format!("pubsub:{topic}")),
             ("QUEUE_DEAD_LETTER_TOPIC", given_up),
             ("QUEUE_PROVIDER_EVENTS_TOPIC", kept),
+            ("QUEUE_SETTLEMENT_SHARDS_TOPIC", shards),
             ("PUBSUB_EMULATOR_HOST", pubsub.host().to_owned()),
             ("COUNTERS_URL", counters),
             ("OIDC_MODE", "cloud-run-iam".to_owned()),

@@ -81,6 +81,7 @@ fn function_of(path: &str) -> Option<&'static str> {
         ("/return/", "payments"),
         ("/webhooks/", "provider-webhooks"),
         ("/pubsub/provider-events", "provider-webhooks"),
+        ("/pubsub/settlement-shards", "settlement"),
         ("/pubsub/payment-events", "webhook-delivery"),
         ("/pubsub/dead-letter", "webhook-delivery"),
         ("/jobs/deliveries", "webhook-delivery"),

@@ -56,6 +56,7 @@ mod sandbox_process;
 mod separate_functions;
 mod settlement;
 mod settlement_api;
+mod settlement_shards;
 mod settlement_support;
 mod shared_quotas;
 mod store_away;

@@ -23,7 +23,7 @@ use tollgate_gateway::{
     Context, Error, Gateway, JobReport, JobRun, Ports, ReturnLinks, Settings, Stores,
     contract::{Samples, Story, yen},
     ports::{
-        FailPoint, FailPoints, Merchants, Settlements, Store, Time, Timelines, event_backlog::NoBacklog,
+        FailPoint, FailPoints, Merchants, Settlements, ShardQueue, Store, Time, Timelines, event_backlog::NoBacklog,
         fail_points::NoFailPoints, merchants::Merchant, queue::NoQueue, statuses::StatusCache,
     },
     records::{Cause, ChangeSet, Committed, EventRecord},
@@ -116,6 +116,7 @@ impl Till {
             events: Arc::new(JsonEvents),
             statuses: Some(StatusCache { statuses: statuses.clone(), format: Arc::new(JsonStatuses) }),
             queue: Arc::new(NoQueue),
+            shards: Arc::new(NoQueue),
             backlog: Arc::new(NoBacklog),
             webhooks: Arc::new(HttpWebhookSender::new(AddressPolicy::production(), time.clone())),
             secrets: SecretsKey::new(&[1; 32]),
@@ -160,6 +161,18 @@ impl Till {
         settings.settlement_chunk = chunk;
         settings.settlement_pause = Duration::ZERO;
         Gateway::new(Ports { stores: Stores::of(&store), fail_points, ..self.ports.clone() }, settings)
+    }
+
+    /// A gateway of another process whose settlements are split, in chunks of ten: parts of them are published to `shards`.
+    pub(crate) fn gateway_in_shards(&self, shards: Arc<dyn ShardQueue>, fail_points: Arc<dyn FailPoints>) -> Gateway {
+        let boot = boot(self.boots.fetch_add(1, Ordering::Relaxed));
+        let store = Arc::new(self.store.another(boot).unwrap());
+        let mut settings = Settings::new(boot, ReturnLinks::new("https://pay.example", &[1; 32]));
+        settings.settlement_chunk = 10;
+        settings.settlement_pause = Duration::ZERO;
+        settings.settlement_look = Duration::from_millis(5);
+        settings.settlement_again = Duration::from_millis(50);
+        Gateway::new(Ports { stores: Stores::of(&store), shards, fail_points, ..self.ports.clone() }, settings)
     }
 
     /// One run, by a process of its own.

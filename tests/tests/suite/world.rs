@@ -299,6 +299,7 @@ impl World {
             events: Arc::new(JsonEvents),
             statuses: Some(StatusCache { statuses: kept.statuses.clone(), format: Arc::new(JsonStatuses) }),
             queue: Arc::new(NoQueue),
+            shards: Arc::new(NoQueue),
             backlog: kept.backlog,
             webhooks: Arc::new(HttpWebhookSender::new(AddressPolicy::production(), time.clone())),
             secrets: SecretsKey::new(&[1; 32]),

@@ -176,6 +176,8 @@ module "function" {
       # The load balancer and Cloud Run each add an entry; without the first there is one.
       TRUSTED_PROXIES = each.value.is_public ? "2" : "1"
     },
+    # By its short name: it is in the same project.
+    each.key == "settlement" && var.has_settlement_shards ? { QUEUE_SETTLEMENT_SHARDS_TOPIC = "settlement-shards" } : {},
     each.value.admits ? { ADMISSION_CONCURRENCY = tostring(var.admission_concurrency) } : {},
     each.value.oidc_mode == null ? {} : {
       OIDC_MODE             = each.value.oidc_mode

@@ -135,7 +135,7 @@ module "provider_events_late" {
   }
 }
 
-# Comes with the route /pubsub/settlement-shards, which the function settlement does not have yet.
+# Parts of a settlement. Off, a settlement is made by one run, chunk after chunk.
 module "settlement_shards" {
   source                = "../queue"
   count                 = var.has_settlement_shards ? 1 : 0

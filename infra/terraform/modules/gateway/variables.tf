@@ -128,9 +128,9 @@ variable "verifier_expects" {
 }
 
 variable "has_settlement_shards" {
-  description = "Whether settlement-shards is pushed to the function settlement. Off: the function has no such route yet."
+  description = "Whether settlements are split into shards, which Pub/Sub pushes to the function settlement. Off: one run settles everything. Not to be switched on while a version runs that does not know shards."
   type        = bool
-  default     = false
+  default     = true
 }
 
 variable "requests_per_minute_per_address" {

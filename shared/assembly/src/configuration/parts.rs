@@ -83,12 +83,19 @@ pub(super) fn read_queue(vars: &mut Variables) -> Read<QueueConfiguration> {
     let provider_events = vars
         .var("QUEUE_PROVIDER_EVENTS_TOPIC", "Pub/Sub's topic for providers' events that came while the store was away")
         .optional();
+    let settlement_shards = vars
+        .var(
+            "QUEUE_SETTLEMENT_SHARDS_TOPIC",
+            "Pub/Sub's topic for parts of a settlement; without it settlements are not split",
+        )
+        .optional();
     let timeout =
         vars.var("QUEUE_PUBLISH_TIMEOUT_MS", "how long publishing to Pub/Sub may take").parse::<Millis>().or("5000");
     let emulator = vars.var("PUBSUB_EMULATOR_HOST", "where Pub/Sub's emulator is, host:port");
     let emulator = emulator.parse::<EmulatorHost>().optional();
-    let (url, dead_letter, provider_events, timeout, emulator) =
-        (url?, dead_letter?, provider_events?, timeout?, emulator?);
+    let (url, dead_letter, provider_events, settlement_shards) =
+        (url?, dead_letter?, provider_events?, settlement_shards?);
+    let (timeout, emulator) = (timeout?, emulator?);
     match url.scheme() {
         "pubsub" => read_pubsub(
             vars,
@@ -96,6 +103,7 @@ pub(super) fn read_queue(vars: &mut Variables) -> Read<QueueConfiguration> {
                 url: url.as_str().to_owned(),
                 dead_letter,
                 provider_events,
+                settlement_shards,
                 publish_timeout: timeout.0,
                 emulator: emulator.map(|host| host.0),
             },
@@ -108,8 +116,17 @@ pub(super) fn read_queue(vars: &mut Variables) -> Read<QueueConfiguration> {
 
 #[cfg(feature = "google-cloud")]
 fn read_pubsub(vars: &mut Variables, queue: QueueConfiguration) -> Read<QueueConfiguration> {
-    let QueueConfiguration::Pubsub { url, dead_letter, provider_events, .. } = &queue else { return Ok(queue) };
-    match tollgate_messaging_pubsub::Topics::read(url, dead_letter.as_deref(), provider_events.as_deref()) {
+    use tollgate_messaging_pubsub::{Named, Topics};
+
+    let QueueConfiguration::Pubsub { url, dead_letter, provider_events, settlement_shards, .. } = &queue else {
+        return Ok(queue);
+    };
+    let named = Named {
+        dead_letter: dead_letter.as_deref(),
+        provider_events: provider_events.as_deref(),
+        settlement_shards: settlement_shards.as_deref(),
+    };
+    match Topics::read(url, named) {
         Ok(_) => Ok(queue),
         Err(error) => Err(vars.refuse(format!("QUEUE_URL is not valid ({error})"))),
     }

@@ -16,8 +16,8 @@ use tollgate_domain::{PaymentId, Timestamp};
 
 use crate::{
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Exceptions, Flags, Merchants, RecordBooks, SettlementChunks, Settlements,
-        Store, Timelines, store::Upkeep,
+        Agenda, Audit, Deliveries, Endpoints, Exceptions, Flags, Merchants, RecordBooks, SettlementChunks,
+        SettlementShards, Settlements, Store, Timelines, store::Upkeep,
     },
     records::{ChangeSet, Committed, Guard},
 };
@@ -46,7 +46,8 @@ pub trait Subject: Send + Sync {
         + Settlements
         + SettlementChunks
         + RecordBooks
-        + Exceptions;
+        + Exceptions
+        + SettlementShards;
 
     /// The store.
     fn store(&self) -> &Self::Store;
@@ -238,6 +239,8 @@ checks! { ($)
         a_chunk_may_carry_several_versions_of_one_payment,
         what_waits_for_a_settlement_is_paged_through_in_order,
         balances_below_zero_are_paged_through,
+        what_waits_for_a_settlement_is_in_one_shard_each,
+        each_shard_has_a_lane_of_its_own,
         a_merchants_lines_are_paged_through_in_order,
         every_checkpoint_comes_back_unchanged,
     }

@@ -11,8 +11,10 @@ use tollgate_domain::{
 use super::{Samples, Story, Subject, done, tell};
 use crate::{
     ports::{
-        SettlementChunks, Settlements, Store, Timelines,
-        settlements::{Checkpoint, Chunk, ChunkCommitted, PlacedLine, SetAside, Waiting},
+        SettlementChunks, SettlementShards, Settlements, Store, Timelines,
+        settlements::{
+            Checkpoint, Chunk, ChunkCommitted, Lane, PlacedLine, SHARDS, SetAside, ShardBooks, Waiting,
+        },
     },
     records::{Cause, ChangeSet, EventRecord},
 };
@@ -82,7 +84,7 @@ pub async fn a_chunk_is_read_back_whole<S: Subject>(subject: &S) {
     let settlement = begun(subject, &samples).await;
     let stories = captured(subject, &samples, 3).await;
     let chunk = chunk(&samples, &settlement, 1, &stories);
-    assert_eq!(store.last_chunk(settlement.id).await.unwrap(), None);
+    assert_eq!(store.last_chunk(settlement.id, Lane::MAIN).await.unwrap(), None);
     assert_eq!(store.chunk_sums(settlement.id, 1).await.unwrap(), None);
     assert_eq!(store.commit_chunk(&chunk).await.unwrap(), ChunkCommitted::Done);
     for set in &chunk.sets {
@@ -99,7 +101,7 @@ pub async fn a_chunk_is_read_back_whole<S: Subject>(subject: &S) {
     assert_eq!(lines, expected.collect::<Vec<_>>());
     let all = Totals { payments: 3, gross: 3000, fees: 75, net: 2925, ..none() };
     assert_eq!(store.merchant_totals(settlement.id, samples.merchant).await.unwrap(), [all]);
-    assert_eq!(store.last_chunk(settlement.id).await.unwrap(), Some((1, chunk.checkpoint)));
+    assert_eq!(store.last_chunk(settlement.id, Lane::MAIN).await.unwrap(), Some((1, chunk.checkpoint)));
     let sums = store.chunk_sums(settlement.id, 1).await.unwrap().unwrap();
     assert_eq!((sums.counts, &sums.totals, &sums.lines), (chunk.counts, &vec![all], &vec![all]));
     let ledger = LedgerSums { currency: all.currency, gross: 3000, fees: 75, net: 2925, elsewhere: 0 };
@@ -133,7 +135,7 @@ pub async fn of_many_chunks_of_one_number_one_is_committed<S: Subject>(subject: 
     let count = |wanted| committed.iter().filter(|one| one.as_ref().unwrap() == &wanted).count();
     assert_eq!((count(ChunkCommitted::Done), count(ChunkCommitted::Taken)), (1, 9));
     assert_eq!(store.settlement_lines(settlement.id, samples.merchant, None, 100).await.unwrap().len(), 1);
-    let waiting = store.payments_to_settle(Timestamp::MAX, None, 100).await.unwrap();
+    let waiting = store.payments_to_settle(None, Timestamp::MAX, None, 100).await.unwrap();
     assert_eq!(waiting.len(), 9, "what is not in it still waits");
 }
 
@@ -172,7 +174,7 @@ pub async fn a_chunk_may_carry_several_versions_of_one_payment<S: Subject>(subje
     let story = story.refund_requested(200).refund_completed();
     let second = story.last().payment.as_ref().unwrap().refund.clone().unwrap();
     tell(store, &story).await;
-    let waiting = store.refunds_to_settle(Timestamp::MAX, None, 10).await.unwrap();
+    let waiting = store.refunds_to_settle(None, Timestamp::MAX, None, 10).await.unwrap();
     let read: Vec<_> = waiting.into_iter().map(|one| one.read.unwrap()).collect();
     assert_eq!(read, [(first.clone(), story.payment.clone()), (second.clone(), story.payment.clone())]);
 
@@ -188,7 +190,7 @@ pub async fn a_chunk_may_carry_several_versions_of_one_payment<S: Subject>(subje
     chunk.totals = vec![(samples.merchant, Totals { refunds: 500, net: -500, ..none() })];
     assert_eq!(store.commit_chunk(&chunk).await.unwrap(), ChunkCommitted::Done);
     assert_eq!(store.payment(payment.id).await.unwrap(), Some(payment));
-    assert!(store.refunds_to_settle(Timestamp::MAX, None, 10).await.unwrap().is_empty());
+    assert!(store.refunds_to_settle(None, Timestamp::MAX, None, 10).await.unwrap().is_empty());
     let lined = store.refund(second.id).await.unwrap().unwrap();
     assert_eq!((lined.settlement, lined.to_settle_at), (Some(settlement.id), None));
     let sums = store.chunk_sums(settlement.id, 1).await.unwrap().unwrap();
@@ -210,7 +212,7 @@ pub async fn what_waits_for_a_settlement_is_paged_through_in_order<S: Subject>(s
         expected.push((story.payment.captured_at.unwrap(), story.payment.id));
     }
     let states = samples.every_state();
-    let captured = store.payments_to_settle(Timestamp::MAX, None, 100).await.unwrap();
+    let captured = store.payments_to_settle(None, Timestamp::MAX, None, 100).await.unwrap();
     assert!(captured.len() > expected.len() && captured.len() < states.len() + expected.len());
     let is_captured = |waiting: &Waiting<_, Payment>| waiting.read.as_ref().unwrap().to_settle_at().is_some();
     assert!(captured.iter().all(is_captured), "nothing but what is captured");
@@ -220,7 +222,7 @@ pub async fn what_waits_for_a_settlement_is_paged_through_in_order<S: Subject>(s
     expected.sort_unstable();
     let mut seen: Vec<(Timestamp, _)> = Vec::new();
     loop {
-        let page = store.payments_to_settle(cutoff, seen.last().copied(), 2).await.unwrap();
+        let page = store.payments_to_settle(None, cutoff, seen.last().copied(), 2).await.unwrap();
         seen.extend(page.iter().map(|waiting| (waiting.at, waiting.id)));
         if page.is_empty() {
             break;
@@ -228,6 +230,70 @@ pub async fn what_waits_for_a_settlement_is_paged_through_in_order<S: Subject>(s
     }
     assert_eq!(seen, expected);
     assert!(seen.len() >= 4);
+}
+
+/// Every payment and every refund that waits is in one shard, a refund in its payment's.
+pub async fn what_waits_for_a_settlement_is_in_one_shard_each<S: Subject>(subject: &S) {
+    let (samples, store) = (Samples::new(190), subject.store());
+    for _ in 0..20 {
+        tell(store, &samples.opened().captured(1000)).await;
+        let story = samples.opened().authorized().capture_requested(1000).captured(1000).settled();
+        tell(store, &story.refund_requested(300).refund_completed()).await;
+    }
+    let (mut payments, mut refunds, mut full) = (Vec::new(), Vec::new(), 0);
+    for shard in 0..SHARDS {
+        let mut after = None;
+        let before = payments.len() + refunds.len();
+        loop {
+            // Page by page: a shard's order is its own.
+            let page = store.payments_to_settle(Some(shard), Timestamp::MAX, after, 2).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some((last.at, last.id));
+            let of = |payment: &Waiting<_, Payment>| u32::from(payment.payment.to_bytes()[15]) % SHARDS;
+            assert!(page.iter().all(|payment| of(payment) == shard));
+            payments.extend(page.into_iter().map(|payment| (payment.at, payment.id)));
+        }
+        let page = store.refunds_to_settle(Some(shard), Timestamp::MAX, None, 100).await.unwrap();
+        assert!(page.iter().all(|refund| u32::from(refund.payment.to_bytes()[15]) % SHARDS == shard));
+        refunds.extend(page.into_iter().map(|refund| (refund.at, refund.id)));
+        full += u32::from(payments.len() + refunds.len() > before);
+    }
+    payments.sort_unstable();
+    refunds.sort_unstable();
+    let all = store.payments_to_settle(None, Timestamp::MAX, None, 1000).await.unwrap();
+    assert_eq!(payments, all.iter().map(|payment| (payment.at, payment.id)).collect::<Vec<_>>());
+    let all = store.refunds_to_settle(None, Timestamp::MAX, None, 1000).await.unwrap();
+    assert_eq!(refunds, all.iter().map(|refund| (refund.at, refund.id)).collect::<Vec<_>>());
+    assert!(full > 1, "more than one shard has something");
+}
+
+/// A lane's chunks are its own: its numbers, how far it is, and what was compared of it.
+pub async fn each_shard_has_a_lane_of_its_own<S: Subject>(subject: &S) {
+    let (samples, store) = (Samples::new(191), subject.store());
+    let settlement = opened(&samples, day(0), None).in_shards(SHARDS);
+    assert!(store.put_settlement(&settlement).await.unwrap());
+    assert_eq!(store.settlement(settlement.id).await.unwrap(), Some(settlement.clone()));
+    let lanes = [Lane::MAIN, Lane::of_shard(0), Lane::of_shard(7), Lane::of_shard(SHARDS - 1)];
+    for lane in lanes {
+        assert_eq!(store.last_chunk(settlement.id, lane).await.unwrap(), None, "{lane:?}");
+        for number in lane.numbers().take(2) {
+            let chunk = chunk(&samples, &settlement, number, &captured(subject, &samples, 1).await);
+            assert_eq!(store.commit_chunk(&chunk).await.unwrap(), ChunkCommitted::Done);
+            let last = store.last_chunk(settlement.id, lane).await.unwrap();
+            assert_eq!(last, Some((number, chunk.checkpoint)), "{lane:?}");
+            assert!(store.chunk_sums(settlement.id, number).await.unwrap().is_some());
+        }
+    }
+    assert!(store.shard_books(settlement.id).await.unwrap().is_empty());
+    let totals = vec![Totals { payments: 3, gross: 3000, fees: 75, net: 2925, ..none() }];
+    let (first, second) = (ShardBooks::none(settlement.id, 3), ShardBooks::none(settlement.id, 63));
+    let counts = SettlementCounts { payments: 3, refunds: 2, dropped: 1, ..SettlementCounts::default() };
+    let known = ShardBooks { verified: 5, counts, totals, wrong: Some("chunk 4: it is missing".to_owned()), ..second };
+    for books in [&ShardBooks::none(settlement.id, 63), &known, &first, &first] {
+        store.put_shard_books(books).await.unwrap();
+    }
+    assert_eq!(store.shard_books(settlement.id).await.unwrap(), [first, known]);
+    assert!(store.shard_books(opened(&samples, day(1), None).id).await.unwrap().is_empty());
 }
 
 /// In the order of merchant and currency, what several chunks come to together.
@@ -296,7 +362,7 @@ pub async fn every_checkpoint_comes_back_unchanged<S: Subject>(subject: &S) {
     for (number, checkpoint) in (1..).zip(checkpoints) {
         let chunk = Chunk { checkpoint, ..chunk(&samples, &settlement, number, &[]) };
         assert_eq!(store.commit_chunk(&chunk).await.unwrap(), ChunkCommitted::Done);
-        assert_eq!(store.last_chunk(settlement.id).await.unwrap(), Some((number, checkpoint)));
+        assert_eq!(store.last_chunk(settlement.id, Lane::MAIN).await.unwrap(), Some((number, checkpoint)));
     }
 }
 

@@ -28,11 +28,17 @@ pub enum FailPoint {
     AfterChunk,
     /// Every chunk of a settlement is committed; it is not completed.
     BeforeFinish,
+    /// A settlement is split into shards; none is published.
+    BeforeShards,
+    /// Every chunk of a shard is committed; none is compared with the books.
+    BeforeShardCompared,
+    /// A shard's time is over; the message for the rest is not published.
+    BeforeShardGoesOn,
 }
 
 impl FailPoint {
     /// Every point.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::BeforeIntent,
         Self::AfterIntent,
         Self::AfterCall,
@@ -44,6 +50,9 @@ impl FailPoint {
         Self::BeforeChunk,
         Self::AfterChunk,
         Self::BeforeFinish,
+        Self::BeforeShards,
+        Self::BeforeShardCompared,
+        Self::BeforeShardGoesOn,
     ];
 
     /// The name by which the sandbox arms it.
@@ -60,6 +69,9 @@ impl FailPoint {
             Self::BeforeChunk => "before_chunk",
             Self::AfterChunk => "after_chunk",
             Self::BeforeFinish => "before_finish",
+            Self::BeforeShards => "before_shards",
+            Self::BeforeShardCompared => "before_shard_compared",
+            Self::BeforeShardGoesOn => "before_shard_goes_on",
         }
     }
 }

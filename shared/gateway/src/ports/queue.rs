@@ -4,7 +4,7 @@
 //! comes twice does nothing twice. So publishing may fail without a delivery being lost.
 
 use async_trait::async_trait;
-use tollgate_domain::{MerchantId, PaymentId};
+use tollgate_domain::{MerchantId, PaymentId, SettlementId};
 
 /// What is said through the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +51,26 @@ pub trait Queue: Send + Sync + 'static {
 #[error("the queue is unavailable: {0}")]
 pub struct QueueError(pub String);
 
+/// A part of a settlement that is to be settled: topic `settlement-shards`. How far it is, the store says; so a message that
+/// comes twice, late or never costs time, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardDue {
+    /// Of what.
+    pub settlement: SettlementId,
+    /// Which of its shards: less than [`SHARDS`](super::settlements::SHARDS).
+    pub shard: u32,
+}
+
+/// Publishes what a settlement is split into.
+#[async_trait]
+pub trait ShardQueue: Send + Sync + 'static {
+    /// Whether there is anybody to settle shards beside the run that publishes them.
+    fn is_there(&self) -> bool;
+
+    /// Publishes `shards`. Once it returns `Ok`, each is handed to its handler at least once.
+    async fn publish_shards(&self, shards: &[ShardDue]) -> Result<(), QueueError>;
+}
+
 /// What a handler says of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handled {
@@ -67,5 +87,17 @@ pub struct NoQueue;
 impl Queue for NoQueue {
     async fn publish(&self, _: &[Message]) -> Result<usize, QueueError> {
         Ok(0)
+    }
+}
+
+/// Nobody but the run itself: settlements are not split.
+#[async_trait]
+impl ShardQueue for NoQueue {
+    fn is_there(&self) -> bool {
+        false
+    }
+
+    async fn publish_shards(&self, _: &[ShardDue]) -> Result<(), QueueError> {
+        Err(QueueError("there is no topic for shards".to_owned()))
     }
 }

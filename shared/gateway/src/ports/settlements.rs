@@ -3,6 +3,8 @@
 //!
 //! Must not know: what is settled, and for how much.
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 use tollgate_domain::{
     ChangeId, Currency, Date, MerchantId, Payment, PaymentId, Refund, RefundId, Settlement, SettlementId, Timestamp,
@@ -14,6 +16,40 @@ use crate::records::ChangeSet;
 
 /// The most change sets that one chunk may carry.
 pub const CHUNK_AT_MOST: u32 = 1000;
+
+/// Into how many shards what waits for a settlement can be split: payments by their ids, refunds with their payments.
+pub const SHARDS: u32 = 64;
+
+/// One of a settlement's sequences of chunks, each with numbers and checkpoints of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lane(u32);
+
+impl Lane {
+    /// Everything; in a settlement that is split into shards, what merchants owe alone.
+    pub const MAIN: Self = Self(0);
+    /// More chunks than a lane will ever have.
+    const CHUNKS: u32 = 1 << 24;
+
+    /// The lane of shard `shard`.
+    pub const fn of_shard(shard: u32) -> Self {
+        Self(shard + 1)
+    }
+
+    /// The shard that it is of. `None`: it is the main one.
+    pub const fn shard(self) -> Option<u32> {
+        self.0.checked_sub(1)
+    }
+
+    /// The numbers that its chunks may have.
+    pub const fn numbers(self) -> RangeInclusive<u32> {
+        self.before() + 1..=self.before() + Self::CHUNKS - 1
+    }
+
+    /// The number before its first chunk's.
+    pub const fn before(self) -> u32 {
+        self.0 * Self::CHUNKS
+    }
+}
 
 /// How far a settlement is: what the next chunk reads. Each part is read to its end before the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +144,37 @@ pub struct ChunkSums {
     pub ledger: Vec<LedgerSums>,
 }
 
+/// What the books say of a shard, as far as they were compared: what is known once need not be read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardBooks {
+    /// Of what.
+    pub settlement: SettlementId,
+    /// Which of its shards.
+    pub shard: u32,
+    /// The last chunk that was compared; [`Lane::before`] the first: none was.
+    pub verified: u32,
+    /// How much of what is in the chunks until then.
+    pub counts: SettlementCounts,
+    /// What they come to, per currency.
+    pub totals: Vec<Totals>,
+    /// The first disagreement that was found.
+    pub wrong: Option<String>,
+}
+
+impl ShardBooks {
+    /// Nothing was compared yet.
+    pub fn none(settlement: SettlementId, shard: u32) -> Self {
+        Self {
+            settlement,
+            shard,
+            verified: Lane::of_shard(shard).before(),
+            counts: SettlementCounts::default(),
+            totals: Vec::new(),
+            wrong: None,
+        }
+    }
+}
+
 /// A line with its place, and the merchant's own number of the payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedLine {
@@ -152,8 +219,8 @@ pub trait Settlements: Send + Sync + 'static {
 /// The making of a settlement: what waits for it, and its chunks.
 #[async_trait]
 pub trait SettlementChunks: Send + Sync + 'static {
-    /// The last chunk's number and checkpoint. `None`: there is no chunk yet.
-    async fn last_chunk(&self, id: SettlementId) -> Result<Option<(u32, Checkpoint)>, StoreError>;
+    /// The number and checkpoint of the last chunk in `lane`. `None`: there is none in it yet.
+    async fn last_chunk(&self, id: SettlementId, lane: Lane) -> Result<Option<(u32, Checkpoint)>, StoreError>;
 
     /// At most `limit` balances below zero of a settlement that has ended, those behind `after` in the order of merchant
     /// and currency.
@@ -164,18 +231,21 @@ pub trait SettlementChunks: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<(MerchantId, Balance)>, StoreError>;
 
-    /// At most `limit` payments captured before `cutoff`, those behind `after` in the order of capture time and id.
+    /// At most `limit` payments captured before `cutoff`, those behind `after` in the order of capture time and id; of one shard, or
+    /// of all.
     async fn payments_to_settle(
         &self,
+        shard: Option<u32>,
         cutoff: Timestamp,
         after: Option<(Timestamp, PaymentId)>,
         limit: u32,
     ) -> Result<Vec<Waiting<PaymentId, Payment>>, StoreError>;
 
     /// At most `limit` refunds that have waited since before `cutoff`, those behind `after` in the order of that time and id,
-    /// each with its payment as it is at the same moment.
+    /// each with its payment as it is at the same moment; of one shard, or of all.
     async fn refunds_to_settle(
         &self,
+        shard: Option<u32>,
         cutoff: Timestamp,
         after: Option<(Timestamp, RefundId)>,
         limit: u32,
@@ -187,4 +257,15 @@ pub trait SettlementChunks: Send + Sync + 'static {
 
     /// What the books say of one chunk. `None`: there is none of this number.
     async fn chunk_sums(&self, id: SettlementId, number: u32) -> Result<Option<ChunkSums>, StoreError>;
+}
+
+/// What is known of a settlement's shards.
+#[async_trait]
+pub trait SettlementShards: Send + Sync + 'static {
+    /// What is known of each shard, in their order; those of which nothing is are not there.
+    async fn shard_books(&self, id: SettlementId) -> Result<Vec<ShardBooks>, StoreError>;
+
+    /// Keeps what is known of a shard, in the place of what was. It follows from the chunks alone, so whoever writes last writes
+    /// nothing wrong, and at worst what is older: then chunks are read again.
+    async fn put_shard_books(&self, books: &ShardBooks) -> Result<(), StoreError>;
 }

@@ -10,7 +10,7 @@ use tollgate_domain::{
 use super::{JOB, Run};
 use crate::{
     Error,
-    ports::settlements::{CHUNK_AT_MOST, Checkpoint, SetAside, Waiting},
+    ports::settlements::{CHUNK_AT_MOST, Checkpoint, Lane, SetAside, Waiting},
     records::{Cause, ChangeSet},
 };
 
@@ -80,8 +80,14 @@ impl Run {
         self.gateway.settings.settlement_chunk.clamp(1, CHUNK_AT_MOST) as usize
     }
 
-    /// Reads what comes behind `checkpoint`.
-    pub(super) async fn read(&self, settlement: &Settlement, checkpoint: Checkpoint) -> Result<Page, Error> {
+    /// Reads what comes behind `checkpoint` in `lane`.
+    pub(super) async fn read(
+        &self,
+        settlement: &Settlement,
+        lane: Lane,
+        checkpoint: Checkpoint,
+    ) -> Result<Page, Error> {
+        let shard = lane.shard();
         let (chunks, cutoff) = (&self.gateway.ports.stores.settlement_chunks, settlement.day.cutoff());
         let limit = self.gateway.settings.settlement_chunk.clamp(1, CHUNK_AT_MOST);
         Ok(match checkpoint {
@@ -90,10 +96,10 @@ impl Run {
                 None => Vec::new(),
             }),
             Checkpoint::Payments(after) => {
-                Page::Payments(self.bounded(|| chunks.payments_to_settle(cutoff, after, limit)).await?)
+                Page::Payments(self.bounded(|| chunks.payments_to_settle(shard, cutoff, after, limit)).await?)
             }
             Checkpoint::Refunds(after) => {
-                Page::Refunds(self.bounded(|| chunks.refunds_to_settle(cutoff, after, limit)).await?)
+                Page::Refunds(self.bounded(|| chunks.refunds_to_settle(shard, cutoff, after, limit)).await?)
             }
             Checkpoint::Closed => Page::Refunds(Vec::new()),
         })

@@ -6,6 +6,9 @@
 //! settled drops out of its chunk and joins the next settlement; what cannot be settled is set aside with a reason. When
 //! everything is in, the books are compared, and only then is it `COMPLETED`.
 //!
+//! Where there is a topic for it, a settlement is split into shards (`shards.rs`): each has a lane of chunks of its own, with its own
+//! numbers and checkpoints, and all of the above holds of each lane.
+//!
 //! What on-call has to know is a log line with a fixed field `event`:
 //!
 //! | `event` | level | what it means |
@@ -16,6 +19,7 @@
 
 mod build;
 mod commit;
+mod shards;
 mod show;
 mod verify;
 
@@ -27,11 +31,15 @@ use tollgate_domain::{Date, Settlement, SettlementDay, SettlementId, SettlementS
 use crate::{
     Context, Error, Gateway, JobReport, JobRun,
     idempotency::RACES,
-    ports::{FailPoint, StoreError, settlements::Checkpoint},
+    ports::{
+        FailPoint, StoreError,
+        settlements::{Checkpoint, Lane, SHARDS},
+    },
 };
 
 use build::{Fees, Page};
 
+pub use shards::ShardSettled;
 pub use show::MerchantSettlement;
 
 /// The job's name: in histories, metrics and answers.
@@ -68,6 +76,17 @@ impl Gateway {
     }
 }
 
+/// How the work on a lane ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Everything of it is in.
+    Closed,
+    /// The time was over before.
+    TimeOver,
+    /// Somebody else commits chunks of the same shard.
+    AnotherIsAtIt,
+}
+
 /// One run.
 struct Run {
     gateway: Gateway,
@@ -91,16 +110,28 @@ impl Run {
             let settlement = self.take_up(day).await?;
             let ended = match settlement.status {
                 SettlementStatus::Running => {
-                    if !self.chunks(&settlement).await? {
+                    let is_in = match settlement.shards {
+                        0 => self.chunks(&settlement, Lane::MAIN).await? == Ended::Closed,
+                        _ => self.in_shards(&settlement).await?,
+                    };
+                    if !is_in {
                         self.report.more = true;
                         return Ok((self.report, settlement));
                     }
                     self.end(settlement).await?
                 }
                 // The ledger may have been set right since.
-                SettlementStatus::Failed => self.end(settlement).await?,
+                SettlementStatus::Failed => {
+                    self.compare_anew(&settlement).await?;
+                    self.end(settlement).await?
+                }
                 SettlementStatus::Completed => settlement,
             };
+            if ended.status == SettlementStatus::Running {
+                // A shard turned out not to be done.
+                self.report.more = true;
+                return Ok((self.report, ended));
+            }
             if ended.day >= day {
                 if ended.status == SettlementStatus::Completed {
                     self.gateway.job_succeeded(JOB, None).await?;
@@ -134,7 +165,8 @@ impl Run {
                 return Ok(latest.clone());
             }
             let (id, now) = (self.gateway.settlement_id(), self.gateway.now());
-            let opened = Settlement::open(id, day, latest.map(|latest| latest.id), now);
+            let shards = if self.gateway.ports.shards.is_there() { SHARDS } else { 0 };
+            let opened = Settlement::open(id, day, latest.map(|latest| latest.id), now).in_shards(shards);
             if self.put(&opened).await? {
                 tracing::info!(settlement = %id, date = %day.date(), cutoff = %day.cutoff(), "a settlement begins");
                 return Ok(opened);
@@ -143,23 +175,23 @@ impl Run {
         Err(Error::Internal)
     }
 
-    /// Commits chunk after chunk. `false`: the time was over before the last one.
-    async fn chunks(&mut self, settlement: &Settlement) -> Result<bool, Error> {
-        let (mut number, mut checkpoint) = self.progress(settlement.id).await?;
-        let mut page = self.read(settlement, checkpoint).await?;
+    /// Commits chunk after chunk of `lane`.
+    async fn chunks(&mut self, settlement: &Settlement, lane: Lane) -> Result<Ended, Error> {
+        let (mut number, mut checkpoint) = self.progress(settlement.id, lane).await?;
+        let mut page = self.read(settlement, lane, checkpoint).await?;
         while checkpoint != Checkpoint::Closed {
             if self.is_over() {
-                return Ok(false);
+                return Ok(Ended::TimeOver);
             }
-            let next = self.behind(&page, checkpoint);
+            let next = self.behind(settlement, &page, checkpoint);
             if page.is_empty() && next != Checkpoint::Closed {
-                (page, checkpoint) = (self.read(settlement, next).await?, next);
+                (page, checkpoint) = (self.read(settlement, lane, next).await?, next);
                 continue;
             }
             let draft = self.build(settlement, page).await?;
             self.gateway.ports.fail_points.pass(FailPoint::BeforeChunk);
             let commit = self.commit_draft(settlement.id, number + 1, next, draft);
-            let following = self.read(settlement, next);
+            let following = self.read(settlement, lane, next);
             let (committed, following) = if let Checkpoint::Refunds(_) = next {
                 // Two refunds of one payment may stand on two pages, and the first changes what the second is read with.
                 (commit.await, following.await)
@@ -172,19 +204,23 @@ impl Run {
                 self.record(&chunk);
                 (number, checkpoint, page) = (number + 1, next, following?);
                 self.gateway.ports.time.sleep(self.gateway.settings.settlement_pause).await;
-            } else {
+            } else if lane == Lane::MAIN {
                 // Another run is at it, too: this one goes on behind it.
-                (number, checkpoint) = self.progress(settlement.id).await?;
-                page = self.read(settlement, checkpoint).await?;
+                (number, checkpoint) = self.progress(settlement.id, lane).await?;
+                page = self.read(settlement, lane, checkpoint).await?;
+            } else {
+                // Its message came twice: one of the two is enough.
+                return Ok(Ended::AnotherIsAtIt);
             }
         }
-        Ok(true)
+        Ok(Ended::Closed)
     }
 
-    /// The last chunk's number, and what comes behind it.
-    async fn progress(&self, id: SettlementId) -> Result<(u32, Checkpoint), Error> {
-        let last = self.bounded(|| self.gateway.ports.stores.settlement_chunks.last_chunk(id)).await?;
-        Ok(last.unwrap_or((0, Checkpoint::START)))
+    /// The last chunk's number in `lane`, and what comes behind it.
+    async fn progress(&self, id: SettlementId, lane: Lane) -> Result<(u32, Checkpoint), Error> {
+        let last = self.bounded(|| self.gateway.ports.stores.settlement_chunks.last_chunk(id, lane)).await?;
+        let start = if lane == Lane::MAIN { Checkpoint::START } else { Checkpoint::Payments(None) };
+        Ok(last.unwrap_or((lane.before(), start)))
     }
 
     fn is_over(&self) -> bool {
@@ -206,12 +242,14 @@ impl Run {
         Ok(self.gateway.within_store_time(CHUNK_WITHIN, work).await?)
     }
 
-    /// Where the settlement is once `page`, read at `checkpoint`, is in it: a page that is not full was its part's last.
-    fn behind(&self, page: &Page, checkpoint: Checkpoint) -> Checkpoint {
+    /// Where a lane is once `page`, read at `checkpoint`, is in it: a page that is not full was its part's last.
+    fn behind(&self, settlement: &Settlement, page: &Page, checkpoint: Checkpoint) -> Checkpoint {
         if page.len() >= self.page_size() {
             return page.end().unwrap_or(checkpoint);
         }
         match checkpoint {
+            // The rest is the shards'.
+            Checkpoint::CarriedOver(_) if settlement.shards > 0 => Checkpoint::Closed,
             Checkpoint::CarriedOver(_) => Checkpoint::Payments(None),
             Checkpoint::Payments(_) => Checkpoint::Refunds(None),
             Checkpoint::Refunds(_) | Checkpoint::Closed => Checkpoint::Closed,

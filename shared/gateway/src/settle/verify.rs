@@ -1,5 +1,7 @@
 //! The end of a settlement: the books are compared, chunk by chunk, and then it is completed, or failed with a reason.
 
+use std::ops::RangeInclusive;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use tollgate_domain::{
     Settlement, SettlementId, SettlementStatus,
@@ -10,26 +12,31 @@ use super::Run;
 use crate::{
     Error,
     idempotency::RACES,
-    ports::{FailPoint, settlements::ChunkSums},
+    ports::{
+        FailPoint,
+        settlements::{ChunkSums, Lane, ShardBooks},
+    },
 };
 
 /// Chunks that are read at a time.
 const AT_A_TIME: usize = 2;
 
-/// What the books say of a whole settlement.
+/// What the books say of chunks.
 #[derive(Default)]
-struct Books {
-    counts: SettlementCounts,
-    totals: TotalsByCurrency,
+pub(super) struct Books {
+    pub(super) counts: SettlementCounts,
+    pub(super) totals: TotalsByCurrency,
     /// The first disagreement that was found.
-    wrong: Option<String>,
+    pub(super) wrong: Option<String>,
 }
 
 impl Run {
     /// Compares the books of `settlement`, in which everything is, and ends it. Its time is not bounded by the run's:
     /// it reads what was written, once.
+    ///
+    /// A settlement of which a shard turns out not to be done stays as it is.
     pub(super) async fn end(&self, mut settlement: Settlement) -> Result<Settlement, Error> {
-        let books = self.books(settlement.id).await?;
+        let Some(books) = self.all_books(&settlement).await? else { return Ok(settlement) };
         let (counts, totals) = (books.counts, books.totals.into_vec());
         self.gateway.ports.fail_points.pass(FailPoint::BeforeFinish);
         for _ in 0..RACES {
@@ -54,15 +61,33 @@ impl Run {
         Err(Error::Internal)
     }
 
-    async fn books(&self, id: SettlementId) -> Result<Books, Error> {
-        let (last, _) = self.progress(id).await?;
+    /// Those of the main lane, read here, and those of the shards, which whoever settled one has read. `None`: one has not been read to
+    /// its end.
+    async fn all_books(&self, settlement: &Settlement) -> Result<Option<Books>, Error> {
+        let (last, _) = self.progress(settlement.id, Lane::MAIN).await?;
+        let mut all = self.books(settlement.id, 1..=last, Books::default()).await?;
+        let standing = self.standing(settlement).await?;
+        if !standing.undone.is_empty() {
+            return Ok(None);
+        }
+        standing.known.into_values().for_each(|shard| all.add_shard(shard));
+        Ok(Some(all))
+    }
+
+    /// `books` with what those of the chunks of these numbers say.
+    pub(super) async fn books(
+        &self,
+        id: SettlementId,
+        numbers: RangeInclusive<u32>,
+        books: Books,
+    ) -> Result<Books, Error> {
         let chunks = &self.gateway.ports.stores.settlement_chunks;
-        let sums = stream::iter(1..=last).map(|number| async move {
+        let sums = stream::iter(numbers).map(|number| async move {
             let sums = self.bounded(|| chunks.chunk_sums(id, number)).await?;
             Ok::<_, Error>((number, sums))
         });
         sums.buffered(AT_A_TIME)
-            .try_fold(Books::default(), |mut books, (number, sums)| async move {
+            .try_fold(books, |mut books, (number, sums)| async move {
                 if let Some(wrong) = books.add(sums.as_ref()) {
                     tracing::error!(settlement = %id, chunk = number, wrong, "the books of a settlement disagree");
                     books.wrong.get_or_insert(format!("chunk {number}: {wrong}"));
@@ -74,6 +99,26 @@ impl Run {
 }
 
 impl Books {
+    /// What is known of a shard.
+    pub(super) fn of_shard(shard: ShardBooks) -> Self {
+        let mut books = Self::default();
+        books.add_shard(shard);
+        books
+    }
+
+    fn add_shard(&mut self, shard: ShardBooks) {
+        self.counts.add(&shard.counts);
+        let mut wrong = shard.wrong;
+        for totals in &shard.totals {
+            if self.totals.add(totals).is_err() {
+                wrong.get_or_insert(format!("shard {}: the totals are out of range", shard.shard));
+            }
+        }
+        if self.wrong.is_none() {
+            self.wrong = wrong;
+        }
+    }
+
     /// Adds a chunk. `Some`: its books disagree, and how.
     fn add(&mut self, sums: Option<&ChunkSums>) -> Option<String> {
         let Some(sums) = sums else { return Some("it is missing".to_owned()) };

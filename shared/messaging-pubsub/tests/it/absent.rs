@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tollgate_emulators::{GrpcProxy, own_pubsub, pubsub};
 use tollgate_gateway::ports::{EventBacklog, Queue, Time};
-use tollgate_messaging_pubsub::{Options, PubsubQueue, Topics};
+use tollgate_messaging_pubsub::{Named, Options, PubsubQueue, Topics};
 
 use crate::subject::{TIMEOUT, clock, deliver, kept, pause, queue, topics};
 
@@ -108,5 +108,5 @@ async fn an_event_counts_as_kept_only_once_pub_sub_has_said_so() {
 }
 
 fn nowhere() -> Topics {
-    Topics::read("pubsub:projects/p/topics/payment-events", None, None).unwrap()
+    Topics::read("pubsub:projects/p/topics/payment-events", Named::default()).unwrap()
 }

@@ -23,8 +23,11 @@ async fn more_than_there_is_room_for_is_refused_at_once_and_the_room_comes_back(
 #[tokio::test]
 async fn the_room_comes_back_though_a_caller_goes_away_or_nobody_answers() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let topics =
-        tollgate_messaging_pubsub::Topics::read("pubsub:projects/p/topics/payment-events", None, None).unwrap();
+    let topics = tollgate_messaging_pubsub::Topics::read(
+        "pubsub:projects/p/topics/payment-events",
+        tollgate_messaging_pubsub::Named::default(),
+    )
+    .unwrap();
     let queue = queue_with_room(&silent.local_addr().unwrap().to_string(), &topics, 10).await;
     let messages: Vec<_> = (0..10).map(deliver).collect();
     let clock = clock();
@@ -40,8 +43,11 @@ async fn the_room_comes_back_though_a_caller_goes_away_or_nobody_answers() {
 
 #[tokio::test]
 async fn nothing_is_published_without_a_question() {
-    let topics =
-        tollgate_messaging_pubsub::Topics::read("pubsub:projects/p/topics/payment-events", None, None).unwrap();
+    let topics = tollgate_messaging_pubsub::Topics::read(
+        "pubsub:projects/p/topics/payment-events",
+        tollgate_messaging_pubsub::Named::default(),
+    )
+    .unwrap();
     let queue = queue_with_room("127.0.0.1:1", &topics, 10).await;
     assert_eq!(queue.publish(&[]).await.unwrap(), 0);
 }

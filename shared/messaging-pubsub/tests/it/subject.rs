@@ -56,6 +56,7 @@ pub(crate) fn topics(pubsub: &Pubsub) -> Topics {
         payment_events: pubsub.create_topic(),
         dead_letter: pubsub.create_topic(),
         provider_events: pubsub.create_topic(),
+        settlement_shards: Some(pubsub.create_topic()),
     }
 }
 

@@ -10,7 +10,7 @@ const WHOLE_MAX: usize = 13;
 const LONGEST: usize = WHOLE_MAX + 1 + 5;
 
 /// Whether the bank takes `amount`; `currencies`: those of its accounts, none for every one.
-pub(super) fn accepts(amount: Money, currencies: &[Currency]) -> Result<(), Unsupported> {
+pub fn accepts(amount: Money, currencies: &[Currency]) -> Result<(), Unsupported> {
     if !currencies.is_empty() && !currencies.contains(&amount.currency()) {
         return Err(Unsupported::Currency);
     }
@@ -21,7 +21,7 @@ pub(super) fn accepts(amount: Money, currencies: &[Currency]) -> Result<(), Unsu
 }
 
 /// The amount as the bank writes it; `None` where it cannot.
-pub(super) fn to_wire(amount: Money) -> Option<String> {
+pub fn to_wire(amount: Money) -> Option<String> {
     let decimals = usize::from(amount.currency().exponent());
     let digits = format!("{:0>width$}", amount.minor(), width = decimals + 1);
     let (whole, part) = digits.split_at(digits.len() - decimals);
@@ -30,7 +30,7 @@ pub(super) fn to_wire(amount: Money) -> Option<String> {
 }
 
 /// An amount as the bank wrote it; `None` if it is none. Zeros can be there where there are no decimals to be.
-pub(super) fn from_wire(value: &str, currency: Currency) -> Option<Money> {
+pub fn from_wire(value: &str, currency: Currency) -> Option<Money> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, part) = value.split_once('.').unwrap_or((value, "0"));
     if value.len() > LONGEST || !digits(whole) || !digits(part) {

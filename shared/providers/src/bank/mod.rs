@@ -6,7 +6,7 @@
 //! changed for. There is no refund at a bank: money goes back by a payment of our own.
 //! Must not know: what the gateway does with an answer.
 
-mod amounts;
+pub mod amounts;
 mod api;
 mod approval;
 mod events;

@@ -16,7 +16,7 @@ const WITHOUT_DECIMALS: [&str; 2] = ["HUF", "TWD"];
 const LONGEST: usize = 32;
 
 /// Whether PayPal takes `amount`. Its limits depend on the account, and are left to it.
-pub(super) fn accepts(amount: Money) -> Result<(), Unsupported> {
+pub fn accepts(amount: Money) -> Result<(), Unsupported> {
     if !TAKEN.contains(&amount.currency().code()) {
         return Err(Unsupported::Currency);
     }
@@ -27,7 +27,7 @@ pub(super) fn accepts(amount: Money) -> Result<(), Unsupported> {
 }
 
 /// The amount as PayPal writes it; `None` where it cannot.
-pub(super) fn to_wire(amount: Money) -> Option<String> {
+pub fn to_wire(amount: Money) -> Option<String> {
     let (minor, currency) = (amount.minor(), amount.currency());
     let unit = unit(currency);
     match decimals(currency) {
@@ -38,7 +38,7 @@ pub(super) fn to_wire(amount: Money) -> Option<String> {
 }
 
 /// An amount as PayPal wrote it; `None` if it is none. Decimals that are zero can be there where there are none to be.
-pub(super) fn from_wire(value: &str, currency: Currency) -> Option<Money> {
+pub fn from_wire(value: &str, currency: Currency) -> Option<Money> {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (whole, part) = value.split_once('.').unwrap_or((value, ""));
     if value.len() > LONGEST || !digits(whole) || !(part.is_empty() || digits(part)) || value.ends_with('.') {

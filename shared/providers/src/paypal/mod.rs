@@ -4,7 +4,7 @@
 //! The order is the transaction, and is made before anybody pays (rule 4). Must not know: what the gateway does with an
 //! answer.
 
-mod amounts;
+pub mod amounts;
 mod api;
 mod certificates;
 mod events;

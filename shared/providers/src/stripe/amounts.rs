@@ -30,7 +30,7 @@ fn step(currency: Currency) -> i64 {
 }
 
 /// Whether Stripe takes `amount`. Its minimum depends on the account, and is left to it.
-pub(super) fn accepts(amount: Money) -> Result<(), Unsupported> {
+pub fn accepts(amount: Money) -> Result<(), Unsupported> {
     if NOT_TAKEN.contains(&amount.currency().code()) {
         return Err(Unsupported::Currency);
     }
@@ -41,7 +41,7 @@ pub(super) fn accepts(amount: Money) -> Result<(), Unsupported> {
 }
 
 /// The amount as Stripe writes it; `None` where it cannot.
-pub(super) fn to_wire(amount: Money) -> Option<i64> {
+pub fn to_wire(amount: Money) -> Option<i64> {
     let minor = amount.minor();
     if minor % step(amount.currency()) != 0 {
         return None;
@@ -54,7 +54,7 @@ pub(super) fn to_wire(amount: Money) -> Option<i64> {
 }
 
 /// An amount as Stripe wrote it; `None` if it is none of ours.
-pub(super) fn from_wire(wire: i64, currency: Currency) -> Option<Money> {
+pub fn from_wire(wire: i64, currency: Currency) -> Option<Money> {
     let minor = match currency.code() {
         "ISK" | "UGX" if wire % 100 != 0 => return None,
         "ISK" | "UGX" => wire / 100,
@@ -65,12 +65,12 @@ pub(super) fn from_wire(wire: i64, currency: Currency) -> Option<Money> {
 }
 
 /// The code as Stripe writes it: lower case.
-pub(super) fn currency_to_wire(currency: Currency) -> String {
+pub fn currency_to_wire(currency: Currency) -> String {
     currency.code().to_ascii_lowercase()
 }
 
 /// A code as Stripe wrote it.
-pub(super) fn currency_from_wire(wire: &str) -> Option<Currency> {
+pub fn currency_from_wire(wire: &str) -> Option<Currency> {
     wire.to_ascii_uppercase().parse().ok()
 }
 

@@ -4,7 +4,7 @@
 //! `api` calls and classes, `objects` reads, `view` translates, `send`, `look_up` and `records` put them together, `events` reads
 //! webhooks.
 
-mod amounts;
+pub mod amounts;
 mod api;
 mod events;
 mod failures;

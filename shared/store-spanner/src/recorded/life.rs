@@ -17,14 +17,14 @@ use tollgate_domain::{
 use tollgate_gateway::{
     contract::Samples,
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Exceptions, Flags, Merchants, RecordBooks, SettlementChunks, Settlements,
-        Store, Time, Timelines,
+        Agenda, Audit, Deliveries, Endpoints, Exceptions, Flags, Merchants, RecordBooks, SettlementChunks,
+        SettlementShards, Settlements, Store, Time, Timelines,
         agenda::Agendum,
         audit::JobState,
         deliveries::DeliveryAttempt,
         exceptions::KeptRecord,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
-        settlements::{Checkpoint, Chunk, ChunkCommitted, SetAside},
+        settlements::{Checkpoint, Chunk, ChunkCommitted, Lane, SetAside, ShardBooks},
     },
     records::{Cause, ChangeSet, Committed, ListQuery},
 };
@@ -178,8 +178,8 @@ async fn settle(store: &SpannerStore, samples: &Samples) {
     store.settlement(id).await.unwrap().unwrap();
     store.latest_settlement(day.date()).await.unwrap().unwrap();
     store.unfinished_settlement().await.unwrap().unwrap();
-    let payments = store.payments_to_settle(far, None, 10).await.unwrap();
-    let refunds = store.refunds_to_settle(far, None, 10).await.unwrap();
+    let payments = store.payments_to_settle(None, far, None, 10).await.unwrap();
+    let refunds = store.refunds_to_settle(None, far, None, 10).await.unwrap();
     let (refund, refunded) = refunds[0].read.as_ref().unwrap();
     let captured = payments[0].read.as_ref().unwrap();
     let free = Money::zero(captured.captured.currency());
@@ -200,11 +200,13 @@ async fn settle(store: &SpannerStore, samples: &Samples) {
         at: Samples::start(),
     };
     assert_eq!(store.commit_chunk(&chunk).await.unwrap(), ChunkCommitted::Done);
-    store.last_chunk(id).await.unwrap().unwrap();
+    store.last_chunk(id, Lane::MAIN).await.unwrap().unwrap();
     store.chunk_sums(id, 1).await.unwrap().unwrap();
     store.merchant_totals(id, samples.merchant).await.unwrap();
     store.settlement_lines(id, samples.merchant, None, 10).await.unwrap();
     store.negative_balances(id, None, 10).await.unwrap();
+    store.put_shard_books(&ShardBooks::none(id, 7)).await.unwrap();
+    store.shard_books(id).await.unwrap();
 }
 
 async fn jobs(store: &SpannerStore) {

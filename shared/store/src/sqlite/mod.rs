@@ -46,6 +46,7 @@ mod refunds;
 mod settlement_chunks;
 mod settlement_lines;
 mod settlement_ports;
+mod settlement_shards;
 mod settlements;
 mod timeline;
 mod writer;

@@ -24,14 +24,15 @@ use tollgate_gateway::{
         deliveries::DeliveryAttempt,
         exceptions::KeptRecord,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
-        settlements::{Checkpoint, Chunk, ChunkCommitted, SetAside},
+        settlements::{Checkpoint, Chunk, ChunkCommitted, Lane, SetAside, ShardBooks},
     },
     records::{Cause, ChangeSet, ListQuery},
 };
 
 use super::{
     agenda, audit, change_set, deliveries, events, exceptions, idempotency, jobs, merchants, migrations, operations,
-    payments, provider_records, received_events, refunds, settlement_chunks, settlement_lines, settlements, timeline,
+    payments, provider_records, received_events, refunds, settlement_chunks, settlement_lines, settlement_shards,
+    settlements, timeline,
 };
 
 #[test]
@@ -173,8 +174,10 @@ fn settle(connection: &Connection, samples: &Samples) {
     settlements::find(connection, id).unwrap().unwrap();
     settlements::latest(connection, day.date()).unwrap().unwrap();
     settlements::unfinished(connection).unwrap().unwrap();
-    let payments = settlement_chunks::payments_to_settle(connection, Timestamp::MAX, None, 10).unwrap();
-    let refunds = settlement_chunks::refunds_to_settle(connection, Timestamp::MAX, None, 10).unwrap();
+    let payments = settlement_chunks::payments_to_settle(connection, None, Timestamp::MAX, None, 10).unwrap();
+    let refunds = settlement_chunks::refunds_to_settle(connection, None, Timestamp::MAX, None, 10).unwrap();
+    settlement_chunks::payments_to_settle(connection, Some(1), Timestamp::MAX, None, 10).unwrap();
+    settlement_chunks::refunds_to_settle(connection, Some(1), Timestamp::MAX, None, 10).unwrap();
     let (refund, refunded) = refunds[0].read.as_ref().unwrap();
     let captured = payments[0].read.as_ref().unwrap();
     let free = Money::zero(captured.captured.currency());
@@ -195,11 +198,13 @@ fn settle(connection: &Connection, samples: &Samples) {
         at: Samples::start(),
     };
     assert_eq!(settlement_chunks::commit(connection, &chunk).unwrap(), ChunkCommitted::Done);
-    settlement_chunks::last(connection, id).unwrap().unwrap();
+    settlement_chunks::last(connection, id, Lane::MAIN).unwrap().unwrap();
     settlement_chunks::sums(connection, id, 1).unwrap().unwrap();
     settlements::merchant_totals(connection, id, samples.merchant).unwrap();
     assert_eq!(settlement_lines::page(connection, id, samples.merchant, None, 10).unwrap().len(), 2);
     settlement_lines::negative_balances(connection, id, None, 10).unwrap();
+    settlement_shards::put(connection, &ShardBooks::none(id, 7)).unwrap();
+    assert_eq!(settlement_shards::of(connection, id).unwrap().len(), 1);
 }
 
 /// Every statement that jobs and deliveries need.

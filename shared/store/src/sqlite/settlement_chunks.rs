@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 use tollgate_domain::{ChangeId, Payment, PaymentId, Refund, RefundId, SettlementId, Timestamp};
 use tollgate_gateway::{
-    ports::settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, Waiting},
+    ports::settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, Lane, SHARDS, Waiting},
     records::ChangeSet,
 };
 
@@ -102,11 +102,17 @@ fn insert(connection: &Connection, chunk: &Chunk) -> Result<()> {
     Ok(())
 }
 
-/// The last chunk's number, and how far the settlement is with it.
-pub(super) fn last(connection: &Connection, settlement: SettlementId) -> Result<Option<(u32, Checkpoint)>> {
+/// The last chunk's number in `lane`, and how far that is with it.
+pub(super) fn last(connection: &Connection, settlement: SettlementId, lane: Lane) -> Result<Option<(u32, Checkpoint)>> {
+    let numbers = lane.numbers();
     connection
-        .prepare_cached("SELECT * FROM settlement_chunks WHERE settlement_id = ?1 ORDER BY number DESC LIMIT 1")?
-        .query_row([Text(settlement)], |row| Ok((row.get("number")?, checkpoint(row)?)))
+        .prepare_cached(
+            "SELECT * FROM settlement_chunks WHERE settlement_id = ?1 AND number BETWEEN ?2 AND ?3
+             ORDER BY number DESC LIMIT 1",
+        )?
+        .query_row(params![Text(settlement), numbers.start(), numbers.end()], |row| {
+            Ok((row.get("number")?, checkpoint(row)?))
+        })
         .optional()
 }
 
@@ -139,19 +145,29 @@ pub(super) fn sums(connection: &Connection, settlement: SettlementId, number: u3
     }))
 }
 
+/// The last bits of a payment's id, as its last two characters have them: the shard that it is in.
+fn shard_of(id: &str) -> String {
+    let digit = |from: i32, length: i32| {
+        format!("(instr('0123456789abcdefghjkmnpqrstvwxyz', substr({id}, {from}, {length})) - 1)")
+    };
+    format!("(({} * 32 + {}) % {SHARDS})", digit(-2, 1), digit(-1, 1))
+}
+
 /// Captured payments that wait, a page of them.
 pub(super) fn payments_to_settle(
     connection: &Connection,
+    shard: Option<u32>,
     cutoff: Timestamp,
     after: Option<(Timestamp, PaymentId)>,
     limit: u32,
 ) -> Result<Vec<Waiting<PaymentId, Payment>>> {
     let (at, id) = after.map_or((Timestamp::MIN, String::new()), |(at, id)| (at, id.to_string()));
-    let mut find = connection.prepare_cached(
+    let of_shard = if shard.is_some() { format!("AND {} = ?5", shard_of("id")) } else { "AND ?5 IS NULL".to_owned() };
+    let mut find = connection.prepare_cached(&format!(
         "SELECT * FROM payments INDEXED BY payments_to_settle
-         WHERE status = 'CAPTURED' AND captured_at < ?1 AND (captured_at, id) > (?2, ?3)
+         WHERE status = 'CAPTURED' AND captured_at < ?1 AND (captured_at, id) > (?2, ?3) {of_shard}
          ORDER BY captured_at, id LIMIT ?4",
-    )?;
+    ))?;
     let waiting = |row: &Row<'_>| {
         let id = row.get::<_, Text<_>>("id")?.0;
         Ok(Waiting {
@@ -162,12 +178,13 @@ pub(super) fn payments_to_settle(
             read: readable(id, payments::read(row))?,
         })
     };
-    find.query_map(params![Micros(cutoff), Micros(at), id, limit], waiting)?.collect()
+    find.query_map(params![Micros(cutoff), Micros(at), id, limit, shard], waiting)?.collect()
 }
 
 /// Refunds that wait, a page of them, each with its payment: all as of one moment.
 pub(super) fn refunds_to_settle(
     connection: &Connection,
+    shard: Option<u32>,
     cutoff: Timestamp,
     after: Option<(Timestamp, RefundId)>,
     limit: u32,
@@ -175,12 +192,17 @@ pub(super) fn refunds_to_settle(
     // A payment read later than its refund could be of a version that has changed the refund.
     let moment = connection.unchecked_transaction()?;
     let (at, id) = after.map_or((Timestamp::MIN, String::new()), |(at, id)| (at, id.to_string()));
-    let mut find = moment.prepare_cached(
+    let of_shard = match shard {
+        Some(_) => format!("AND {} = ?5", shard_of("payment_id")),
+        None => "AND ?5 IS NULL".to_owned(),
+    };
+    let mut find = moment.prepare_cached(&format!(
         // A refund is written with its payment: there is none without.
         "SELECT refunds.*, payments.merchant_id FROM refunds INDEXED BY refunds_to_settle
          JOIN payments ON payments.id = refunds.payment_id
-         WHERE to_settle_at < ?1 AND (to_settle_at, refunds.id) > (?2, ?3) ORDER BY to_settle_at, refunds.id LIMIT ?4",
-    )?;
+         WHERE to_settle_at < ?1 AND (to_settle_at, refunds.id) > (?2, ?3) {of_shard}
+         ORDER BY to_settle_at, refunds.id LIMIT ?4",
+    ))?;
     let waiting = |row: &Row<'_>| {
         let payment = row.get::<_, Text<_>>("payment_id")?.0;
         let both = || Ok((refunds::read(row)?, payments::find(&moment, payment)?));
@@ -193,5 +215,5 @@ pub(super) fn refunds_to_settle(
             read,
         })
     };
-    find.query_map(params![Micros(cutoff), Micros(at), id, limit], waiting)?.collect()
+    find.query_map(params![Micros(cutoff), Micros(at), id, limit, shard], waiting)?.collect()
 }

@@ -7,11 +7,11 @@ use tollgate_domain::{
     settlement::{Balance, Totals},
 };
 use tollgate_gateway::ports::{
-    SettlementChunks, Settlements, StoreError,
-    settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, PlacedLine, Waiting},
+    SettlementChunks, SettlementShards, Settlements, StoreError,
+    settlements::{Checkpoint, Chunk, ChunkCommitted, ChunkSums, Lane, PlacedLine, ShardBooks, Waiting},
 };
 
-use super::{SqliteStore, settlement_chunks, settlement_lines, settlements};
+use super::{SqliteStore, settlement_chunks, settlement_lines, settlement_shards, settlements};
 
 #[async_trait]
 impl Settlements for SqliteStore {
@@ -50,8 +50,8 @@ impl Settlements for SqliteStore {
 
 #[async_trait]
 impl SettlementChunks for SqliteStore {
-    async fn last_chunk(&self, id: SettlementId) -> Result<Option<(u32, Checkpoint)>, StoreError> {
-        self.read("last_chunk", id, move |connection| settlement_chunks::last(connection, id)).await
+    async fn last_chunk(&self, id: SettlementId, lane: Lane) -> Result<Option<(u32, Checkpoint)>, StoreError> {
+        self.read("last_chunk", id, move |connection| settlement_chunks::last(connection, id, lane)).await
     }
 
     async fn negative_balances(
@@ -66,23 +66,27 @@ impl SettlementChunks for SqliteStore {
 
     async fn payments_to_settle(
         &self,
+        shard: Option<u32>,
         cutoff: Timestamp,
         after: Option<(Timestamp, PaymentId)>,
         limit: u32,
     ) -> Result<Vec<Waiting<PaymentId, Payment>>, StoreError> {
-        let read =
-            move |connection: &Connection| settlement_chunks::payments_to_settle(connection, cutoff, after, limit);
+        let read = move |connection: &Connection| {
+            settlement_chunks::payments_to_settle(connection, shard, cutoff, after, limit)
+        };
         self.read("payments_to_settle", "payments to settle", read).await
     }
 
     async fn refunds_to_settle(
         &self,
+        shard: Option<u32>,
         cutoff: Timestamp,
         after: Option<(Timestamp, RefundId)>,
         limit: u32,
     ) -> Result<Vec<Waiting<RefundId, (Refund, Payment)>>, StoreError> {
-        let read =
-            move |connection: &Connection| settlement_chunks::refunds_to_settle(connection, cutoff, after, limit);
+        let read = move |connection: &Connection| {
+            settlement_chunks::refunds_to_settle(connection, shard, cutoff, after, limit)
+        };
         self.read("refunds_to_settle", "refunds to settle", read).await
     }
 
@@ -95,5 +99,18 @@ impl SettlementChunks for SqliteStore {
 
     async fn chunk_sums(&self, id: SettlementId, number: u32) -> Result<Option<ChunkSums>, StoreError> {
         self.read("chunk_sums", id, move |connection| settlement_chunks::sums(connection, id, number)).await
+    }
+}
+
+#[async_trait]
+impl SettlementShards for SqliteStore {
+    async fn shard_books(&self, id: SettlementId) -> Result<Vec<ShardBooks>, StoreError> {
+        self.read("shard_books", id, move |connection| settlement_shards::of(connection, id)).await
+    }
+
+    async fn put_shard_books(&self, books: &ShardBooks) -> Result<(), StoreError> {
+        let books = books.clone();
+        let write = move |transaction: &Connection| settlement_shards::put(transaction, &books).map(|()| true);
+        self.decide("put_shard_books", write).await.map(drop)
     }
 }

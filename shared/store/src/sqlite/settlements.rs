@@ -52,9 +52,9 @@ pub(super) fn put(connection: &Connection, settlement: &Settlement) -> Result<bo
 fn insert(connection: &Connection, settlement: &Settlement) -> Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO settlements (id, date, cutoff, previous_id, status, started_at, ended_at, resumed, payments, refunds,
-            refunds_returned, carried_over, set_aside, dropped, totals, failure, revision)
+            refunds_returned, carried_over, set_aside, dropped, totals, failure, revision, shards)
          VALUES (:id, :date, :cutoff, :previous_id, :status, :started_at, :ended_at, :resumed, :payments, :refunds,
-            :refunds_returned, :carried_over, :set_aside, :dropped, :totals, :failure, :revision)",
+            :refunds_returned, :carried_over, :set_aside, :dropped, :totals, :failure, :revision, :shards)",
     )?;
     insert.execute(named_params! {
         ":id": Text(settlement.id),
@@ -74,6 +74,7 @@ fn insert(connection: &Connection, settlement: &Settlement) -> Result<()> {
         ":totals": ToJson(&settlement.totals),
         ":failure": settlement.failure,
         ":revision": Count(settlement.revision),
+        ":shards": settlement.shards,
     })?;
     Ok(())
 }
@@ -148,6 +149,7 @@ fn read(row: &Row<'_>) -> Result<Settlement> {
         id: row.get::<_, Text<_>>("id")?.0,
         day: SettlementDay::on(row.get::<_, Text<_>>("date")?.0),
         previous: row.get::<_, Option<Text<_>>>("previous_id")?.map(|id| id.0),
+        shards: row.get("shards")?,
         status: row.get::<_, Name<_>>("status")?.0,
         started_at: row.get::<_, Micros>("started_at")?.0,
         ended_at: row.get::<_, Option<Micros>>("ended_at")?.map(|at| at.0),

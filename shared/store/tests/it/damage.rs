@@ -77,11 +77,11 @@ async fn an_unreadable_payment_keeps_its_place_before_a_job_and_a_settlement_and
     let unread =
         |story: &Story<'_>| [&stories[1], &refunded[1]].iter().any(|other| other.payment.id == story.payment.id);
 
-    let waiting = store.payments_to_settle(Timestamp::MAX, None, 10).await.unwrap();
+    let waiting = store.payments_to_settle(None, Timestamp::MAX, None, 10).await.unwrap();
     let found: BTreeMap<_, _> = waiting.iter().map(|one| (one.id, one.read.is_none())).collect();
     assert_eq!(found, stories.iter().map(|story| (story.payment.id, unread(story))).collect());
     assert!(waiting.iter().all(|one| one.merchant == samples.merchant && one.payment == one.id));
-    let refunds = store.refunds_to_settle(Timestamp::MAX, None, 10).await.unwrap();
+    let refunds = store.refunds_to_settle(None, Timestamp::MAX, None, 10).await.unwrap();
     let found: BTreeMap<_, _> = refunds.iter().map(|one| (one.payment, one.read.is_none())).collect();
     assert_eq!(found, refunded.iter().map(|story| (story.payment.id, unread(story))).collect());
     let due = store.due(Agendum::Truth, Timestamp::MAX, None, 10).await.unwrap();

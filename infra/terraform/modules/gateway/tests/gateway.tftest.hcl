@@ -176,21 +176,20 @@ run "as_it_comes" {
     error_message = "a job is called at another time than runbooks and alerts expect, or is cut off"
   }
 
-  # Settlement shards wait for their route.
-  assert {
-    condition     = !contains(keys(output.queues), "settlement-shards")
-    error_message = "it is pushed to a route that is not there"
-  }
-}
-
-run "and_come_with_all_that_a_queue_has" {
-  command = apply
-  variables {
-    has_settlement_shards = true
-  }
   assert {
     condition     = output.queues.settlement-shards.is_pushed && output.queues.settlement-shards.dead_letter_topic == output.queues.undeliverable.topic
     error_message = "a push subscription without a dead letter"
+  }
+}
+
+run "settlements_need_not_be_split" {
+  command = apply
+  variables {
+    has_settlement_shards = false
+  }
+  assert {
+    condition     = !contains(keys(output.queues), "settlement-shards")
+    error_message = "a topic that nobody publishes to"
   }
 }
 
