@@ -59,5 +59,5 @@ CREATE TABLE IF NOT EXISTS reconciliation_exception_changes (
 ) PRIMARY KEY (exception_id, revision DESC);
 
 -- What we say moved in a period: the other direction of the comparison.
-CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_captured ON payments (shard, provider, captured_at, payment_id);
+CREATE NULL_FILTERED INDEX IF NOT EXISTS payments_by_capture ON payments (shard, provider, captured_at, payment_id);
 CREATE INDEX IF NOT EXISTS refunds_by_time ON refunds (shard, created_at, refund_id);

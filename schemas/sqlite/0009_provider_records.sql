@@ -55,5 +55,5 @@ CREATE TABLE reconciliation_exception_changes (
 ) STRICT, WITHOUT ROWID;
 
 -- What we say moved in a period: the other direction of the comparison.
-CREATE INDEX payments_captured ON payments (provider, captured_at, id) WHERE captured_at IS NOT NULL;
+CREATE INDEX payments_by_capture ON payments (provider, captured_at, id) WHERE captured_at IS NOT NULL;
 CREATE INDEX refunds_by_time ON refunds (created_at, id);

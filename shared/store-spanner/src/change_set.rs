@@ -90,7 +90,7 @@ pub const INDEXES: &[Index] = &[
     index("payments", "payments_truth", 3, &["shard", "truth_at"]),
     index("payments", "payments_to_settle", 3, &["shard", "status", "captured_at"]),
     index("payments", "payments_in_review", 2, &["shard", "review_since"]),
-    index("payments", "payments_captured", 4, &["shard", "provider", "captured_at"]),
+    index("payments", "payments_by_capture", 4, &["shard", "provider", "captured_at"]),
     index("refunds", "refunds_by_id", 1, &["refund_id"]),
     index("refunds", "refunds_to_settle", 3, &["shard", "to_settle_at", "refund_id"]),
     index("refunds", "refunds_by_time", 3, &["shard", "created_at", "refund_id"]),

@@ -32,7 +32,7 @@ static RECORDS: Source = Source {
     columns: &["provider", "subject", "record_id", "amount", "currency", "occurred_at"],
 };
 static CAPTURED: Source =
-    Source { table: "payments", index: Some("payments_captured"), columns: &["captured_at", "payment_id"] };
+    Source { table: "payments", index: Some("payments_by_capture"), columns: &["captured_at", "payment_id"] };
 static REFUNDED: Source =
     Source { table: "refunds", index: Some("refunds_by_time"), columns: &["created_at", "refund_id"] };
 

@@ -119,7 +119,7 @@ pub(super) fn captured(
 ) -> Result<Vec<(Timestamp, PaymentId)>> {
     let (at, id) = after.map_or((from, String::new()), |(at, id)| (at, id.to_string()));
     let mut find = connection.prepare_cached(
-        "SELECT captured_at, id FROM payments INDEXED BY payments_captured
+        "SELECT captured_at, id FROM payments INDEXED BY payments_by_capture
          WHERE provider = ?1 AND captured_at < ?2 AND (captured_at, id) > (?3, ?4) ORDER BY captured_at, id LIMIT ?5",
     )?;
     find.query_map(params![Name(provider), Micros(until), Micros(at), id, limit], |row| {
