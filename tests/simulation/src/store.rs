@@ -390,7 +390,11 @@ impl Settlements for FarStore {
 impl SettlementChunks for FarStore {
     async fn last_chunk(&self, id: SettlementId, lane: Lane) -> Result<Option<(u32, Checkpoint)>, StoreError> {
         self.there().await?;
-        self.back(self.shared.last_chunk(id, lane).await).await
+        let last = self.shared.last_chunk(id, lane).await;
+        if self.stage.has(Bug::ShardTakenForDone) && lane.shard().is_some_and(|shard| shard % 16 == 5) {
+            return Ok(Some((lane.before(), Checkpoint::Closed)));
+        }
+        self.back(last).await
     }
 
     async fn negative_balances(
