@@ -10,7 +10,7 @@ use std::{
 
 use futures::FutureExt as _;
 use tollgate_domain::{DeliveryStatus, Payment, PaymentId, PaymentStatus, ProviderName, RefundStatus, audit::Books};
-use tollgate_gateway::ports::{Agenda as _, Audit as _, Deliveries as _, Settlements as _};
+use tollgate_gateway::ports::{Agenda as _, Audit as _, Deliveries as _, Exceptions as _, Settlements as _};
 use tollgate_simulators::Transaction;
 
 use crate::{executor::locked, providers::Which, world::World};
@@ -21,6 +21,7 @@ const PAGE: u32 = 200;
 /// Everything that is not as it must be, is told to the story.
 pub(crate) fn check(world: &Arc<World>) {
     world.check_books();
+    world.check_records();
     if world.stage.story.went_wrong() {
         return;
     }
@@ -52,6 +53,7 @@ pub(crate) fn check(world: &Arc<World>) {
     what_was_told_holds(world, &books);
     everybody_was_told(world, &books);
     is_settled(world, &books);
+    records_agree(world, &books);
     let waiting = books.values().filter(|books| waits_for_a_person(&books.payment)).count() as u64;
     if let Some(Ok(standing)) = world.store.standing(world.stage.now()).now_or_never()
         && (standing.need_review > waiting || standing.stuck.iter().any(|(_, count)| *count > 0))
@@ -210,6 +212,20 @@ fn everybody_was_told(world: &World, books: &BTreeMap<PaymentId, Books>) {
     }
     if let Some(unknown) = world.inboxes.events().difference(&known).next() {
         world.stage.story.is_wrong(None, format!("told of what never happened: {unknown}"));
+    }
+}
+
+/// What the providers' own records say has been matched, both ways.
+fn records_agree(world: &World, books: &BTreeMap<PaymentId, Books>) {
+    let Some(Ok(open)) = world.store.exceptions(true, None, PAGE).now_or_never() else {
+        return world.stage.story.is_wrong(None, "the exceptions cannot be read".to_owned());
+    };
+    for exception in open {
+        let payment = exception.record.payment;
+        if payment.and_then(|id| books.get(&id)).is_some_and(|books| waits_for_a_person(&books.payment)) {
+            continue;
+        }
+        world.stage.story.is_wrong(payment, format!("an exception is open: {exception:?}"));
     }
 }
 

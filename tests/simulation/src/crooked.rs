@@ -12,7 +12,7 @@ use tollgate_domain::{
     Answer, CaptureMethod, Failure, Money, OperationKind, ProviderName, TransactionState, TransactionView,
 };
 use tollgate_gateway::ports::{
-    Provider, Time,
+    Provider, ProviderRecords, Time,
     provider::{Busy, Call, CallKind, LookUp, Pass, Reply, Terms, Unsupported},
 };
 
@@ -55,6 +55,10 @@ impl<P: Provider> Provider for Crooked<P> {
 
     fn terms(&self) -> Terms {
         self.inner.terms()
+    }
+
+    fn records(&self) -> Option<&dyn ProviderRecords> {
+        self.inner.records()
     }
 
     async fn send(&self, call: Call<'_>) -> Reply<Answer> {
@@ -126,6 +130,10 @@ impl Provider for CountsDeclines {
 
     fn terms(&self) -> Terms {
         self.inner.terms()
+    }
+
+    fn records(&self) -> Option<&dyn ProviderRecords> {
+        self.inner.records()
     }
 
     async fn admit(&self, kind: CallKind) -> Result<Pass, Busy> {

@@ -81,6 +81,8 @@ impl Instance {
                 settlement_chunks: Arc::clone(&far) as _,
                 settlement_shards: Arc::clone(&far) as _,
                 audit: Arc::clone(&far) as _,
+                record_books: Arc::clone(&far) as _,
+                exceptions: Arc::clone(&far) as _,
                 ..Stores::of(&world.store)
             },
             providers: providers(stage.bug, &http, &time, &entropy)?,

@@ -18,6 +18,7 @@ mod providers;
 mod run;
 mod stage;
 mod store;
+mod store_records;
 mod story;
 mod watch;
 mod world;

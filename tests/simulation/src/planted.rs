@@ -60,6 +60,10 @@ pub(crate) enum Bug {
     CheckpointBeforeWork,
     /// A settlement takes what was captured after its cut-off.
     CutOffIgnored,
+    /// A shard of a settlement is thought to be settled before it is.
+    ShardTakenForDone,
+    /// What does not agree with the providers' records is found, and never found to agree.
+    ExceptionNeverResolved,
     /// What could not be committed is thought to be.
     FailedCommitIsDone,
     /// The breaker counts declines as the provider's trouble.
@@ -72,7 +76,7 @@ pub(crate) enum Bug {
 
 impl Bug {
     /// Every bug.
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::IntentAfterCall,
         Self::AnsweredBeforeDurable,
         Self::NoVersionGuard,
@@ -100,6 +104,8 @@ impl Bug {
         Self::PostingOffByOne,
         Self::CheckpointBeforeWork,
         Self::CutOffIgnored,
+        Self::ShardTakenForDone,
+        Self::ExceptionNeverResolved,
         Self::FailedCommitIsDone,
         Self::BreakerCountsDeclines,
         Self::AcknowledgedBeforeDurable,

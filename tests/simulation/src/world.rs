@@ -366,6 +366,21 @@ impl World {
         });
         self.run_until(END + HOUR);
     }
+
+    /// Holds the providers' own records against everything, as the job does by hand: whatever the storm made look wrong has
+    /// resolved itself.
+    pub(crate) fn check_records(self: &Arc<Self>) {
+        let (world, executor) = (Arc::clone(self), &self.stage.executor);
+        executor.spawn(Owner::WORLD, async move {
+            let all = JobRun { budget: 100 * HOUR, everything: true };
+            let compared = |gateway: Gateway| async move { gateway.provider_records(all, context()).await };
+            match world.ask(100 * HOUR, compared).await {
+                Some(Ok(report)) if report.could_not.is_empty() => {}
+                other => world.stage.story.is_wrong(None, format!("the providers' records do not agree: {other:?}")),
+            }
+        });
+        self.run_until(END + 2 * HOUR);
+    }
 }
 
 /// What runs by the clock.
@@ -376,23 +391,32 @@ enum Job {
     Truth,
     Invariants,
     Settlement,
+    Records,
+    RecordsOfTheDay,
 }
 
 impl Job {
-    const ALL: [Self; 5] = [Self::Deliveries, Self::Stuck, Self::Truth, Self::Invariants, Self::Settlement];
+    const ALL: [Self; 7] = [
+        Self::Deliveries,
+        Self::Stuck,
+        Self::Truth,
+        Self::Invariants,
+        Self::Settlement,
+        Self::Records,
+        Self::RecordsOfTheDay,
+    ];
 
     fn every(self, now: Duration) -> Duration {
+        // Once all is quiet, less often: the same happens, and it is simulated in less time.
+        let is_quiet = now > 2 * STORM;
         match self {
-            // Once all is quiet, less often: the same happens, and it is simulated in less time.
-            Self::Deliveries => {
-                if now < 2 * STORM {
-                    MINUTE
-                } else {
-                    10 * MINUTE
-                }
-            }
+            Self::Deliveries if is_quiet => 10 * MINUTE,
+            Self::Deliveries => MINUTE,
+            Self::Stuck if is_quiet => HOUR,
             Self::Stuck => 10 * MINUTE,
-            Self::Truth | Self::Settlement => HOUR,
+            Self::Truth | Self::Records if is_quiet => 6 * HOUR,
+            Self::Truth | Self::Records | Self::Settlement => HOUR,
+            Self::RecordsOfTheDay => 24 * HOUR,
             // The watch looks at every commit, and all books are checked at the end.
             Self::Invariants => 8 * HOUR,
         }
@@ -414,6 +438,8 @@ impl Job {
             Self::Deliveries => drop(gateway.dispatch_deliveries(JobRun::scheduled(Duration::ZERO)).await),
             Self::Stuck => drop(gateway.stuck_payments(run, context()).await),
             Self::Truth => drop(gateway.provider_truth(run, context()).await),
+            Self::Records => drop(gateway.provider_records(run, context()).await),
+            Self::RecordsOfTheDay => drop(gateway.provider_records_day(run, context()).await),
             Self::Settlement => {
                 if let Ok((_, settlement)) = gateway.run_settlement(run, context()).await
                     && let Some(failure) = settlement.failure
