@@ -108,7 +108,7 @@ pub(super) async fn money(deployment: &Deployment, load: &Load, known: &[Known])
             wrong.push(format!("{refunded} was refunded, by what was answered: {payment}"));
         }
     }
-    for job in ["invariants", "provider-truth", "provider-records"] {
+    for job in ["invariants", "provider-truth"] {
         let clock = SystemClock::start();
         let run = async || deployment.job("reconciliation", job).await.unwrap_or_else(|error| json!(error.to_string()));
         let mut report = run().await;

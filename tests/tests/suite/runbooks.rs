@@ -393,7 +393,7 @@ fn planted_mistakes_are_found() {
     seen(
         wrong_columns,
         "```sh\nsql 'SELECT p.status AS what FROM payments@{FORCE_INDEX=payments_due} AS p WHERE status = \"no_column\"'\n```",
-        "```sh\nsql 'SELECT state\n FROM payments'\n```",
+        "```sh\nsql 'SELECT no_such_column\n FROM payments'\n```",
     );
     let known = BTreeSet::from(["C2".to_owned(), "S4".to_owned()]);
     assert_eq!(wrong_drills(&page("`cargo run -- drill C2`, drills S4, C2"), &known), NONE);
