@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{StreamExt as _, channel::oneshot, future};
-use tollgate_domain::BootId;
+use tollgate_domain::{BootId, ExceptionKind};
 use tollgate_gateway::{
     Gateway, JobRun,
     ports::{Entropy, Merchants as _, merchants::Merchant},
@@ -374,9 +374,11 @@ impl World {
         executor.spawn(Owner::WORLD, async move {
             let all = JobRun { budget: 100 * HOUR, everything: true };
             let compared = |gateway: Gateway| async move { gateway.provider_records(all, context()).await };
+            // What differs is an exception, and is looked at as such: `check.rs`.
+            let differs = |what: &&str| ExceptionKind::ALL.iter().any(|kind| kind.as_str() == *what);
             match world.ask(100 * HOUR, compared).await {
-                Some(Ok(report)) if report.could_not.is_empty() => {}
-                other => world.stage.story.is_wrong(None, format!("the providers' records do not agree: {other:?}")),
+                Some(Ok(report)) if !report.more && report.could_not.keys().all(|what| differs(&what)) => {}
+                other => world.stage.story.is_wrong(None, format!("the providers' records are not read: {other:?}")),
             }
         });
         self.run_until(END + 2 * HOUR);
