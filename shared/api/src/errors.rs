@@ -31,7 +31,8 @@ impl From<Error> for Problem {
             Error::ProviderUnavailable { retry_after } => {
                 let problem = Self::new(
                     Code::ProviderUnavailable,
-                    "The provider cannot be reached. Nothing was charged. Send it again with the same Idempotency-Key.",
+                    "The provider cannot be reached. This request moved no money; one before it with the same Idempotency-Key \
+                     may have. Send it again with that key.",
                 );
                 match retry_after {
                     Some(wait) => problem.retry_after(wait),
