@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{fields, operations};
+use super::{examples::cursor, fields, operations};
 
 /// What a merchant's call is answered with: the call's id, the status, the examples.
 const ANSWERS: [(&str, &str, &[&str]); 24] = [
@@ -123,7 +123,7 @@ fn parameters(id: &str, call: &mut Map<String, Value>) {
             (_, "limit") => (json!({"minimum": 1, "maximum": 100}), json!(20)),
             (_, "status") => (fields::statuses(), json!("CAPTURED")),
             (_, "date") => (json!({"format": "date"}), json!("2027-01-16")),
-            (_, "cursor") => (json!({}), json!("AQAGZQzg_9AAAZYtSTgAfforoOYyt2LhN4")),
+            (_, "cursor") => (json!({}), cursor()),
             (_, "merchant_reference") => (json!({}), json!("order-17")),
             (_, "opaque") => (json!({"minLength": 1}), json!("r_5Qm2Zx")),
             _ => continue,
@@ -149,6 +149,8 @@ fn examples(names: &[&str]) -> Value {
 fn answers(id: &str, of_merchants: bool, call: &mut Map<String, Value>) {
     for (_, names) in REQUESTS.iter().filter(|(of, _)| *of == id) {
         call["requestBody"]["content"]["application/json"]["examples"] = examples(names);
+        // A call that takes an empty object takes nothing at all for one.
+        call["requestBody"]["required"] = json!(!names.contains(&"all_of_it"));
     }
     let moves_money =
         call["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "Idempotency-Key"));

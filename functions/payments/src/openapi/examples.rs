@@ -1,8 +1,8 @@
 //! Examples: one payment's life as a sandbox answers it, and what it is told of.
 
 use serde_json::{Map, Value, json};
-use tollgate_api::{ProblemCode, events::KINDS};
-use tollgate_domain::EventKind;
+use tollgate_api::{ProblemCode, events::KINDS, requests::next_cursor};
+use tollgate_domain::{EventKind, Timestamp};
 
 use super::problems;
 
@@ -10,6 +10,12 @@ const PAYMENT: &str = "pay_01mcbmk9w0zdhpakegjepn5rqy";
 const REFUND: &str = "ref_01mce700w09repx6h3ydr4tz86";
 const SETTLEMENT: &str = "stl_37mn3bksz84dbrd43tgjxk8qqd";
 const CORRELATION: &str = "14f18fa9266ebea741cfb0796790161d";
+
+/// The place of the payment in a list.
+pub(super) fn cursor() -> Value {
+    let place = PAYMENT.parse().ok().map(|payment| (Timestamp::constant(1_799_982_000, 0), payment));
+    json!(place.map(next_cursor))
+}
 
 /// `base` with these fields instead.
 fn with(mut base: Value, fields: Value) -> Value {
@@ -174,7 +180,7 @@ fn answers() -> Vec<(&'static str, &'static str, Value)> {
         ("capture_not_known_yet", "The outcome is not known yet", not_known_yet("capture", 400)),
         ("voided", "Released", voided()),
         ("void_not_known_yet", "The outcome is not known yet", not_known_yet("void", 1000)),
-        ("payments", "A page", json!({"data": [captured()], "next_cursor": "AQAGZQzg_9AAAZYtSTgAfforoOYyt2LhN4"})),
+        ("payments", "A page", json!({"data": [captured()], "next_cursor": cursor()})),
         ("no_payments", "Nothing there", json!({"data": [], "next_cursor": null})),
         ("timeline", "The first second of a payment", timeline()),
         ("refund", "Done", refund("COMPLETED")),
