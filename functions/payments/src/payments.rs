@@ -130,7 +130,7 @@ pub(crate) async fn show(
 #[utoipa::path(
     post, path = "/v1/payments/{id}/capture", tag = "payments", security(("api_key" = [])),
     params(("id" = String, Path, description = "`pay_…`"), ("Idempotency-Key" = String, Header, description = "As for create")),
-    request_body = Option<CaptureBody>,
+    request_body(content = CaptureBody),
     responses(
         (status = 200, body = PaymentBody), (status = 202, body = PaymentBody, description = "`pending_operation` tells"),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),

@@ -20,7 +20,7 @@ use crate::{Payments, answer, caller::Caller, measure};
 #[utoipa::path(
     post, path = "/v1/payments/{id}/refund", tag = "refunds", security(("api_key" = [])),
     params(("id" = String, Path, description = "`pay_…`"), ("Idempotency-Key" = String, Header, description = "As for create")),
-    request_body = Option<CreateRefundBody>,
+    request_body(content = CreateRefundBody),
     responses(
         (status = 201, body = RefundBody, description = "Made, and done"),
         (status = 200, body = RefundBody, description = "Made before with this key (`Idempotent-Replayed: true`)"),

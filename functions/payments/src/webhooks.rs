@@ -90,7 +90,7 @@ pub(crate) async fn status(
 #[utoipa::path(
     post, path = "/v1/webhooks/{id}/redeliver", tag = "webhooks", security(("api_key" = [])),
     params(("id" = String, Path, description = "`pay_…`")),
-    request_body = Option<RedeliverBody>,
+    request_body(content = RedeliverBody),
     responses(
         (status = 202, body = DeliveriesBody, description = "They are due now"), (status = 400, body = ProblemBody),
         (status = 401, body = ProblemBody), (status = 404, body = ProblemBody), (status = 413, body = ProblemBody),

@@ -3,6 +3,7 @@
 //!
 //! It composes; it holds no rule about money.
 
+mod api_page;
 pub mod client;
 mod clock;
 pub mod collector;

@@ -32,6 +32,7 @@ use tollgate_webhook_delivery::{DeliveryHandler, WebhookDelivery};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
 use crate::{
+    api_page,
     clock::Clock,
     console, control,
     control::Control,
@@ -163,13 +164,14 @@ impl Sandbox {
             .with_context(|| format!("cannot listen on 127.0.0.1:{}; choose another port with PORT=…", options.port))?;
         let url = format!("http://{}", listener.local_addr()?);
         let system = SandboxSystem::new()?;
+        // Before anybody has read the time: it never goes back, not even to an instant of the past that is asked for.
+        let clock_file = folder.path.join("clock");
+        start_clock(&system, options.clock, &clock_file)?;
         let providers_url = match options.providers_url {
             Some(url) => url,
             None => start_providers(&system, &folder.path).await?,
         };
         let link = ProvidersLink::new(&providers_url, system.control.clone(), system.system.time.clone());
-        let clock_file = folder.path.join("clock");
-        start_clock(&system, options.clock, &clock_file)?;
 
         let mut vars = if options.environment { Variables::of_process() } else { Variables::of([]) };
         if folder.ephemeral.is_some() {
@@ -234,7 +236,7 @@ impl Sandbox {
             api_key: identity.api_key.clone(),
             url: url.clone(),
         };
-        let router = compose(&parts, &system, control, console, inbox);
+        let router = compose(&parts, &system, control, console, inbox).merge(api_page::router(&system, &identity));
         let background = start_background(&parts, &system, applier.as_ref());
         let (stop, serving) = start_serving(system.clone(), listener, router, background);
         // Once they are told where their webhooks go, providers send those that waited: somebody must take them.

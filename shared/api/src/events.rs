@@ -1,10 +1,24 @@
 //! Events to merchants, as they are signed and sent.
 
 use serde::Serialize;
-use tollgate_domain::{Event, EventId};
+use tollgate_domain::{Event, EventId, EventKind};
 use tollgate_gateway::ports::EventFormat;
 
 use crate::{payment::PaymentBody, refund::RefundBody};
+
+/// Every type of event, in the order of a payment's life.
+pub const KINDS: [EventKind; 10] = [
+    EventKind::PaymentAuthorized,
+    EventKind::PaymentCaptured,
+    EventKind::PaymentCaptureFailed,
+    EventKind::PaymentSettled,
+    EventKind::PaymentFailed,
+    EventKind::PaymentVoided,
+    EventKind::PaymentRefunded,
+    EventKind::PaymentNeedsReview,
+    EventKind::RefundCompleted,
+    EventKind::RefundFailed,
+];
 
 /// Renders events as the contract has them.
 #[derive(Debug, Clone, Copy)]
@@ -41,5 +55,28 @@ impl EventFormat for JsonEvents {
         };
         // Strings, numbers and maps of strings: this cannot fail.
         serde_json::to_string(&body).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_type_of_event_is_forgotten() {
+        // A new one does not compile until it is named here, and then not pass until it is listed.
+        let place = |kind: EventKind| match kind {
+            EventKind::PaymentAuthorized => 0,
+            EventKind::PaymentCaptured => 1,
+            EventKind::PaymentCaptureFailed => 2,
+            EventKind::PaymentSettled => 3,
+            EventKind::PaymentFailed => 4,
+            EventKind::PaymentVoided => 5,
+            EventKind::PaymentRefunded => 6,
+            EventKind::PaymentNeedsReview => 7,
+            EventKind::RefundCompleted => 8,
+            EventKind::RefundFailed => 9,
+        };
+        assert_eq!(KINDS.map(place).to_vec(), (0..KINDS.len()).collect::<Vec<_>>());
     }
 }

@@ -44,12 +44,18 @@ macro_rules! problem_codes {
                 match self { $(Self::$code => $title,)+ }
             }
 
+            /// What it means, for the API's description.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$code => concat!($($doc),+).trim_ascii(),)+ }
+            }
+
             /// The `type` member: a reference relative to the gateway's own address, stable, one per code.
             pub const fn type_uri(self) -> &'static str {
                 match self { $(Self::$code => concat!("/problems/", $name),)+ }
             }
 
-            const fn default_retry_after(self) -> Option<Duration> {
+            /// How long to wait before the next try, where that is always the same; `None`: it is not said.
+            pub const fn default_retry_after(self) -> Option<Duration> {
                 let seconds: u64 = match self { $(Self::$code => $retry,)+ };
                 if seconds == 0 { None } else { Some(Duration::from_secs(seconds)) }
             }

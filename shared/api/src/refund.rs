@@ -1,10 +1,13 @@
 //! A refund as merchants see it.
 
 use serde::Serialize;
-use tollgate_domain::Refund;
+use tollgate_domain::{Refund, RefundStatus};
 use utoipa::ToSchema;
 
 use crate::payment::FailureBody;
+
+/// Every status that a refund can have.
+pub const STATUSES: [RefundStatus; 3] = [RefundStatus::Pending, RefundStatus::Completed, RefundStatus::Failed];
 
 /// A refund.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -7,19 +7,31 @@ use tollgate_domain::{CaptureMethod, Currency, Details, EventId, Money, PaymentS
 use tollgate_gateway::records::ListQuery;
 use utoipa::ToSchema;
 
+use limits::{DESCRIPTION_CHARS, METADATA, REFERENCE_CHARS, TOKEN_CHARS, URL_CHARS};
+
 use crate::{
     Problem, ProblemCode, card_data, cursor,
     problem::FieldError,
-    strict_json::{self, Checked, MapLimits, ObjectReader, Refused},
+    strict_json::{self, Checked, ObjectReader, Refused},
 };
 
-/// A token at a provider.
-const TOKEN_CHARS: usize = 255;
-const REFERENCE_CHARS: usize = 255;
-const DESCRIPTION_CHARS: usize = 500;
-const URL_CHARS: usize = 2048;
+/// How long texts may be, in characters.
+pub mod limits {
+    use crate::strict_json::MapLimits;
+
+    /// A token at a provider.
+    pub const TOKEN_CHARS: usize = 255;
+    /// The merchant's own number.
+    pub const REFERENCE_CHARS: usize = 255;
+    /// Free text.
+    pub const DESCRIPTION_CHARS: usize = 500;
+    /// Any URL.
+    pub const URL_CHARS: usize = 2048;
+    /// The merchant's pairs.
+    pub const METADATA: MapLimits = MapLimits { pairs: 20, key_chars: 40, value_chars: 500 };
+}
+
 const ID_CHARS: usize = 40;
-const METADATA: MapLimits = MapLimits { pairs: 20, key_chars: 40, value_chars: 500 };
 /// The largest page of a list.
 const PAGE_AT_MOST: u32 = 100;
 const PAGE: u32 = 20;

@@ -1,6 +1,6 @@
 //! The API's description: kept in `schemas/openapi.json`, complete, and true of real answers.
 
-use std::{env, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path, sync::LazyLock};
 
 use serde_json::{Value, json};
 
@@ -10,15 +10,60 @@ fn description() -> Value {
     serde_json::from_str(&tollgate_payments::openapi::json()).unwrap()
 }
 
-#[test]
-fn the_kept_description_is_what_the_code_says() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/openapi.json");
-    let made = format!("{}\n", tollgate_payments::openapi::json().trim_end());
+/// Every answer of `/v1` that a test gets is one that the description has: its status, and the code of a problem. What is no call at all
+/// (another path, another method) has no description.
+#[track_caller]
+pub(super) fn is_described(method: &str, path: &str, answer: &Answer) {
+    static API: LazyLock<Value> = LazyLock::new(description);
+    let path = path.split('?').next().unwrap_or_default();
+    let segments: Vec<_> = path.split('/').collect();
+    let is = |template: &str| {
+        let parts: Vec<_> = template.split('/').collect();
+        parts.len() == segments.len()
+            && parts
+                .iter()
+                .zip(&segments)
+                .all(|(part, given)| part == given || (part.starts_with('{') && !given.is_empty()))
+    };
+    let Some((template, item)) = API["paths"].as_object().unwrap().iter().find(|(template, _)| is(template)) else {
+        return;
+    };
+    let call = &item[method.to_lowercase()];
+    if !call.is_object() {
+        return;
+    }
+    let response = &call["responses"][answer.status.to_string()];
+    assert!(
+        response.is_object(),
+        "{method} {template} answers {}, which is not described: {}",
+        answer.status,
+        answer.text()
+    );
+    if answer.status >= 400 {
+        let codes = response.pointer("/content/application~1problem+json/schema/allOf/1/properties/code/enum").unwrap();
+        assert!(
+            codes.as_array().unwrap().contains(&json!(answer.code())),
+            "{method} {template}: {} is not described",
+            answer.code()
+        );
+    }
+}
+
+/// A file of `schemas`, which is what the code says.
+fn is_kept(name: &str, made: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas").join(name);
+    let made = format!("{}\n", made.trim_end());
     if env::var_os("UPDATE_SCHEMAS").is_some() {
         fs::write(&file, &made).unwrap();
     }
     let kept = fs::read_to_string(&file).unwrap_or_default();
-    assert!(kept == made, "schemas/openapi.json is not what the code says; run the tests with UPDATE_SCHEMAS=1");
+    assert!(kept == made, "schemas/{name} is not what the code says; run the tests with UPDATE_SCHEMAS=1");
+}
+
+#[test]
+fn the_kept_description_is_what_the_code_says() {
+    is_kept("openapi.json", &tollgate_payments::openapi::json());
+    is_kept("webhook-events.json", &tollgate_payments::openapi::webhook_events());
 }
 
 #[test]
@@ -73,10 +118,16 @@ fn is(api: &Value, schema: &str, body: &Value) {
         "$ref": format!("#/components/schemas/{schema}"),
         "components": components,
     });
-    let validator = jsonschema::validator_for(&root).unwrap();
+    holds(&root, body, schema);
+}
+
+/// Checks a body against a schema, formats too.
+#[track_caller]
+fn holds(schema: &Value, body: &Value, what: &str) {
+    let validator = jsonschema::options().should_validate_formats(true).build(schema).unwrap();
     let wrong: Vec<_> =
         validator.iter_errors(body).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(wrong.is_empty(), "{schema}: {wrong:?} in {body}");
+    assert!(wrong.is_empty(), "{what}: {wrong:?} in {body}");
 }
 
 fn close(schema: &mut Value) {
@@ -125,4 +176,116 @@ async fn real_answers_are_as_the_description_says() {
     for problem in problems {
         is(&api, "ProblemBody", &problem.json());
     }
+}
+
+/// What a reference leads to.
+fn resolved<'a>(api: &'a Value, value: &'a Value) -> &'a Value {
+    value["$ref"].as_str().map_or(value, |reference| api.pointer(&reference[1..]).expect("a reference leads somewhere"))
+}
+
+#[test]
+fn every_body_has_examples_and_they_are_as_its_schema_says() {
+    let api = description();
+    let (mut examples, mut used) = (0, BTreeSet::new());
+    for section in ["paths", "webhooks"] {
+        for (path, item) in api[section].as_object().unwrap() {
+            for (method, call) in item.as_object().unwrap() {
+                let responses = call["responses"].as_object().unwrap().values();
+                let bodies =
+                    responses.chain([&call["requestBody"]]).filter_map(|body| body["content"].as_object()).flatten();
+                for (media_type, content) in bodies {
+                    let what = format!("{method} {path} {media_type}");
+                    let named = content["examples"].as_object().unwrap_or_else(|| panic!("{what} has no examples"));
+                    assert!(!named.is_empty(), "{what} has no examples");
+                    let mut schema = content["schema"].clone();
+                    schema["components"] = api["components"].clone();
+                    for (name, example) in named {
+                        holds(&schema, &resolved(&api, example)["value"], &format!("{what} {name}"));
+                        used.insert(name.clone());
+                        examples += 1;
+                    }
+                }
+                for parameter in call["parameters"].as_array().into_iter().flatten() {
+                    let parameter = resolved(&api, parameter);
+                    assert!(!parameter["example"].is_null(), "{method} {path}: {} has no example", parameter["name"]);
+                    holds(
+                        &parameter["schema"],
+                        &parameter["example"],
+                        &format!("{method} {path} {}", parameter["name"]),
+                    );
+                }
+            }
+        }
+    }
+    assert!(examples > 200, "{examples}");
+    let kept: BTreeSet<_> = api["components"]["examples"].as_object().unwrap().keys().cloned().collect();
+    let unused: Vec<_> = kept.difference(&used).collect();
+    assert_eq!(unused, ["forbidden", "method_not_allowed"], "no call of a merchant's answers these two");
+}
+
+#[test]
+fn every_code_says_what_it_means_and_where_it_comes_up() {
+    let api = description();
+    let codes = api["x-problem-codes"].as_array().unwrap();
+    assert_eq!(codes.len(), tollgate_api::ProblemCode::ALL.len());
+    for code in codes {
+        assert!(!code["description"].as_str().unwrap().is_empty(), "{code}");
+        let calls = code["calls"].as_array().unwrap();
+        assert_eq!(calls.is_empty(), !code["elsewhere"].as_str().unwrap().is_empty(), "{code}");
+    }
+    let all = |name: &str| codes.iter().find(|code| code["code"] == name).unwrap()["calls"].as_array().unwrap().len();
+    assert_eq!((all("unauthenticated"), all("idempotency_key_missing"), all("refund_exceeds_captured")), (16, 4, 1));
+}
+
+/// The headers that sign a webhook are as the description has them.
+fn headers_are_described(api: &Value, event_type: &str, headers: &Value) {
+    let webhook = &api["webhooks"][event_type]["post"];
+    assert!(webhook.is_object(), "{event_type} is described");
+    for parameter in webhook["parameters"].as_array().unwrap() {
+        holds(&parameter["schema"], &headers[parameter["name"].as_str().unwrap()], parameter["name"].as_str().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn events_are_delivered_as_the_description_says() {
+    let world = World::start().await;
+    let change =
+        async |id: &str, what: &str| world.send(world.post_nothing(&format!("/v1/payments/{id}/{what}"))).await;
+    let pay = async |provider: &str, token: &str| {
+        let body = json!({"amount": 1000, "currency": "JPY", "payment_method": {provider: token}});
+        let payment = world.send(world.post("/v1/payments", &body)).await.expect(201).json();
+        payment["id"].as_str().unwrap().to_owned()
+    };
+    // A refund that comes back later, a capture that is denied later, and one of which nothing can be learned.
+    let (settled, voided) = (pay("stripe", "pm_card_refundFail").await, pay("stripe", "pm_card_visa").await);
+    let denied = pay("paypal", "vault-capture-denied").await;
+    pay("stripe", "pm_card_visa_chargeDeclined").await;
+    change(&settled, "capture").await.expect(200);
+    change(&voided, "void").await.expect(200);
+    change(&denied, "capture").await.expect(202);
+    world.advance(24 * 3600).await;
+    change(&settled, "refund").await.expect(201);
+    world.advance(3 * 3600).await;
+    let lost = pay("stripe", "pm_card_visa").await;
+    world.fault(&json!({"kind": "timeout", "times": 1000, "ms": 10})).await;
+    change(&lost, "capture").await.expect(202);
+    world.advance(3 * 3600).await;
+
+    let api = description();
+    let schema: Value = serde_json::from_str(&tollgate_payments::openapi::webhook_events()).unwrap();
+    let mut types = BTreeSet::new();
+    let inbox = world.send(world.get("/sandbox/inbox")).await.expect(200).json();
+    for webhook in inbox.as_array().unwrap() {
+        let event: Value = serde_json::from_str(webhook["body"].as_str().unwrap()).unwrap();
+        let event_type = event["type"].as_str().unwrap();
+        holds(&schema, &event, event_type);
+        is(&api, if event_type.starts_with("refund.") { "RefundEvent" } else { "PaymentEvent" }, &event);
+        headers_are_described(&api, event_type, &webhook["headers"]);
+        types.insert(event_type.to_owned());
+    }
+    let described: BTreeSet<_> = api["webhooks"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(types, described, "each type was delivered");
+    let feed = world.send(world.get("/v1/events")).await.expect(200).json();
+    assert!(feed["data"].as_array().unwrap().len() >= types.len());
+    is(&api, "EventsBody", &feed);
 }

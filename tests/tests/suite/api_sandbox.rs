@@ -23,6 +23,13 @@ async fn a_simulated_clock_stands_until_it_is_moved() {
 }
 
 #[tokio::test]
+async fn a_simulated_clock_can_stand_in_the_past() {
+    let world = World::start_at("2024-02-29T12:00:00Z".parse().unwrap()).await;
+    let payment = world.payment("pm_card_visa", "AUTHORIZED").await;
+    assert_eq!(payment["created_at"], "2024-02-29T12:00:00Z");
+}
+
+#[tokio::test]
 async fn an_authorization_that_runs_out_can_no_longer_be_captured() {
     let world = World::start().await;
     let payment = world.payment("pm_card_visa", "AUTHORIZED").await;

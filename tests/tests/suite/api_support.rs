@@ -38,6 +38,11 @@ impl World {
         Self::start_with(ClockMode::NOON, None).await
     }
 
+    /// Time stands at `from`.
+    pub(crate) async fn start_at(from: jiff::Timestamp) -> Self {
+        Self::start_with(ClockMode::Simulated { from: Some(from) }, None).await
+    }
+
     /// Time runs by itself.
     pub(crate) async fn start_in_real_time() -> Self {
         Self::start_with(ClockMode::Real, None).await
@@ -100,6 +105,7 @@ impl World {
         let what = format!("{} {}", request.method, request.path.chars().take(120).collect::<String>());
         let answer = exchange(&self.address, &request.to_bytes()).await.unwrap_or_else(|| panic!("{what}: no answer"));
         answer.check(&what);
+        super::api_openapi::is_described(&request.method, &request.path, &answer);
         answer
     }
 
