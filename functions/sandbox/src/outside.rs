@@ -43,6 +43,11 @@ impl Outages {
         lock(&self.0).remove(provider);
     }
 
+    /// Whether the provider cannot be reached: for how many more calls, `None` until cleared.
+    pub(crate) fn armed(&self, provider: &str) -> Option<Option<u32>> {
+        lock(&self.0).get(provider).copied()
+    }
+
     /// Whether this call finds the provider unreachable; counts it.
     fn hits(&self, provider: &str) -> bool {
         let mut outages = lock(&self.0);

@@ -1,0 +1,111 @@
+//! Webhooks to merchants: how each delivery stands, its tries, and a button that sends it again.
+
+use axum::extract::{RawQuery, State};
+use maud::{Markup, html};
+use tollgate_api::Problem;
+use tollgate_domain::{Delivery, DeliveryStatus, Payment};
+use tollgate_gateway::{ports::deliveries::DeliveryAttempt, records::ListQuery};
+
+use super::{
+    Console,
+    forms::Fields,
+    page::{Section, Tone, at, badge, millis, page, wide},
+    story,
+};
+
+/// Of so many of each merchant's newest payments.
+const PAYMENTS: u32 = 20;
+
+/// A payment's deliveries, each with its tries.
+pub(super) type Deliveries = [(Delivery, Vec<DeliveryAttempt>)];
+
+pub(super) async fn list(State(console): State<Console>, RawQuery(query): RawQuery) -> Result<Markup, Problem> {
+    let fields = Fields::query(query.as_ref())?;
+    let undelivered = fields.text("show") == Some("undelivered");
+    let body = html! {
+        p {
+            "Of the " (PAYMENTS) " newest payments of each merchant. Show: "
+            a href="/console/deliveries" aria-current=[(!undelivered).then_some("true")] { "all" } ", "
+            a href="/console/deliveries?show=undelivered" aria-current=[undelivered.then_some("true")] { "what is not delivered" }
+            ". How the built-in endpoint answers, the " a href="/console/switches#inbox" { "switches" } " say."
+        }
+        @for shop in &console.shops {
+            @let found = of(&console, shop, undelivered).await?;
+            @if !found.is_empty() {
+                section aria-labelledby=(shop.id.to_string()) {
+                    h2 id=(shop.id.to_string()) { (shop.name) }
+                    @for (payment, deliveries) in &found {
+                        (table(deliveries, Some(payment), &format!("/console/payments/{}", payment.id)))
+                    }
+                }
+            }
+        }
+    };
+    Ok(page(&console, Some(Section::Deliveries), "Deliveries", fields.note(&console).as_ref(), &body))
+}
+
+type Found = Vec<(Payment, Vec<(Delivery, Vec<DeliveryAttempt>)>)>;
+
+async fn of(console: &Console, shop: &super::forms::Shop, undelivered: bool) -> Result<Found, Problem> {
+    let query = ListQuery { merchant: shop.id, merchant_reference: None, status: None, after: None, limit: PAYMENTS };
+    let mut found = Vec::new();
+    for payment in console.gateway.list_payments(&query).await?.payments {
+        let mut deliveries = console.gateway.deliveries(shop.id, payment.id).await?;
+        deliveries.retain(|(delivery, _)| !undelivered || delivery.status != DeliveryStatus::Delivered);
+        if !deliveries.is_empty() {
+            found.push((payment, deliveries));
+        }
+    }
+    Ok(found)
+}
+
+/// Deliveries of one payment; `of`: which is said above them.
+pub(super) fn table(deliveries: &Deliveries, of: Option<&Payment>, path: &str) -> Markup {
+    if deliveries.is_empty() {
+        return html! { p { "Nothing was told to the merchant yet." } };
+    }
+    let table = html! {
+        table {
+            @match of {
+                Some(payment) => caption { a.id href=(path) { (payment.id) } " " (payment.details.merchant_reference.as_deref().unwrap_or("")) },
+                None => caption.hidden { "Deliveries" },
+            }
+            thead { tr { @for name in ["Event", "Status", "Tries", "Next try", "Again"] { th scope="col" { (name) } } } }
+            tbody {
+                @for (delivery, tries) in deliveries {
+                    tr {
+                        td { (delivery.sequence) ". " (delivery.kind.as_str()) }
+                        td { (standing(delivery)) }
+                        td { ol.tries { @for attempt in tries {
+                            li value=(attempt.number) {
+                                (at(millis(attempt.at))) " "
+                                (badge(&story::outcome(attempt), if story::took(attempt) { Tone::Done } else { Tone::Failed }))
+                            }
+                        } } }
+                        td {
+                            @if delivery.waits_for_endpoint { "waits for the endpoint" }
+                            @else if delivery.is_over() { "–" }
+                            @else if let Some(next) = delivery.next_attempt_at { (at(millis(next))) }
+                        }
+                        td {
+                            form action=(format!("{path}/redeliver")) method="post" {
+                                input type="hidden" name="event" value=(delivery.event.to_string());
+                                button aria-label=(format!("Redeliver {}", delivery.kind.as_str())) { "Redeliver" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    wide(&of.map_or_else(|| "Deliveries".to_owned(), |payment| format!("Deliveries of {}", payment.id)), &table)
+}
+
+fn standing(delivery: &Delivery) -> Markup {
+    let tone = match delivery.status {
+        DeliveryStatus::Delivered => Tone::Done,
+        DeliveryStatus::DeadLettered => Tone::Failed,
+        DeliveryStatus::Pending | DeliveryStatus::Retrying => Tone::Waiting,
+    };
+    badge(delivery.status.as_str(), tone)
+}
