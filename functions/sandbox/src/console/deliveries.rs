@@ -98,7 +98,7 @@ pub(super) fn table(deliveries: &Deliveries, of: Option<&Payment>, path: &str) -
             }
         }
     };
-    wide(&of.map_or_else(|| "Deliveries".to_owned(), |payment| format!("Deliveries of {}", payment.id)), &table)
+    wide(&of.map_or_else(|| "Deliveries as a table".to_owned(), |payment| format!("Deliveries of {}", payment.id)), &table)
 }
 
 fn standing(delivery: &Delivery) -> Markup {

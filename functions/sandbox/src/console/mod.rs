@@ -18,7 +18,7 @@ mod story;
 mod switches;
 mod traffic;
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -31,12 +31,15 @@ use tollgate_api::{Problem, ProblemCode};
 use tollgate_assembly::Parts;
 use tollgate_domain::{MerchantId, Payment, PaymentId};
 use tollgate_gateway::{Error, Gateway, Stores, ports::StoreError};
-use tollgate_runtime::System;
+use tollgate_runtime::{System, system::within};
 
 use crate::{client::Client, control::Control, identity::Identity, inbox::Inbox};
 
 use forms::Shop;
 use notes::Notes;
+
+/// An action waits no longer for what it led to.
+const SETTLES_WITHIN: Duration = Duration::from_secs(1);
 
 const SCRIPT: &str = include_str!("console.js");
 const STYLE: &str = include_str!("console.css");
@@ -108,6 +111,14 @@ impl Console {
     fn shop(&self, id: Option<&str>) -> Option<&Shop> {
         let id: MerchantId = id?.parse().ok()?;
         self.shops.iter().find(|shop| shop.id == id)
+    }
+
+    /// Waits a moment for what an action led to (webhooks to the merchant), so that the page that it leads back to shows it.
+    async fn settle(&self) {
+        let settled = within(self.system.time.as_ref(), SETTLES_WITHIN, self.control.clock.settle_down());
+        if settled.await.is_none() {
+            tracing::debug!("something is still under way; the page will say so");
+        }
     }
 
     /// A key that was never used: a form that is sent twice does its work once.

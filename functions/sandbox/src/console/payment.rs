@@ -172,12 +172,11 @@ pub(super) async fn act(
             let event = fields.text("event").map(|event| json!({"event_id": event}));
             let call = format!("/v1/webhooks/{}/redeliver", payment.id);
             let answer = client.send(Method::POST, &call, None, event.as_ref()).await;
-            // So that the page that it leads back to shows what came of it.
-            console.control.clock.settle_down().await;
             said(answer, |_| "It is delivered again.".to_owned())
         }
         _ => return Err(Problem::new(ProblemCode::NotFound, "There is no such action.")),
     };
+    console.settle().await;
     Ok(back(&console, &path, result))
 }
 
@@ -216,5 +215,5 @@ fn ledger(booked: &[Booked]) -> Markup {
             }
         }
     };
-    wide("Ledger", &table)
+    wide("Ledger as a table", &table)
 }

@@ -208,5 +208,6 @@ pub(super) async fn take(State(console): State<Console>, body: Bytes) -> Result<
         format!("The payment is {}.{failure}", answer.text("status"))
     });
     let path = if made.is_ok() { format!("/console/payments/{id}") } else { "/console".to_owned() };
+    console.settle().await;
     Ok(back(&console, &path, made))
 }

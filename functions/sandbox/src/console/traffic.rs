@@ -57,7 +57,7 @@ pub(super) async fn show(State(console): State<Console>, RawQuery(query): RawQue
         }
         section aria-labelledby="standing" {
             h2 id="standing" { "How things stand" }
-            (wide("How things stand", &table(&standing)))
+            (wide("How things stand, as a table", &table(&standing)))
             p.small { "From " a href="/health/deep" { "/health/deep" } " and " a href="/metrics" { "/metrics" } "." }
         }
     };
