@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
+use serde_json::{Value, json};
 use tollgate_gateway::ports::{FailPoint, FailPoints, HttpClient, HttpError};
 
 /// Ends the process, without any clean-up, at the point that is armed.
@@ -43,9 +44,10 @@ impl Outages {
         lock(&self.0).remove(provider);
     }
 
-    /// Whether the provider cannot be reached: for how many more calls, `None` until cleared.
-    pub(crate) fn armed(&self, provider: &str) -> Option<Option<u32>> {
-        lock(&self.0).get(provider).copied()
+    /// The outage of a provider, as it would be armed anew; nothing where there is none.
+    pub(crate) fn armed(&self, provider: &str) -> Option<Value> {
+        let times = *lock(&self.0).get(provider)?;
+        Some(json!({"kind": "unreachable", "times": times, "ms": null}))
     }
 
     /// Whether this call finds the provider unreachable; counts it.

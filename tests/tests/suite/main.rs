@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails right there")]
 
 mod api_cards;
+mod api_console;
 mod api_errors;
 mod api_isolation;
 mod api_lists;

@@ -57,7 +57,7 @@ function number(value) {
 
 // Lines that differ by their dashes and by the names at their ends.
 function draw(place, names, looks) {
-  const [width, height, left, right, top, bottom] = [460, 176, 40, 44, 10, 18];
+  const [width, height, left, right, top, bottom] = [560, 176, 40, 36, 10, 18];
   const most = nice(Math.max(0, ...looks.flat().filter((value) => value !== null)));
   const x = (index) => left + ((width - left - right) * index) / (LOOKS - 1);
   const y = (value) => height - bottom - ((height - top - bottom) * value) / most;

@@ -8,7 +8,7 @@ use tollgate_gateway::{ports::deliveries::DeliveryAttempt, records::ListQuery};
 
 use super::{
     Console,
-    forms::Fields,
+    forms::{Fields, Shop},
     page::{Section, Tone, at, badge, millis, page, wide},
     story,
 };
@@ -16,8 +16,8 @@ use super::{
 /// Of so many of each merchant's newest payments.
 const PAYMENTS: u32 = 20;
 
-/// A payment's deliveries, each with its tries.
-pub(super) type Deliveries = [(Delivery, Vec<DeliveryAttempt>)];
+/// A delivery, with its tries.
+pub(super) type Told = (Delivery, Vec<DeliveryAttempt>);
 
 pub(super) async fn list(State(console): State<Console>, RawQuery(query): RawQuery) -> Result<Markup, Problem> {
     let fields = Fields::query(query.as_ref())?;
@@ -34,9 +34,7 @@ pub(super) async fn list(State(console): State<Console>, RawQuery(query): RawQue
             @if !found.is_empty() {
                 section aria-labelledby=(shop.id.to_string()) {
                     h2 id=(shop.id.to_string()) { (shop.name) }
-                    @for (payment, deliveries) in &found {
-                        (table(deliveries, Some(payment), &format!("/console/payments/{}", payment.id)))
-                    }
+                    (of_payments(shop, &found))
                 }
             }
         }
@@ -44,61 +42,78 @@ pub(super) async fn list(State(console): State<Console>, RawQuery(query): RawQue
     Ok(page(&console, Some(Section::Deliveries), "Deliveries", fields.note(&console).as_ref(), &body))
 }
 
-type Found = Vec<(Payment, Vec<(Delivery, Vec<DeliveryAttempt>)>)>;
-
-async fn of(console: &Console, shop: &super::forms::Shop, undelivered: bool) -> Result<Found, Problem> {
+/// The newest payments of one merchant that have deliveries to show.
+async fn of(console: &Console, shop: &Shop, undelivered: bool) -> Result<Vec<(Payment, Vec<Told>)>, Problem> {
     let query = ListQuery { merchant: shop.id, merchant_reference: None, status: None, after: None, limit: PAYMENTS };
     let mut found = Vec::new();
     for payment in console.gateway.list_payments(&query).await?.payments {
-        let mut deliveries = console.gateway.deliveries(shop.id, payment.id).await?;
-        deliveries.retain(|(delivery, _)| !undelivered || delivery.status != DeliveryStatus::Delivered);
-        if !deliveries.is_empty() {
-            found.push((payment, deliveries));
+        let mut told = console.gateway.deliveries(shop.id, payment.id).await?;
+        told.retain(|(delivery, _)| !undelivered || delivery.status != DeliveryStatus::Delivered);
+        if !told.is_empty() {
+            found.push((payment, told));
         }
     }
     Ok(found)
 }
 
-/// Deliveries of one payment; `of`: which is said above them.
-pub(super) fn table(deliveries: &Deliveries, of: Option<&Payment>, path: &str) -> Markup {
-    if deliveries.is_empty() {
+/// The deliveries of one payment.
+pub(super) fn of_payment(told: &[Told]) -> Markup {
+    if told.is_empty() {
         return html! { p { "Nothing was told to the merchant yet." } };
     }
-    let table = html! {
-        table {
-            @match of {
-                Some(payment) => caption { a.id href=(path) { (payment.id) } " " (payment.details.merchant_reference.as_deref().unwrap_or("")) },
-                None => caption.hidden { "Deliveries" },
-            }
-            thead { tr { @for name in ["Event", "Status", "Tries", "Next try", "Again"] { th scope="col" { (name) } } } }
-            tbody {
-                @for (delivery, tries) in deliveries {
-                    tr {
-                        td { (delivery.sequence) ". " (delivery.kind.as_str()) }
-                        td { (standing(delivery)) }
-                        td { ol.tries { @for attempt in tries {
-                            li value=(attempt.number) {
-                                (at(millis(attempt.at))) " "
-                                (badge(&story::outcome(attempt), if story::took(attempt) { Tone::Done } else { Tone::Failed }))
-                            }
-                        } } }
-                        td {
-                            @if delivery.waits_for_endpoint { "waits for the endpoint" }
-                            @else if delivery.is_over() { "–" }
-                            @else if let Some(next) = delivery.next_attempt_at { (at(millis(next))) }
-                        }
-                        td {
-                            form action=(format!("{path}/redeliver")) method="post" {
-                                input type="hidden" name="event" value=(delivery.event.to_string());
-                                button aria-label=(format!("Redeliver {}", delivery.kind.as_str())) { "Redeliver" }
-                            }
-                        }
-                    }
+    let rows = html! { @for told in told { tr { (cells(told)) } } };
+    wide("Deliveries as a table", &table(&[], &rows))
+}
+
+fn of_payments(shop: &Shop, found: &[(Payment, Vec<Told>)]) -> Markup {
+    let rows = html! {
+        @for (payment, told) in found { @for one in told {
+            tr {
+                td {
+                    a.id href=(format!("/console/payments/{}", payment.id)) { (payment.id) }
+                    br; (payment.details.merchant_reference.as_deref().unwrap_or("–"))
                 }
+                (cells(one))
+            }
+        } }
+    };
+    wide(&format!("Deliveries to {} as a table", shop.name), &table(&["Payment, reference"], &rows))
+}
+
+fn table(first: &[&str], rows: &Markup) -> Markup {
+    html! {
+        table {
+            caption.hidden { "Deliveries" }
+            thead { tr {
+                @for name in first.iter().chain(&["Event", "Status", "Tries", "Next try", "Again"]) { th scope="col" { (name) } }
+            } }
+            tbody { (rows) }
+        }
+    }
+}
+
+fn cells((delivery, tries): &Told) -> Markup {
+    html! {
+        td { (delivery.sequence) ". " (delivery.kind.as_str()) }
+        td { (standing(delivery)) }
+        td { ol.tries { @for attempt in tries {
+            li value=(attempt.number) {
+                (at(&millis(attempt.at))) " "
+                (badge(&story::outcome(attempt), if story::took(attempt) { Tone::Done } else { Tone::Failed }))
+            }
+        } } }
+        td {
+            @if delivery.waits_for_endpoint { "waits for the endpoint" }
+            @else if delivery.is_over() { "–" }
+            @else if let Some(next) = delivery.next_attempt_at { (at(&millis(next))) }
+        }
+        td {
+            form action=(format!("/console/payments/{}/redeliver", delivery.payment)) method="post" {
+                input type="hidden" name="event" value=(delivery.event.to_string());
+                button aria-label=(format!("Redeliver {}", delivery.kind.as_str())) { "Redeliver" }
             }
         }
-    };
-    wide(&of.map_or_else(|| "Deliveries as a table".to_owned(), |payment| format!("Deliveries of {}", payment.id)), &table)
+    }
 }
 
 fn standing(delivery: &Delivery) -> Markup {

@@ -27,7 +27,7 @@ pub(super) async fn list(State(console): State<Console>, RawQuery(query): RawQue
         @if open.is_empty() {
             p { "None is open." }
         } @else {
-            p { @for of in &counts { (of.count) " " (words(of.kind.as_str())) ", the oldest since " (at(seconds(of.oldest))) ". " } }
+            p { @for of in &counts { (of.count) " " (words(of.kind.as_str())) ", the oldest since " (at(&seconds(of.oldest))) ". " } }
             (wide("Open exceptions", &table(&open)))
             @if open.len() == SHOWN as usize { p { "The oldest " (SHOWN) " are shown." } }
         }
@@ -57,8 +57,8 @@ fn table(open: &[Exception]) -> Markup {
                         } }
                         td { @if let Some(amount) = record.amount { (amount.to_string()) ", " } (record.state.as_str()) }
                         td { @if let Some(amount) = exception.our_amount { (amount.to_string()) ", " } (exception.our_state) }
-                        td { (at(seconds(exception.first_seen))) }
-                        td { (at(seconds(exception.last_seen))) }
+                        td { (at(&seconds(exception.first_seen))) }
+                        td { (at(&seconds(exception.last_seen))) }
                         td { (exception.owner.as_deref().unwrap_or("nobody")) }
                     }
                 }

@@ -108,7 +108,7 @@ pub(super) fn page(
                             li { a href="/docs" { "API" } }
                         }
                     }
-                    p.clock { "Clock " (at(seconds(clock_now(console)))) " (" (runs) ")" }
+                    p.clock { "Clock " (at(&seconds(clock_now(console)))) " (" (runs) ")" }
                 }
                 main id="main" tabindex="-1" {
                     h1 { (title) }
@@ -136,7 +136,7 @@ pub(super) fn badge(text: &str, tone: Tone) -> Markup {
 }
 
 /// A moment, to the millisecond as a machine reads it.
-pub(super) fn at(text: String) -> Markup {
+pub(super) fn at(text: &str) -> Markup {
     html! { time datetime=(text) { (text.replace('T', " ").trim_end_matches('Z')) " UTC" } }
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn show(
         }
         section aria-labelledby="deliveries" {
             h2 id="deliveries" { "Deliveries to the merchant" }
-            (deliveries::table(&delivered, None, &path))
+            (deliveries::of_payment(&delivered))
         }
         section aria-labelledby="ledger" { h2 id="ledger" { "Ledger" } (ledger(&booked)) }
     };
@@ -59,7 +59,7 @@ fn seen(payment: &Payment, tries: u32) -> String {
     format!("{}.{tries}", payment.version)
 }
 
-fn delivered_tries(delivered: &deliveries::Deliveries) -> u32 {
+fn delivered_tries(delivered: &[deliveries::Told]) -> u32 {
     delivered.iter().map(|(delivery, _)| delivery.attempts).sum()
 }
 
@@ -80,7 +80,7 @@ fn facts(shop: &Shop, payment: &Payment, refunds: &[Refund]) -> Markup {
                 dd {
                     @match &open.payer {
                         Some(turn) => {
-                            "waits for the payer until " (at(seconds(turn.until)))
+                            "waits for the payer until " (at(&seconds(turn.until)))
                             @if turn.url.starts_with("http://") || turn.url.starts_with("https://") {
                                 ": " a href=(turn.url) rel="noreferrer" { "the payer's page" }
                             }
@@ -91,7 +91,7 @@ fn facts(shop: &Shop, payment: &Payment, refunds: &[Refund]) -> Markup {
             }
             @if let Some(failure) = failure { dt { "Failure" } dd { (failure) } }
             @if let Some(review) = &payment.review {
-                dt { "Needs review" } dd { (story::words(review.reason.as_str())) ", since " (at(seconds(review.since))) }
+                dt { "Needs review" } dd { (story::words(review.reason.as_str())) ", since " (at(&seconds(review.since))) }
             }
             dt { "Payment" } dd { code { (payment.id) } }
             dt { "Merchant" } dd { (shop.name) }
@@ -111,7 +111,7 @@ fn facts(shop: &Shop, payment: &Payment, refunds: &[Refund]) -> Markup {
                     None => "–",
                 }
             }
-            dt { "Created" } dd { (at(seconds(payment.created_at))) }
+            dt { "Created" } dd { (at(&seconds(payment.created_at))) }
         }
     }
 }
@@ -188,7 +188,7 @@ fn table(story: &[Entry]) -> Markup {
             tbody {
                 @for entry in story {
                     tr {
-                        td { (at(millis(entry.at))) }
+                        td { (at(&millis(entry.at))) }
                         td { (entry.lane.title()) }
                         td { (badge(&entry.what, entry.tone)) }
                         td { (entry.detail) }

@@ -23,8 +23,10 @@ const SHOWN: u32 = 25;
 /// Where a list goes on.
 type Place = (Timestamp, PaymentId);
 
-/// What a payer may be made of: a title, a provider's or several providers' test tokens.
-const PAYERS: [(&str, &str, &[(&str, &str)]); 10] = [
+/// A payer's name in the form, his title, and his test tokens by provider.
+type Payer = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const PAYERS: [Payer; 10] = [
     ("card-ok", "Stripe: card, approved", &[("stripe", "pm_card_visa")]),
     ("card-declined", "Stripe: card, declined", &[("stripe", "pm_card_visa_chargeDeclined")]),
     ("card-3ds", "Stripe: card, payer must confirm (3-D Secure)", &[("stripe", "pm_card_threeDSecure2Required")]),
@@ -144,7 +146,7 @@ fn table(found: &[(&Shop, Payment)]) -> Markup {
                         td data-label="Provider" { (payment.provider.as_str()) }
                         td data-label="Merchant" { (shop.name) }
                         td data-label="Reference" { (payment.details.merchant_reference.as_deref().unwrap_or("–")) }
-                        td data-label="Created" { (at(seconds(payment.created_at))) }
+                        td data-label="Created" { (at(&seconds(payment.created_at))) }
                     }
                 }
             }

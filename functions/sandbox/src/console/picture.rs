@@ -45,7 +45,7 @@ pub(super) fn of(story: &[Entry]) -> Markup {
             @for row in &rows {
                 @let (y, x) = (row.y, lane_x(row.entry.lane));
                 @if let Some(wait) = &row.wait {
-                    @let middle = y - (row.gap + ROW) / 2 + 4;
+                    @let middle = y - u32::midpoint(row.gap, ROW) + 4;
                     line.gap x1=(AXIS) y1=(y - row.gap - ROW / 2) x2=(AXIS) y2=(y - 14) {}
                     text.wait x=(AXIS + 12) y=(middle) { (wait) " later" }
                 }

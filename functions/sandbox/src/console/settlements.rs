@@ -78,7 +78,7 @@ fn part(settlement: &Settlement, parts: &[(&Shop, Vec<Totals>)]) -> Markup {
         section aria-labelledby=(id) {
             h2 id=(id) { (settlement.day.date().to_string()) " " (badge(settlement.status.as_str(), tone)) }
             p.small {
-                code { (id) } ", captured before " (at(seconds(settlement.day.cutoff())))
+                code { (id) } ", captured before " (at(&seconds(settlement.day.cutoff())))
                 ", " (settlement.counts.payments) " payments, " (settlement.counts.refunds) " refunds"
                 @if settlement.counts.set_aside > 0 { ", " (settlement.counts.set_aside) " set aside" }
             }

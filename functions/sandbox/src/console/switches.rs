@@ -119,7 +119,7 @@ fn clock_form(console: &Console) -> Markup {
     html! {
         section aria-labelledby="clock" {
             h2 id="clock" { "Clock" }
-            p { "It is " (at(seconds(clock.now()))) "." }
+            p { "It is " (at(&seconds(clock.now()))) "." }
             @if clock.is_simulated() {
                 p { "What is due on the way happens in its order, at its time. That can take a moment." }
                 form.row action="/console/switches/clock" method="post" {
