@@ -75,9 +75,7 @@ pub(crate) async fn faults(
     let path = format!("/sandbox/providers/{provider}/faults");
     let there = control.link.call(Method::GET, &path, Bytes::new()).await.map_err(no_answer)?;
     let mut armed: Vec<Value> = serde_json::from_slice(there.body()).unwrap_or_default();
-    armed.extend(
-        control.outages.armed(&provider).map(|times| json!({"kind": "unreachable", "times": times, "ms": null})),
-    );
+    armed.extend(control.outages.armed(&provider));
     Ok(Json(armed.into()))
 }
 

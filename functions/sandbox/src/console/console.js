@@ -107,7 +107,7 @@ function traffic(section) {
     draw(find('[data-plot=requests]'), classes, rates);
     draw(find('[data-plot=latency]'), ['p50', 'p99'], times);
     find('[data-values=requests]').textContent = `Now: ${classes.map((name, index) => `${name} ${number(rate[index])}/s`).join(', ')}`;
-    find('[data-values=latency]').textContent = `Now: p50 ${number(time[0])} ms, p99 ${number(time[1])} ms`;
+    find('[data-values=latency]').textContent = time[0] === null ? 'Now: no requests in the last 10 s' : `Now: p50 ${number(time[0])} ms, p99 ${number(time[1])} ms`;
   });
 }
 

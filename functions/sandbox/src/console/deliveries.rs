@@ -94,7 +94,7 @@ fn table(first: &[&str], rows: &Markup) -> Markup {
 
 fn cells((delivery, tries): &Told) -> Markup {
     html! {
-        td { (delivery.sequence) ". " (delivery.kind.as_str()) }
+        td { (delivery.sequence) ".\u{a0}" (delivery.kind.as_str()) }
         td { (standing(delivery)) }
         td { ol.tries { @for attempt in tries {
             li value=(attempt.number) {

@@ -12,11 +12,11 @@ use super::{
     story::{Entry, Lane},
 };
 
-const WIDTH: u32 = 660;
-const AXIS: u32 = 98;
-const FIRST_LANE: u32 = 122;
-const LANE: u32 = 24;
-const LABEL: u32 = FIRST_LANE + LANE * 5;
+const WIDTH: u32 = 620;
+const AXIS: u32 = 92;
+const FIRST_LANE: u32 = 110;
+const LANE: u32 = 18;
+const LABEL: u32 = FIRST_LANE + LANE * 5 - 4;
 /// What the lanes' names take.
 const TOP: u32 = 104;
 const ROW: u32 = 38;

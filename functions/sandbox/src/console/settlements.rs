@@ -82,7 +82,7 @@ fn part(settlement: &Settlement, parts: &[(&Shop, Vec<Totals>)]) -> Markup {
                 ", " (settlement.counts.payments) " payments, " (settlement.counts.refunds) " refunds"
                 @if settlement.counts.set_aside > 0 { ", " (settlement.counts.set_aside) " set aside" }
             }
-            @if let Some(failure) = &settlement.failure { p { (badge(failure, Tone::Failed)) } }
+            @if let Some(failure) = &settlement.failure { p.note.failed { (failure) } }
             @if parts.is_empty() { p { "Nothing of anybody's is in it." } }
             @else { (wide(&format!("Totals of {}", settlement.day.date()), &totals(settlement.id, parts))) }
         }
