@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::api_support::{Answer, Request, World, order};
+use super::api_support::{Answer, Request, World, exchange, order};
 
 /// What a merchant may write, and no page may take for markup.
 const HOSTILE: &str = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
@@ -324,6 +324,29 @@ async fn settlements_have_totals_for_each_merchant_and_their_lines_as_the_mercha
     world.send(Request::new("GET", &others)).await.expect_problem(404, "not_found", "nobody's");
     let page = world.send(look("/console/exceptions")).await.expect(200).text();
     assert!(page.contains("None is open."), "{page}");
+}
+
+#[tokio::test]
+async fn an_open_exception_is_shown_with_what_either_side_says() {
+    let world = World::start().await;
+    let mut automatic = order(1000, "pm_card_visa");
+    automatic["capture_method"] = json!("automatic");
+    let payment = world.send(world.post("/v1/payments", &automatic)).await.expect(201).json();
+    // Where simulated Stripe is, the page that it has for payers says.
+    let waits = world.payment("pm_card_threeDSecure2Required", "PENDING").await;
+    let stripe =
+        waits["next_action"]["url"].as_str().unwrap().strip_prefix("http://").unwrap().split('/').next().unwrap();
+    let by_hand = Request::new("POST", "/stripe/v1/refunds")
+        .with("authorization", "Bearer sk_test_by_hand")
+        .with("content-type", "application/x-www-form-urlencoded")
+        .body(format!("payment_intent={}&amount=100", payment["provider_transaction_id"].as_str().unwrap()).as_bytes());
+    exchange(stripe, &by_hand.to_bytes()).await.unwrap().expect(200);
+    let (_, page) = send(&world, "/console/switches/clock", "seconds=14400").await;
+    assert!(page.contains("The clock stands at"), "{page}");
+    let page = world.send(look("/console/exceptions")).await.expect(200).text();
+    for says in ["missing here", "100 JPY", "nobody", "stripe"] {
+        assert!(page.contains(says), "{says}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -123,6 +123,7 @@ fn search_form(console: &Console, fields: &Fields) -> Markup {
                 } }
             button { "Search" }
             a href="/console" { "Clear" }
+            a href="#take" { "Take a payment" }
         }
     }
 }
