@@ -153,7 +153,8 @@ async fn jobs_are_refused_while_their_caller_cannot_be_told_from_a_stranger() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_function_that_is_deployed_has_a_console_or_a_sandboxs_switches() {
     let deployment = Deployment::prepare().await;
-    for name in ["payments", "provider-webhooks", "webhook-delivery", "settlement", "reconciliation"] {
+    // (Webhooks' delivery is none that starts here; like these, it may not use the sandbox: `house` sees to that.)
+    for name in ["payments", "provider-webhooks", "settlement", "reconciliation"] {
         let function = deployment.start(name).await;
         for path in ["/", "/console", "/console/switches", "/console/console.js", "/sandbox/inbox"] {
             let (status, problem) = deployment.call(Method::GET, &format!("{}{path}", function.url), None, None).await;

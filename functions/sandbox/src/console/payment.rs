@@ -156,28 +156,30 @@ pub(super) async fn act(
 ) -> Result<Response, Problem> {
     let fields = Fields::form(&body)?;
     let (shop, payment) = console.find(&id).await?;
-    let path = format!("/console/payments/{}", payment.id);
-    let (key, client) = (fields.text("key"), &shop.client);
     let result = match action.as_str() {
-        "capture" | "void" | "refund" => {
-            let amount = fields.number("amount")?.map(|amount| json!({"amount": amount}));
-            let call = format!("/v1/payments/{}/{action}", payment.id);
-            said(client.send(Method::POST, &call, key, amount.as_ref()).await, |answer| {
-                let of = if action == "refund" { "refund" } else { "payment" };
-                let unknown = if answer.status == 202 { " What became of it is not known yet." } else { "" };
-                format!("The {of} is {}.{unknown}", answer.text("status"))
-            })
-        }
-        "redeliver" => {
-            let event = fields.text("event").map(|event| json!({"event_id": event}));
-            let call = format!("/v1/webhooks/{}/redeliver", payment.id);
-            let answer = client.send(Method::POST, &call, None, event.as_ref()).await;
-            said(answer, |_| "It is delivered again.".to_owned())
-        }
+        "capture" | "void" | "refund" => operate(shop, &payment, &action, &fields).await,
+        "redeliver" => redeliver(shop, &payment, &fields).await,
         _ => return Err(Problem::new(ProblemCode::NotFound, "There is no such action.")),
     };
     console.settle().await;
-    Ok(back(&console, &path, result))
+    Ok(back(&console, &format!("/console/payments/{}", payment.id), result))
+}
+
+/// As the merchant's program would.
+async fn operate(shop: &Shop, payment: &Payment, action: &str, fields: &Fields) -> Result<String, Problem> {
+    let amount = fields.number("amount")?.map(|amount| json!({"amount": amount}));
+    let call = format!("/v1/payments/{}/{action}", payment.id);
+    said(shop.client.send(Method::POST, &call, fields.text("key"), amount.as_ref()).await, |answer| {
+        let of = if action == "refund" { "refund" } else { "payment" };
+        let unknown = if answer.status == 202 { " What became of it is not known yet." } else { "" };
+        format!("The {of} is {}.{unknown}", answer.text("status"))
+    })
+}
+
+async fn redeliver(shop: &Shop, payment: &Payment, fields: &Fields) -> Result<String, Problem> {
+    let event = fields.text("event").map(|event| json!({"event_id": event}));
+    let call = format!("/v1/webhooks/{}/redeliver", payment.id);
+    said(shop.client.send(Method::POST, &call, None, event.as_ref()).await, |_| "It is delivered again.".to_owned())
 }
 
 fn table(story: &[Entry]) -> Markup {

@@ -192,10 +192,18 @@ fn take_form(console: &Console) -> Markup {
 
 pub(super) async fn take(State(console): State<Console>, body: Bytes) -> Result<Response, Problem> {
     let fields = Fields::form(&body)?;
+    let made = create(&console, &fields).await;
+    console.settle().await;
+    let path = made.as_ref().map_or_else(|_| "/console".to_owned(), |(id, _)| format!("/console/payments/{id}"));
+    Ok(back(&console, &path, made.map(|(_, says)| says)))
+}
+
+/// Makes a payment as the merchant's program would. Answers its id, and what it came to.
+async fn create(console: &Console, fields: &Fields) -> Result<(String, String), Problem> {
     let wrong = |what: &str| Problem::new(ProblemCode::InvalidRequest, format!("There is no such {what}."));
     let shop = console.shop(fields.text("merchant")).ok_or_else(|| wrong("merchant"))?;
-    let (_, _, tokens) =
-        PAYERS.iter().find(|(name, ..)| fields.text("payer") == Some(name)).ok_or_else(|| wrong("payer"))?;
+    let payer = PAYERS.iter().find(|(name, ..)| fields.text("payer") == Some(name));
+    let (_, _, tokens) = payer.ok_or_else(|| wrong("payer"))?;
     let tokens: serde_json::Map<_, _> = tokens.iter().map(|(of, token)| ((*of).to_owned(), json!(token))).collect();
     let mut order = json!({
         "amount": fields.number("amount")?, "currency": fields.text("currency"), "payment_method": tokens,
@@ -206,11 +214,9 @@ pub(super) async fn take(State(console): State<Console>, body: Bytes) -> Result<
     }
     let answer = shop.client.send(Method::POST, "/v1/payments", fields.text("key"), Some(&order)).await;
     let id = answer.as_ref().map(|answer| answer.text("id").to_owned()).unwrap_or_default();
-    let made = said(answer, |answer| {
+    let says = said(answer, |answer| {
         let failure = answer.body["failure"]["message"].as_str().map(|why| format!(" {why}")).unwrap_or_default();
         format!("The payment is {}.{failure}", answer.text("status"))
     });
-    let path = if made.is_ok() { format!("/console/payments/{id}") } else { "/console".to_owned() };
-    console.settle().await;
-    Ok(back(&console, &path, made))
+    Ok((id, says?))
 }
