@@ -13,7 +13,10 @@ use axum::{
 use serde_json::{Value, json};
 use tollgate_api::{Problem, ProblemCode, strict_json};
 use tollgate_domain::ProviderName;
-use tollgate_gateway::{Gateway, ports::FailPoint};
+use tollgate_gateway::{
+    Gateway,
+    ports::{FailPoint, HttpError},
+};
 
 use crate::{
     clock::{self, Clock},
@@ -37,13 +40,13 @@ pub(crate) fn router(control: Control) -> Router {
         .route("/sandbox/clock", post(clock::advance))
         .route("/sandbox/jobs/{job}", post(run_job))
         .route("/sandbox/fail-points", post(arm_fail_point))
-        .route("/sandbox/providers/{provider}/faults", post(arm_fault).delete(clear_faults))
+        .route("/sandbox/providers/{provider}/faults", get(faults).post(arm_fault).delete(clear_faults))
         .route("/sandbox/providers/{provider}/transactions", get(transactions))
         .with_state(control)
 }
 
 /// Runs a job now, as if it were time. Answers what it saw, did and could not do.
-async fn run_job(State(control): State<Control>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn run_job(State(control): State<Control>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     let job = Job::ALL.into_iter().find(|job| job.as_str() == name);
     let job = job.ok_or_else(|| {
         let jobs = Job::ALL.map(Job::as_str).join(", ");
@@ -63,8 +66,21 @@ async fn arm_fail_point(State(control): State<Control>, body: Bytes) -> Result<J
     Ok(Json(json!({"armed": point?.as_str()})))
 }
 
+/// What is armed at a provider.
+pub(crate) async fn faults(
+    State(control): State<Control>,
+    Path(provider): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    known(&provider)?;
+    let path = format!("/sandbox/providers/{provider}/faults");
+    let there = control.link.call(Method::GET, &path, Bytes::new()).await.map_err(no_answer)?;
+    let mut armed: Vec<Value> = serde_json::from_slice(there.body()).unwrap_or_default();
+    armed.extend(control.outages.armed(&provider));
+    Ok(Json(armed.into()))
+}
+
 /// Arms a fault at a provider. `unreachable` is played on our side of the line, the others there.
-async fn arm_fault(
+pub(crate) async fn arm_fault(
     State(control): State<Control>,
     Path(provider): Path<String>,
     body: Bytes,
@@ -84,7 +100,10 @@ async fn arm_fault(
     control.pass_on(Method::POST, &format!("/sandbox/providers/{provider}/faults"), body).await
 }
 
-async fn clear_faults(State(control): State<Control>, Path(provider): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn clear_faults(
+    State(control): State<Control>,
+    Path(provider): Path<String>,
+) -> Result<Response, Problem> {
     known(&provider)?;
     control.outages.end(&provider);
     control.pass_on(Method::DELETE, &format!("/sandbox/providers/{provider}/faults"), Bytes::new()).await
@@ -101,11 +120,13 @@ fn known(provider: &str) -> Result<(), Problem> {
     if known { Ok(()) } else { Err(Problem::new(ProblemCode::NotFound, "There is no such simulated provider.")) }
 }
 
+fn no_answer(error: HttpError) -> Problem {
+    Problem::new(ProblemCode::ProviderUnavailable, "The simulated providers do not answer.").caused_by(error)
+}
+
 impl Control {
     async fn pass_on(&self, method: Method, path: &str, body: Bytes) -> Result<Response, Problem> {
-        let answer = self.link.call(method, path, body).await.map_err(|error| {
-            Problem::new(ProblemCode::ProviderUnavailable, "The simulated providers do not answer.").caused_by(error)
-        })?;
+        let answer = self.link.call(method, path, body).await.map_err(no_answer)?;
         let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
         if status.is_client_error() {
             let code =

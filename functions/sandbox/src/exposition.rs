@@ -141,6 +141,11 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    /// Each bound, with how many were at or below it.
+    pub fn buckets(&self) -> &[(f64, f64)] {
+        &self.buckets
+    }
+
     /// All of them.
     pub fn count(&self) -> u64 {
         whole(self.buckets.last().map_or(0.0, |(_, count)| *count))

@@ -105,6 +105,11 @@ impl Inbox {
         verified
     }
 
+    /// How the next webhook is answered, if otherwise than with 200: the status, and for how many more.
+    pub(crate) fn behaviour(&self) -> Option<(u16, Option<u32>)> {
+        lock(&self.0.behaviour).map(|now| (now.status.as_u16(), now.times))
+    }
+
     fn next_answer(&self) -> Option<Behaviour> {
         let mut behaviour = lock(&self.0.behaviour);
         let now = (*behaviour)?;
@@ -219,7 +224,7 @@ async fn clear(State(inbox): State<Inbox>) -> Result<Json<Value>, Problem> {
 }
 
 /// How the next webhooks are answered: `{"status":500,"times":3,"delay_ms":0}`.
-async fn behave(State(inbox): State<Inbox>, body: Bytes) -> Result<Json<Value>, Problem> {
+pub(crate) async fn behave(State(inbox): State<Inbox>, body: Bytes) -> Result<Json<Value>, Problem> {
     let mut fields = strict_json::read_object(&body)?;
     let status = fields.optional_integer("status", 200..=599);
     let times = fields.optional_integer("times", 1..=i64::from(u32::MAX));

@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
+use serde_json::{Value, json};
 use tollgate_gateway::ports::{FailPoint, FailPoints, HttpClient, HttpError};
 
 /// Providers' own records of what moved.
@@ -44,6 +45,12 @@ impl Outages {
 
     pub(crate) fn end(&self, provider: &str) {
         lock(&self.0).remove(provider);
+    }
+
+    /// The outage of a provider, as it would be armed anew; nothing where there is none.
+    pub(crate) fn armed(&self, provider: &str) -> Option<Value> {
+        let times = *lock(&self.0).get(provider)?;
+        Some(json!({"kind": "unreachable", "times": times, "ms": null}))
     }
 
     /// Whether this call finds the provider unreachable; counts it. An outage of so many calls meets those that it was armed for,

@@ -34,7 +34,8 @@ use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 use crate::{
     api_page,
     clock::Clock,
-    console, control,
+    console::{self, Console},
+    control,
     control::Control,
     identity::{Identity, write_whole},
     inbox::{self, Inbox},
@@ -204,7 +205,6 @@ impl Sandbox {
         identity.seed(&parts, &system.system, &format!("{url}{}", inbox::PATH)).await?;
         identity.write(&folder.path)?;
 
-        let merchants = identity.merchants()?.into_iter().map(|(id, name, _)| (id, name.to_owned())).collect();
         let gateway = parts.gateway.clone();
         gateway.show_earlier_runs().await?;
         let applier = parts.event_file.clone().map(|file| {
@@ -230,12 +230,7 @@ impl Sandbox {
             parts.secrets_key.clone(),
             system.system.time.clone(),
         )?;
-        let console = console::Console {
-            gateway: parts.gateway.clone(),
-            merchants,
-            api_key: identity.api_key.clone(),
-            url: url.clone(),
-        };
+        let console = Console::new(&parts, &system.system, &identity, control.clone(), inbox.clone())?;
         let router = compose(&parts, &system, control, console, inbox).merge(api_page::router(&system, &identity));
         let background = start_background(&parts, &system, applier.as_ref());
         let (stop, serving) = start_serving(system.clone(), listener, router, background);
@@ -362,7 +357,7 @@ impl BackgroundWork {
     }
 }
 
-fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: console::Console, inbox: Inbox) -> Router {
+fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: Console, inbox: Inbox) -> Router {
     let edge = |function| Edge::new(function, &system.system);
     let merchants: Arc<dyn Door> =
         Arc::new(MerchantsDoor::new(parts.authenticator.clone(), parts.rate_limits(), parts.trusted_proxies));

@@ -377,7 +377,7 @@ impl World {
             // What differs is an exception, and is looked at as such: `check.rs`.
             let differs = |what: &&str| ExceptionKind::ALL.iter().any(|kind| kind.as_str() == *what);
             match world.ask(100 * HOUR, compared).await {
-                Some(Ok(report)) if !report.more && report.could_not.keys().all(|what| differs(&what)) => {}
+                Some(Ok(report)) if !report.more && report.could_not.keys().all(differs) => {}
                 other => world.stage.story.is_wrong(None, format!("the providers' records are not read: {other:?}")),
             }
         });

@@ -109,6 +109,13 @@ impl World {
         answer
     }
 
+    /// Likewise, where a problem is a page for people.
+    pub(crate) async fn send_page(&self, request: Request) -> Answer {
+        let answer = exchange(&self.address, &request.to_bytes()).await.expect("an answer");
+        assert!(answer.header("x-correlation-id").is_some(), "{}", answer.text());
+        answer
+    }
+
     /// Something comes to the merchant's endpoint, whose answers are none of ours.
     pub(crate) async fn arrives(&self, request: Request) {
         let answer = exchange(&self.address, &request.to_bytes()).await.expect("the merchant's endpoint answers");
@@ -229,8 +236,10 @@ impl Request {
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let start = format!("{} {} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n", self.method, self.path);
-        let mut bytes = start.into_bytes();
+        let mut bytes = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", self.method, self.path).into_bytes();
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            bytes.extend_from_slice(b"host: sandbox\r\n");
+        }
         let declared = self.headers.iter().any(|(name, _)| name == "content-length" || name == "transfer-encoding");
         if let Some(body) = self.body.as_ref().filter(|_| !declared) {
             bytes.extend_from_slice(format!("content-length: {}\r\n", body.len()).as_bytes());

@@ -3,6 +3,7 @@
 
 mod api_cards;
 mod api_changes;
+mod api_console;
 mod api_docs;
 mod api_errors;
 mod api_isolation;

@@ -151,6 +151,24 @@ async fn jobs_are_refused_while_their_caller_cannot_be_told_from_a_stranger() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_function_that_is_deployed_has_a_console_or_a_sandboxs_switches() {
+    let deployment = Deployment::prepare().await;
+    // (Webhooks' delivery is none that starts here; like these, it may not use the sandbox: `house` sees to that.)
+    for name in ["payments", "provider-webhooks", "settlement", "reconciliation"] {
+        let function = deployment.start(name).await;
+        for path in ["/", "/console", "/console/switches", "/console/console.js", "/sandbox/inbox"] {
+            let (status, problem) = deployment.call(Method::GET, &format!("{}{path}", function.url), None, None).await;
+            assert_eq!((status, problem["code"].as_str()), (404, Some("not_found")), "{name} {path}");
+        }
+        for path in ["/console/switches/clock", "/sandbox/clock"] {
+            let url = format!("{}{path}", function.url);
+            assert_eq!(deployment.call(Method::POST, &url, None, None).await.0, 404, "{name} {path}");
+        }
+        assert_eq!(function.terminate().await, Some(0), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_made_by_one_function_is_told_of_by_the_other() {
     let deployment = Deployment::prepare().await;
     let (payments, webhooks) = (deployment.start("payments").await, deployment.start("provider-webhooks").await);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     response::{IntoResponse, Response},
-    routing::{any, get, post, put},
+    routing::{any, get, put},
 };
 use http::{StatusCode, header};
 use serde_json::json;
@@ -31,7 +31,10 @@ pub fn router(simulators: Arc<Simulators>) -> Router {
         .route("/stripe/{*path}", any(wire::call))
         .route("/paypal/{*path}", any(wire::call))
         .route("/bank/{*path}", any(wire::call))
-        .route("/sandbox/providers/{provider}/faults", post(sandbox::arm_fault).delete(sandbox::clear_faults))
+        .route(
+            "/sandbox/providers/{provider}/faults",
+            get(sandbox::faults).post(sandbox::arm_fault).delete(sandbox::clear_faults),
+        )
         .route("/sandbox/providers/{provider}/transactions", get(sandbox::transactions))
         .route("/control/webhook-endpoint", put(control::set_webhook_endpoint))
         .route("/control/clock", put(control::set_clock))

@@ -29,6 +29,12 @@ pub(super) async fn arm_fault(
     }
 }
 
+/// `GET /sandbox/providers/{provider}/faults`: all that are armed.
+pub(super) async fn faults(State(simulators): State<Arc<Simulators>>, Path(name): Path<String>) -> Response {
+    let Some(provider) = simulators.provider(&name) else { return unknown_provider(&name, &simulators) };
+    Json(provider.faults()).into_response()
+}
+
 /// `DELETE /sandbox/providers/{provider}/faults`: disarms all.
 pub(super) async fn clear_faults(State(simulators): State<Arc<Simulators>>, Path(name): Path<String>) -> Response {
     let Some(mut provider) = simulators.provider(&name) else { return unknown_provider(&name, &simulators) };

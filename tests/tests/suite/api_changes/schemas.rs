@@ -64,10 +64,10 @@ impl Schemas<'_> {
         let (was, is) = (required(old), required(new));
         match direction {
             Direction::Sent => {
-                found.extend(is.difference(&was).map(|name| format!("{at}/{name} is required, and was not")))
+                found.extend(is.difference(&was).map(|name| format!("{at}/{name} is required, and was not")));
             }
             Direction::Read => {
-                found.extend(was.difference(&is).map(|name| format!("{at}/{name} may be missing, and could not")))
+                found.extend(was.difference(&is).map(|name| format!("{at}/{name} may be missing, and could not")));
             }
         }
         let (was, is) = (&old["additionalProperties"], &new["additionalProperties"]);
