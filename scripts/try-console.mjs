@@ -44,7 +44,12 @@ async function shot(page, name) {
 }
 
 async function step(what, work) {
-  await work();
+  try {
+    await work();
+  } catch (error) {
+    console.error(`✕ ${what}`);
+    throw error;
+  }
   console.log(`✓ ${what}`);
 }
 

@@ -57,7 +57,9 @@ function number(value) {
 
 // Lines that differ by their dashes and by the names at their ends.
 function draw(place, names, looks) {
-  const [width, height, left, right, top, bottom] = [560, 176, 40, 36, 10, 18];
+  // As wide as its place, so that letters keep their size.
+  const width = Math.max(280, place.clientWidth || 560);
+  const [height, left, right, top, bottom] = [176, 40, 36, 10, 18];
   const most = nice(Math.max(0, ...looks.flat().filter((value) => value !== null)));
   const x = (index) => left + ((width - left - right) * index) / (LOOKS - 1);
   const y = (value) => height - bottom - ((height - top - bottom) * value) / most;

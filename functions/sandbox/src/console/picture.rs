@@ -12,10 +12,10 @@ use super::{
     story::{Entry, Lane},
 };
 
-const WIDTH: u32 = 620;
-const AXIS: u32 = 92;
-const FIRST_LANE: u32 = 110;
-const LANE: u32 = 18;
+const WIDTH: u32 = 640;
+const AXIS: u32 = 98;
+const FIRST_LANE: u32 = 116;
+const LANE: u32 = 20;
 const LABEL: u32 = FIRST_LANE + LANE * 5 - 4;
 /// What the lanes' names take.
 const TOP: u32 = 104;
