@@ -52,7 +52,7 @@ pub(super) fn event_types() -> Value {
 /// Adds to every schema what its fields may hold.
 pub(super) fn refine(schemas: &mut Value) {
     for (schema, field, more) in requests().into_iter().chain(resources()).chain(told()) {
-        put(&mut schemas[schema]["properties"][field], more);
+        put(&mut schemas[schema]["properties"][field], &more);
     }
     for (name, schema) in schemas.as_object_mut().into_iter().flatten() {
         let Some(fields) = schema["properties"].as_object() else { continue };
@@ -76,7 +76,7 @@ fn is_request(schema: &str) -> bool {
 }
 
 /// Puts `more` into a field's schema. Where the field may be null, null is one of its words.
-fn put(field: &mut Value, more: Value) {
+fn put(field: &mut Value, more: &Value) {
     let nullable = field["type"].as_array().is_some_and(|types| types.contains(&json!("null")));
     for (name, mut value) in more.as_object().cloned().unwrap_or_default() {
         if let (true, "enum", Some(words)) = (nullable, name.as_str(), value.as_array_mut()) {
