@@ -13,38 +13,38 @@ use super::{
 pub(super) struct Call<'a> {
     pub(super) method: String,
     pub(super) path: &'a str,
-    pub(super) described: &'a Value,
+    pub(super) said: &'a Value,
 }
 
 /// Every call, in the order of their paths.
 pub(super) fn all(api: &Value) -> Vec<Call<'_>> {
     members(&api["paths"])
         .flat_map(|(path, item)| {
-            members(item).map(move |(method, call)| Call { method: method.to_uppercase(), path, described: call })
+            members(item).map(move |(method, call)| Call { method: method.to_uppercase(), path, said: call })
         })
         .collect()
 }
 
 impl Call<'_> {
     pub(super) fn tag(&self) -> &str {
-        text(&self.described["tags"][0])
+        text(&self.said["tags"][0])
     }
 
     pub(super) fn id(&self) -> &str {
-        text(&self.described["operationId"])
+        text(&self.said["operationId"])
     }
 
     /// The call with all that belongs to it.
     pub(super) fn show(&self, api: &Value, reader: &Reader) -> Markup {
-        let body = &self.described["requestBody"];
+        let body = &self.said["requestBody"];
         html! {
             article aria-labelledby=(self.id()) {
                 h3 id=(self.id()) { span.method.(self.method.to_lowercase()) { (self.method) } " " code { (self.path) } }
-                p { b { (inline(text(&self.described["summary"]))) } }
-                (prose(text(&self.described["description"])))
+                p { b { (inline(text(&self.said["summary"]))) } }
+                (prose(text(&self.said["description"])))
                 (curl::command(&curl::of(self, api, reader)))
                 h4 { "Parameters" }
-                (parameters(api, &self.described["parameters"]))
+                (parameters(api, &self.said["parameters"]))
                 @if body.is_object() {
                     h4 { "Body" @if body["required"] != true { span.small { " may be left out" } } }
                     @for (media_type, content) in members(&body["content"]) {
@@ -54,8 +54,8 @@ impl Call<'_> {
                     (examples(api, &body["content"]))
                 }
                 h4 { "Answers" }
-                @for (status, response) in members(&self.described["responses"]).filter(|(status, _)| !is_error(status)) { (answer(api, status, response)) }
-                @for (status, response) in members(&self.described["responses"]).filter(|(status, _)| is_error(status)) { (answer(api, status, response)) }
+                @for (status, response) in members(&self.said["responses"]).filter(|(status, _)| !is_error(status)) { (answer(api, status, response)) }
+                @for (status, response) in members(&self.said["responses"]).filter(|(status, _)| is_error(status)) { (answer(api, status, response)) }
             }
         }
     }

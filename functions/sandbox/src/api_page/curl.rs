@@ -28,7 +28,7 @@ pub(super) fn of(call: &Call, api: &Value, reader: &Reader) -> String {
         url = url.replace(placeholder, variable);
     }
     let required = || {
-        list(&call.described["parameters"])
+        list(&call.said["parameters"])
             .map(|parameter| resolved(api, parameter))
             .filter(|parameter| parameter["required"] == true)
     };
@@ -38,7 +38,7 @@ pub(super) fn of(call: &Call, api: &Value, reader: &Reader) -> String {
     }
     let method = if call.method == "GET" { String::new() } else { format!("-X {} ", call.method) };
     let mut command = format!("curl -sS {method}\"{url}\"");
-    if call.described["security"].is_array() {
+    if call.said["security"].is_array() {
         _ = write!(command, " \\\n  -H 'X-API-Key: {}'", reader.api_key);
     }
     if required().any(|parameter| parameter["name"] == "Idempotency-Key") {
@@ -63,7 +63,7 @@ fn variable(path: &str) -> &'static str {
 }
 
 fn body<'a>(call: &Call<'a>, api: &'a Value) -> Option<(&'a str, &'a Value)> {
-    let (media_type, content) = members(&call.described["requestBody"]["content"]).next()?;
+    let (media_type, content) = members(&call.said["requestBody"]["content"]).next()?;
     let (_, example) = members(&content["examples"]).next()?;
     Some((media_type, &resolved(api, example)["value"]))
 }
@@ -88,7 +88,7 @@ mod tests {
             "requestBody": {"content": {"application/json": {"examples": {"one": {"$ref": "#/components/examples/one"}}}}},
         });
         let reader = Reader { url: "http://127.0.0.1:1".to_owned(), api_key: "sk".to_owned() };
-        let call = Call { method: "POST".to_owned(), path: "/v1/payments/{id}/refund", described: &call };
+        let call = Call { method: "POST".to_owned(), path: "/v1/payments/{id}/refund", said: &call };
         let expected = "curl -sS -X POST \"http://127.0.0.1:1/v1/payments/$PAYMENT/refund?date=2027-01-16\" \\\n  -H 'X-API-Key: sk' \\\n  \
             -H \"Idempotency-Key: $(uuidgen)\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{\"reason\":\"it'\\''s late\"}'";
         assert_eq!(of(&call, &api, &reader), expected);

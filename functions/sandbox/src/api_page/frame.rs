@@ -139,7 +139,7 @@ fn errors(api: &Value) -> Markup {
                     tr {
                         th scope="row" id={ "error-" (text(&problem["code"])) } { code { (text(&problem["code"])) } }
                         td { (problem["status"]) }
-                        td { (inline(text(&problem["description"]))) @if let Some(wait) = problem["retry_after"].as_u64() { " " code { "Retry-After: " (wait) } " at first." } }
+                        td { (inline(text(&problem["description"]))) @if let Some(wait) = problem["retry_after"].as_u64() { " " code { "Retry-After: " (wait) } " where nothing else is known." } }
                         td { (where_from(problem)) }
                     }
                 } }
