@@ -240,6 +240,11 @@ fn a_call_that_would_break_a_merchants_program_is_found() {
         ),
         ("/paths/~1v1~1settlements/get/responses/200/content/text~1csv", Value::Null, "text/csv is gone"),
         ("/paths/~1return~1{opaque}/get/security", json!([{"api_key": []}]), "needs credentials"),
+        (
+            "/paths/~1v1~1payments~1{id}~1refund/post/responses/409/content/application~1problem+json/schema/allOf/1/properties/code/enum/0",
+            Value::Null,
+            "code: the word \"idempotency_key_in_use\" is gone",
+        ),
         ("/webhooks/payment.voided", Value::Null, "the event payment.voided is gone"),
         ("/webhooks/payment.voided/post/parameters/0", Value::Null, "header webhook-id is gone"),
         ("/x-problem-codes/0", Value::Null, "the code \"invalid_request\" is gone"),

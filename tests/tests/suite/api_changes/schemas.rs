@@ -84,12 +84,15 @@ impl Schemas<'_> {
         let fits = |one: &Value, now: &Value| {
             self.broken(at, one, now, direction).is_empty() && one.get("if") == now.get("if")
         };
+        // Why the one that stands at the same place does not fit: most likely it is the same one, changed.
+        let why = |place: usize, one: &Value, now: &[Value]| {
+            because(&now.get(place).map(|now| self.broken(at, one, now, direction)).unwrap_or_default())
+        };
         for several in ["oneOf", "anyOf"] {
             let now = parts(new, several);
-            for one in parts(old, several).iter().filter(|one| !now.iter().any(|now| fits(one, now))) {
-                let why =
-                    now.iter().map(|now| self.broken(at, one, now, direction)).min_by_key(Vec::len).unwrap_or_default();
-                found.push(format!("{at}: one of what it could be is gone{}", because(&why)));
+            let gone = |one: &Value| !now.iter().any(|now| fits(one, now));
+            for (place, one) in parts(old, several).iter().enumerate().filter(|(_, one)| gone(one)) {
+                found.push(format!("{at}: one of what it could be is gone{}", why(place, one, &now)));
             }
         }
         let (was, is) = (parts(old, "allOf"), parts(new, "allOf"));
@@ -99,13 +102,9 @@ impl Schemas<'_> {
                 found.extend(more.map(|now| format!("{at} asks for more: {now}")));
             }
             Direction::Read => {
-                for one in was.iter().filter(|one| !is.iter().any(|now| fits(one, now))) {
-                    let why = is
-                        .iter()
-                        .map(|now| self.broken(at, one, now, direction))
-                        .min_by_key(Vec::len)
-                        .unwrap_or_default();
-                    found.push(format!("{at} is no longer what it was{}", because(&why)));
+                let gone = |one: &Value| !is.iter().any(|now| fits(one, now));
+                for (place, one) in was.iter().enumerate().filter(|(_, one)| gone(one)) {
+                    found.push(format!("{at} is no longer what it was{}", why(place, one, &is)));
                 }
             }
         }
