@@ -1,7 +1,7 @@
 -- Providers' own records of what moved, held against our books: which were seen, what does not agree, and what was done about it.
 
--- The first record that showed a movement of ours (`pay_…` was captured, `ref_…` was given back, `ret_…` came back, `rev_…` undid a
--- success that came too late). Insert-only: its key is the guard against counting one movement twice. Subjects are random.
+-- The first record that showed a movement of ours (`pay_…` was captured, `ref_…` was given back, `ret_…` came
+-- back). Insert-only: its key is the guard against counting one movement twice. Subjects are random.
 CREATE TABLE IF NOT EXISTS provider_records (
   provider    STRING(16)  NOT NULL,
   subject     STRING(40)  NOT NULL,

@@ -1,7 +1,7 @@
 -- Providers' own records of what moved, held against our books: which were seen, what does not agree, and what was done about it.
 
--- The first record that showed a movement of ours (`pay_…` was captured, `ref_…` was given back, `ret_…` came back, `rev_…` undid a
--- success that came too late). Insert-only: its key is the guard against counting one movement twice.
+-- The first record that showed a movement of ours (`pay_…` was captured, `ref_…` was given back, `ret_…` came
+-- back). Insert-only: its key is the guard against counting one movement twice.
 CREATE TABLE provider_records (
     provider  TEXT    NOT NULL CHECK (provider = 'stripe' OR provider = 'paypal' OR provider = 'bank'),
     subject   TEXT    NOT NULL CHECK (length(subject) BETWEEN 5 AND 40),

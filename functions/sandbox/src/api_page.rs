@@ -24,7 +24,7 @@ use tollgate_runtime::{Edge, layered_routes};
 
 use crate::{identity::Identity, system::SandboxSystem};
 
-const STYLE: &str = include_str!("api_page/docs.css");
+const STYLE: &str = concat!(include_str!("looks.css"), include_str!("api_page/docs.css"));
 const ICON: &str = include_str!("api_page/icon.svg");
 const SCRIPT: &str = include_str!("api_page/docs.js");
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::Router;
+use axum::{Router, middleware};
 use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tollgate_assembly::{Configuration, Outside, Parts, embedded};
@@ -384,6 +384,7 @@ fn compose(parts: &Parts, system: &SandboxSystem, control: Control, console: Con
     let own = control::router(control)
         .merge(switches::router(parts.gateway.clone()))
         .merge(inbox::router(inbox.clone()))
+        .route_layer(middleware::from_fn(console::no_strangers))
         .merge(console::router(console))
         .merge(health)
         .merge(metrics::router(&system.system));

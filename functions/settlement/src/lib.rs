@@ -53,7 +53,7 @@ pub fn scheduled(gateway: &Gateway) -> ScheduledJob {
 
 /// The routes. `callers`: who may call them.
 pub fn router(gateway: Gateway, callers: InternalCallers) -> Router {
-    let routes = Router::new().route(ROUTE, post(settle)).route("/pubsub/settlement-shards", post(shards::pushed));
+    let routes = Router::new().route(ROUTE, post(settle)).route(SHARDS_ROUTE, post(shards::pushed));
     callers.guard(routes.with_state(gateway))
 }
 

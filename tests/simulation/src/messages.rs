@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::Future,
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
@@ -31,28 +32,42 @@ const PUSHES: u32 = 5;
 /// The queue: it outlives instances, and hands each message to one of them.
 pub(crate) struct SimQueue(pub(crate) Weak<World>);
 
-#[async_trait]
-impl Queue for SimQueue {
-    async fn publish(&self, messages: &[Message]) -> Result<usize, QueueError> {
-        let Some(world) = self.0.upgrade() else { return Ok(0) };
+impl SimQueue {
+    /// Takes messages, each to be pushed by `push`; or fails, loses some, and hands some out late or twice.
+    async fn take<T: Copy, W: Future<Output = ()> + Send + 'static>(
+        &self,
+        messages: impl Iterator<Item = T> + Send,
+        push: impl Fn(Arc<World>, T, Duration) -> W + Send,
+    ) -> Result<(), QueueError> {
+        let Some(world) = self.0.upgrade() else { return Ok(()) };
         let (stage, rate) = (&world.stage, world.stage.weather.rates().message);
         stage.a_moment().await;
         if stage.dice.rarely(rate) {
             return Err(QueueError("it failed".to_owned()));
         }
         for message in messages {
-            let Message::Deliver(due) = *message else { continue };
             let copies = if stage.dice.rarely(rate) { 2 } else { 1 };
             for _ in 0..copies {
-                // One that is lost: the due row brings it back.
+                // One that is lost: what is due in the store brings it back.
                 if stage.dice.rarely(rate) {
                     continue;
                 }
                 let wait = if stage.dice.rarely(rate) { stage.dice.secs(1, 300) } else { stage.dice.ms(0, 50) };
-                stage.executor.spawn(Owner::WORLD, push(Arc::clone(&world), due, wait));
+                stage.executor.spawn(Owner::WORLD, push(Arc::clone(&world), message, wait));
             }
         }
-        Ok(0)
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Queue for SimQueue {
+    async fn publish(&self, messages: &[Message]) -> Result<usize, QueueError> {
+        let due = messages.iter().filter_map(|message| match message {
+            Message::Deliver(due) => Some(*due),
+            Message::DeadLettered(_) => None,
+        });
+        self.take(due, push).await.map(|()| 0)
     }
 }
 
@@ -78,24 +93,7 @@ impl ShardQueue for SimQueue {
     }
 
     async fn publish_shards(&self, shards: &[ShardDue]) -> Result<(), QueueError> {
-        let Some(world) = self.0.upgrade() else { return Ok(()) };
-        let (stage, rate) = (&world.stage, world.stage.weather.rates().message);
-        stage.a_moment().await;
-        if stage.dice.rarely(rate) {
-            return Err(QueueError("it failed".to_owned()));
-        }
-        for due in shards {
-            let copies = if stage.dice.rarely(rate) { 2 } else { 1 };
-            for _ in 0..copies {
-                // One that is lost: the job finds that its shard does not move.
-                if stage.dice.rarely(rate) {
-                    continue;
-                }
-                let wait = if stage.dice.rarely(rate) { stage.dice.secs(1, 300) } else { stage.dice.ms(0, 50) };
-                stage.executor.spawn(Owner::WORLD, push_shard(Arc::clone(&world), *due, wait));
-            }
-        }
-        Ok(())
+        self.take(shards.iter().copied(), push_shard).await
     }
 }
 

@@ -169,6 +169,26 @@ async fn nobody_elses_page_can_do_anything_with_the_console() {
 }
 
 #[tokio::test]
+async fn a_page_from_elsewhere_turns_none_of_the_sandboxs_switches_and_a_program_does() {
+    let world = World::start().await;
+    let fault = json!({"kind": "decline"});
+    for (path, body) in [
+        ("/sandbox/providers/stripe/faults", &fault),
+        ("/sandbox/fail-points", &json!({"point": "after_call"})),
+        ("/sandbox/jobs/settlement", &json!({})),
+        ("/sandbox/clock", &json!({"advance_seconds": 60})),
+        ("/sandbox/weights", &json!({})),
+    ] {
+        let foreign = world.post(path, body).with("origin", "http://shop.example");
+        world.send(foreign).await.expect_problem(403, "forbidden", path);
+    }
+    let armed = async || world.send(world.get("/sandbox/providers/stripe/faults")).await.expect(200).json();
+    assert_eq!(armed().await, json!([]));
+    world.send(world.post("/sandbox/providers/stripe/faults", &fault)).await.expect(200);
+    assert_eq!(armed().await.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn a_payment_is_taken_once_however_often_its_form_is_sent() {
     let world = World::start().await;
     let (path, page) = take(&world, "card-ok").await;

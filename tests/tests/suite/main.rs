@@ -51,6 +51,7 @@ mod paypal_spec;
 mod provider_contract;
 mod provider_events;
 mod provider_records;
+mod provider_records_lost;
 mod provider_subjects;
 mod rate_limits;
 mod reconciliation;

@@ -34,7 +34,7 @@ use crate::{
     world::{START, Script, World, boot, context, held, reply, shows, taken, unknown, yen},
 };
 
-const HOUR: u64 = 3600;
+pub(crate) const HOUR: u64 = 3600;
 
 /// A provider whose own records are what a test puts into them, two a page.
 #[derive(Default)]
@@ -121,13 +121,13 @@ impl ProviderRecords for Keeper {
 }
 
 /// A gateway beside a provider's books.
-struct Played {
-    world: World,
+pub(crate) struct Played {
+    pub(crate) world: World,
     keeper: Arc<Keeper>,
 }
 
 impl Played {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let time = Arc::new(SandboxTime::simulated(START));
         let store = Arc::new(SqliteStore::in_memory(Options::new(boot(1)), time.clone()).unwrap());
         Self::on(store, Arc::default(), time, 1)
@@ -150,12 +150,12 @@ impl Played {
     }
 
     /// Runs it so much later.
-    async fn after(&self, seconds: u64) -> JobReport {
+    pub(crate) async fn after(&self, seconds: u64) -> JobReport {
         self.world.later(seconds);
         self.run().await
     }
 
-    fn shows(&self, record: ProviderRecord) {
+    pub(crate) fn shows(&self, record: ProviderRecord) {
         self.keeper.books.lock().unwrap().push(record);
     }
 
@@ -173,7 +173,7 @@ impl Played {
         self.world.create("k").await.unwrap().payment
     }
 
-    async fn captured(&self) -> Payment {
+    pub(crate) async fn captured(&self) -> Payment {
         let payment = self.authorized().await;
         self.world.script.answers([shows(taken())]);
         self.world.capture(&payment, "c").await.unwrap().payment
@@ -181,7 +181,7 @@ impl Played {
 }
 
 /// What the provider should show of the capture of 1000 yen.
-fn of(payment: &Payment) -> ProviderRecord {
+pub(crate) fn of(payment: &Payment) -> ProviderRecord {
     ProviderRecord {
         id: "txn_1".to_owned(),
         movement: Movement::Capture,
@@ -206,7 +206,7 @@ fn refund_of(payment: &Payment, refund: Option<RefundId>, minor: i64, at: Timest
     }
 }
 
-fn did(report: &JobReport, what: &str) -> u64 {
+pub(crate) fn did(report: &JobReport, what: &str) -> u64 {
     report.did.get(what).copied().unwrap_or_default()
 }
 

@@ -294,7 +294,7 @@ impl World {
     ) -> Self {
         let flaky = Arc::new(Flaky::before(store.clone()));
         let ports = Ports {
-            stores: Stores { payments: flaky.clone(), ..Stores::of(&store) },
+            stores: Stores { payments: flaky.clone(), exceptions: flaky.clone(), ..Stores::of(&store) },
             providers: [script.clone() as _].into_iter().chain(others).collect(),
             events: Arc::new(JsonEvents),
             statuses: Some(StatusCache { statuses: kept.statuses.clone(), format: Arc::new(JsonStatuses) }),

@@ -52,6 +52,16 @@ pub(super) async fn around(State(console): State<Console>, request: Request, nex
     response
 }
 
+/// Around the sandbox's own calls: programs say no page that they come from, and a page that is not ours may change nothing.
+pub(crate) async fn no_strangers(request: Request, next: Next) -> Response {
+    let only_looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    if only_looks || !request.headers().contains_key(header::ORIGIN) || is_own(request.headers()) {
+        return next.run(request).await;
+    }
+    let detail = "A page from elsewhere may not do this. Programs send no Origin header.";
+    Problem::new(ProblemCode::Forbidden, detail).into_response()
+}
+
 /// Whether a form or a script of our own pages sent it: the browser says from where it came, and that is where it goes to, on
 /// this machine by name (or a name of somebody else's that leads here would be an origin, too).
 fn is_own(headers: &HeaderMap) -> bool {

@@ -36,13 +36,14 @@ use tollgate_runtime::{System, system::within};
 use crate::{client::Client, control::Control, identity::Identity, inbox::Inbox};
 
 use forms::Shop;
+pub(crate) use guard::no_strangers;
 use notes::Notes;
 
 /// An action waits no longer for what it led to.
 const SETTLES_WITHIN: Duration = Duration::from_secs(1);
 
 const SCRIPT: &str = include_str!("console.js");
-const STYLE: &str = include_str!("console.css");
+const STYLE: &str = concat!(include_str!("../looks.css"), include_str!("console.css"));
 const ICON: &str = include_str!("icon.svg");
 
 /// What the pages need. Cloning shares it.

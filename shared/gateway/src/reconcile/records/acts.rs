@@ -32,7 +32,7 @@ pub enum Noted {
     /// It is new, or open again.
     Opened(Box<Exception>),
     /// It was open.
-    StillOpen,
+    StillOpen(Box<Exception>),
     /// A person has resolved just this.
     Settled,
 }
@@ -81,7 +81,8 @@ pub async fn note_exception(
         };
         if exceptions.put_exception(&after, change.as_ref()).await? {
             let opened = change.is_some_and(|it| matches!(it.done, ExceptionDone::Opened | ExceptionDone::Reopened));
-            return Ok(if opened { Noted::Opened(Box::new(after)) } else { Noted::StillOpen });
+            let after = Box::new(after);
+            return Ok(if opened { Noted::Opened(after) } else { Noted::StillOpen(after) });
         }
     }
     Err(raced())

@@ -1,5 +1,7 @@
 //! Exceptions as they are noted: opened once, aged by every run that finds them again, and resolved by the first one that does not.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use sha2::{Digest, Sha256};
 use tollgate_domain::{
     Exception, ExceptionId, ExceptionKind, ProviderName, Timestamp,
@@ -33,10 +35,21 @@ impl Gateway {
     /// Notes what was found.
     pub(super) async fn note(&self, found: Found, round: Round, report: &mut JobReport) -> Result<(), Error> {
         let exceptions = self.ports.stores.exceptions.as_ref();
-        let note = || note_exception(exceptions, &found, round.job(), round.now);
+        let asked = AtomicBool::new(false);
+        let note = || {
+            let again = asked.swap(true, Ordering::Relaxed);
+            let noted = note_exception(exceptions, &found, round.job(), round.now);
+            async move {
+                Ok(match noted.await? {
+                    // The try before opened it, and its answer was lost: nobody has told of it yet.
+                    Noted::StillOpen(open) if again && open.first_seen == round.now => Noted::Opened(open),
+                    noted => noted,
+                })
+            }
+        };
         match self.asked_patiently(round.until, note).await? {
             Noted::Opened(exception) => tell(&exception, report),
-            Noted::StillOpen => report.did("still_open"),
+            Noted::StillOpen(_) => report.did("still_open"),
             Noted::Settled => {}
         }
         Ok(())

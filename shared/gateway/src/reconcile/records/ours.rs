@@ -25,7 +25,7 @@ pub(super) struct Ours {
 }
 
 impl Gateway {
-    /// Whose the record is; `None`: nobody's of ours. It is said again where the record carries no id of ours and its transaction is known.
+    /// Whose the record is; `None`: nobody's of ours. One that carries no id of ours is found by its transaction.
     pub(super) async fn owner_of(
         &self,
         provider: ProviderName,
@@ -46,15 +46,14 @@ impl Gateway {
         Ok(self.within_store_time(self.settings.store_timeout, found).await?)
     }
 
-    /// What we have for `record`, which is of `payment`.
+    /// What we have for `record`, which is of `payment`; which record its subject has is asked for by whoever keeps it.
     pub(super) async fn ours_for(
         &self,
         provider: ProviderName,
         record: &ProviderRecord,
         payment: PaymentId,
-        holder: Option<String>,
     ) -> Result<Ours, Error> {
-        let mut ours = Ours { payment: self.load(payment).await?, holder, ..Ours::default() };
+        let mut ours = Ours { payment: self.load(payment).await?, ..Ours::default() };
         let limit = self.settings.store_timeout;
         if let Some(refund) = record.refund {
             ours.refund = self.within_store_time(limit, self.ports.stores.timelines.refund(refund)).await?;

@@ -209,7 +209,7 @@ impl Gateway {
         let provider = round.provider;
         let Some(payment) = self.owner_of(provider, &record).await? else { return Ok(None) };
         let record = &ProviderRecord { payment: Some(payment), ..record };
-        let first = self.ours_for(provider, record, payment, None).await?;
+        let first = self.ours_for(provider, record, payment).await?;
         let verdict = compare(provider, record, &first);
         // What says the same but for who else may say it, and what came back, is kept: the first of each.
         let subject = Subject::of(record).filter(|_| record.state == tollgate_domain::RecordState::Completed);
