@@ -233,4 +233,14 @@ mod tests {
         assert_eq!((again.status, again.attempts, again.tries), (DeliveryStatus::Pending, 7, 0));
         assert_eq!(waits(again, 0.5).1.attempts, 14);
     }
+
+    #[test]
+    fn what_waits_for_an_endpoint_is_due_at_no_time_and_what_is_put_off_or_redelivered_is_due_again() {
+        let waiting = delivery().without_endpoint();
+        assert_eq!((waiting.next_attempt_at, waiting.waits_for_endpoint), (None, true));
+        let until = Delivery::born_due(Delivery::born_due(NOW));
+        assert_eq!(waiting.put_off(until).next_attempt_at, Some(until));
+        let again = waiting.anew(NOW);
+        assert_eq!((again.next_attempt_at, again.waits_for_endpoint), (Some(Delivery::born_due(NOW)), false));
+    }
 }

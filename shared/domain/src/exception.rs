@@ -352,4 +352,12 @@ mod tests {
         assert_eq!(resolved.assign("Eve", "Eve", later(3)), None);
         assert_eq!(resolved.resolve(Resolution::ByHand, "Eve", "no", later(3)), None);
     }
+
+    #[test]
+    fn whoever_assigns_or_resolves_makes_a_revision_of_its_own_so_that_two_at_once_are_seen() {
+        let (assigned, change) = opened().assign("Bob", "Ann", later(1)).unwrap();
+        assert_eq!((assigned.revision, change.revision), (2, 2));
+        let (resolved, change) = assigned.resolve(Resolution::ByHand, "Ann", "agreed", later(2)).unwrap();
+        assert_eq!((resolved.revision, change.revision), (3, 3));
+    }
 }

@@ -58,3 +58,18 @@ impl Payment {
 fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payment::{APPROVAL_LASTS, AUTHORIZATION_LASTS};
+
+    #[test]
+    fn times_are_those_that_merchants_and_operators_are_told() {
+        const MINUTE: u64 = 60;
+        const DAY: u64 = 86_400;
+        let seconds = [AUTHORIZATION_LASTS, APPROVAL_LASTS, ASK_AFTER, PENDING_FOR].map(|time| time.as_secs());
+        assert_eq!(seconds, [7 * DAY, 30 * MINUTE, 10 * MINUTE, 10 * MINUTE]);
+        assert_eq!([TRUTH_AT_LEAST, TRUTH_AT_MOST, TRUTH_ENDS].map(|time| time.as_secs()), [DAY / 24, DAY, 30 * DAY]);
+    }
+}

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::usage::{self, Memory};
 
@@ -65,6 +66,13 @@ impl Process {
     /// SIGKILL, and waits until it is gone.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
+        self.wait()
+    }
+
+    /// SIGTERM, and waits until it is gone: what it started is gone by then, too.
+    pub(crate) fn stop(self) -> Result<()> {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).context("a process has an id")?;
+        kill_process(id, Signal::TERM)?;
         self.wait()
     }
 

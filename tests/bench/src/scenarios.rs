@@ -2,7 +2,9 @@
 
 mod create;
 mod create_capture;
+mod curve;
 mod deliveries;
+mod functions;
 mod hostile;
 mod memory;
 mod noisy;
@@ -46,6 +48,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "startup", run: |settings, report| Box::pin(startup::run(settings, report)) },
     Scenario { name: "create", run: |settings, report| Box::pin(create::run(settings, report)) },
     Scenario { name: "create-capture", run: |settings, report| Box::pin(create_capture::run(settings, report)) },
+    Scenario { name: "curve", run: |settings, report| Box::pin(curve::run(settings, report)) },
+    Scenario { name: "functions", run: |settings, report| Box::pin(functions::run(settings, report)) },
     Scenario { name: "deliveries", run: |settings, report| Box::pin(deliveries::run(settings, report)) },
     Scenario { name: "settlement", run: |settings, report| Box::pin(settlement::run(settings, report)) },
     Scenario { name: "memory", run: |settings, report| Box::pin(memory::run(settings, report)) },

@@ -68,6 +68,9 @@ impl Stage {
             ("STRIPE_API_URL", format!("http://{}/stripe", provider.address)),
             ("STRIPE_SECRET_KEY", "sk_test_bench".to_owned()),
             ("STRIPE_WEBHOOK_SECRET", "whsec_bench".to_owned()),
+            // What Stripe allows would be all that is measured.
+            ("STRIPE_REQUESTS_PER_SECOND", "off".to_owned()),
+            ("STRIPE_ENDPOINT_REQUESTS_PER_SECOND", "off".to_owned()),
         ]);
         let programs = programs.clone();
         Ok(Self { programs, provider, api_key, other_api_key, limited_api_key, environment, folder })

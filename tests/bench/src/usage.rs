@@ -17,6 +17,40 @@ pub(crate) fn cpu(id: u32) -> Result<f64> {
     Ok(TICK_MICROS * (f64::from(ticks(11)) + f64::from(ticks(12))))
 }
 
+/// The same of process `id` and all that it has started.
+pub(crate) fn cpu_of_family(id: u32) -> Result<f64> {
+    family(id)?.into_iter().map(cpu).sum()
+}
+
+/// The memory, in MiB, of process `id` and all that it has started. What several share is counted once (`Pss`).
+pub(crate) fn memory_of_family(id: u32) -> Result<f64> {
+    let of = |id| {
+        let pages =
+            fs::read_to_string(format!("/proc/{id}/smaps_rollup")).context("a process that is measured is gone")?;
+        mebibytes(&pages, "Pss")
+    };
+    family(id)?.into_iter().map(of).sum()
+}
+
+fn family(id: u32) -> Result<Vec<u32>> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(id) = entry.file_name().to_str().and_then(|id| id.parse().ok()) else { continue };
+        // A process may end meanwhile.
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
+        parents.extend(parent.map(|parent: u32| (id, parent)));
+    }
+    let mut family = vec![id];
+    let mut next = 0;
+    while let Some(&parent) = family.get(next) {
+        family.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _): &(u32, u32)| *child));
+        next += 1;
+    }
+    Ok(family)
+}
+
 /// The same of all processes that were told to serve gRPC at `host`: 0 where they are on another machine.
 #[cfg(feature = "google-cloud")]
 pub(crate) fn cpu_of_emulator(host: &str) -> Result<f64> {
@@ -66,10 +100,13 @@ pub(crate) struct Memory {
 /// The memory of process `id` now.
 pub(crate) fn memory(id: u32) -> Result<Memory> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).context("a process that is measured is gone")?;
-    let mebibytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line in the status")?;
-        let kibibytes: f64 = line.trim_matches([':', ' ', '\t', 'k', 'B']).parse().context("not a number")?;
-        anyhow::Ok(kibibytes / 1024.0)
-    };
-    Ok(Memory { resident: mebibytes("VmRSS")?, anonymous: mebibytes("RssAnon")? })
+    Ok(Memory { resident: mebibytes(&status, "VmRSS")?, anonymous: mebibytes(&status, "RssAnon")? })
+}
+
+/// What stands in `text`, one of Linux's own, in the line that begins with `name`.
+fn mebibytes(text: &str, name: &str) -> Result<f64> {
+    let lines = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let kibibytes: f64 =
+        lines.context("no such line in /proc")?.trim_matches([' ', '\t', 'k', 'B']).parse().context("not a number")?;
+    Ok(kibibytes / 1024.0)
 }

@@ -23,7 +23,8 @@ use crate::{
 };
 
 const ROUNDS: u32 = 5;
-const WARM_UP: Duration = Duration::from_secs(1);
+/// Until it runs as it will.
+pub(super) const WARM_UP: Duration = Duration::from_secs(1);
 const ECHO: Duration = Duration::from_secs(1);
 /// How many payments the raw store writes in one round.
 const RAW_AT_MOST: usize = 10_000;
@@ -41,14 +42,19 @@ struct Round {
     echo_cpu: f64,
 }
 
-struct Play {
+/// The gateway, and what is beside it.
+pub(super) struct Play {
     stage: Stage,
     gateway: Process,
     echo: Process,
-    source: Source,
-    clients: Vec<Creator>,
-    echoers: Vec<Echoed>,
-    raw: Rc<RawStore>,
+    /// The rows that the gateway has written.
+    pub(super) source: Source,
+    /// Of the gateway.
+    pub(super) clients: Vec<Creator>,
+    /// Of the bare hyper echo.
+    pub(super) echoers: Vec<Echoed>,
+    /// Where the same rows are written.
+    pub(super) raw: Rc<RawStore>,
 }
 
 pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<()> {
@@ -75,7 +81,8 @@ pub(super) async fn run(settings: &Settings, report: &mut Report) -> Result<()> 
 }
 
 impl Play {
-    async fn prepare(settings: &Settings) -> Result<Self> {
+    /// Everything started, and a payment's rows in the store.
+    pub(super) async fn prepare(settings: &Settings) -> Result<Self> {
         let stage = Stage::prepare(&settings.programs).await?;
         let source = Source::with_sample(&stage.database())?;
         let raw = Rc::new(RawStore::create(&stage.file("raw.sqlite"), &stage.database())?);
@@ -132,7 +139,8 @@ async fn half_load(settings: &Settings, mut play: Play, rate: f64, report: &mut 
     Ok(())
 }
 
-fn committers(store: &Rc<RawStore>, mut payments: Vec<Payment>, count: usize) -> Vec<Committer> {
+/// So many who write these payments' rows.
+pub(super) fn committers(store: &Rc<RawStore>, mut payments: Vec<Payment>, count: usize) -> Vec<Committer> {
     // The last is taken first.
     payments.reverse();
     let payments = Rc::new(RefCell::new(payments));

@@ -31,10 +31,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A fleet may take so long to be there.
 const THERE_WITHIN: Duration = Duration::from_secs(60);
 
-/// The provider's quota is no part of this.
-const UNLIMITED: [(&str, &str); 2] =
-    [("STRIPE_REQUESTS_PER_SECOND", "off"), ("STRIPE_ENDPOINT_REQUESTS_PER_SECOND", "off")];
-
 /// Who is attacked, and who is served meanwhile.
 struct Ground<'a> {
     stage: &'a Stage,
@@ -115,8 +111,7 @@ impl Ground<'_> {
         if attack.is_on_events {
             return self.stage.sandbox();
         }
-        let told = UNLIMITED.map(|(name, value)| (name, value.to_owned()));
-        let mut gateway = self.stage.start_bounded(&told, attack.files)?;
+        let mut gateway = self.stage.start_bounded(&[], attack.files)?;
         connect(&mut gateway).await?;
         Ok(gateway)
     }

@@ -186,8 +186,6 @@ impl Play {
         let stripe = Hanging::before(stage.provider.address).await?;
         let told = vec![
             ("STRIPE_API_URL", format!("http://{}/stripe", stripe.address)),
-            ("STRIPE_REQUESTS_PER_SECOND", "off".to_owned()),
-            ("STRIPE_ENDPOINT_REQUESTS_PER_SECOND", "off".to_owned()),
             ("PAYPAL_API_URL", format!("http://{}/paypal", stage.provider.address)),
             ("PAYPAL_CLIENT_ID", "bench".to_owned()),
             ("PAYPAL_CLIENT_SECRET", "bench".to_owned()),
