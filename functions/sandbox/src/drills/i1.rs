@@ -5,7 +5,7 @@ use anyhow::{Context, ensure};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::json;
 
-use super::Stage;
+use super::{Stage, story::Story};
 use crate::{collector::Collector, demo::say};
 
 /// The merchant's own span, which the first trace goes on from.
@@ -13,13 +13,16 @@ const CALLER: &str = "00f067aa0ba902b7";
 /// How long Stripe takes, so that it shows.
 const SLOW_MS: u64 = 400;
 
-pub(super) async fn play() -> anyhow::Result<()> {
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
     let collector = Collector::start().await?;
-    let mut stage = Stage::start_with(&[
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url),
-        ("OTEL_TRACES_SAMPLER", "parentbased_always_on"),
-        ("OTEL_BSP_SCHEDULE_DELAY", "50"),
-    ])
+    let mut stage = Stage::start_with(
+        story,
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url),
+            ("OTEL_TRACES_SAMPLER", "parentbased_always_on"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+        ],
+    )
     .await?;
     // Stripe's own events would tell us sooner than its slow answer, and be the origin of what is published.
     stage.client()?.fault("stripe", &json!({"kind": "drop_webhooks", "times": 100})).await?;

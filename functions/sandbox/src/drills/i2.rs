@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::{Stage, story::Story};
 use crate::{
     client::{Answer, Client},
     demo::say,
@@ -17,8 +17,8 @@ const TRIAL: &str = "trial of PayPal";
 const SHARED: usize = 60;
 const PAYPALS: std::ops::RangeInclusive<usize> = 8..=30;
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let stage = Stage::start().await?;
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let stage = Stage::start(story).await?;
     let client = stage.client()?;
     let before = either(&client, "before").await?;
     ensure!(before.text("provider") == "stripe", "expected that Stripe is the first: {}", before.body);

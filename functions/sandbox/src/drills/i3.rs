@@ -11,7 +11,7 @@ mod stuck;
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::Stage;
+use super::{Stage, story::Story};
 use crate::{
     client::{Answer, Client},
     demo::say,
@@ -21,10 +21,10 @@ use crate::{
 const STRIPE_HOLDS: &str = "requires_capture";
 const PAYPAL_HOLDS: &str = "CREATED";
 
-pub(super) async fn play() -> anyhow::Result<()> {
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
     let programs = operator::folder().await?;
     // As a function logs on Google Cloud.
-    let stage = Stage::start_with(&[("LOG_FORMAT", "json"), ("RUST_LOG", "info")]).await?;
+    let stage = Stage::start_with(story, &[("LOG_FORMAT", "json"), ("RUST_LOG", "info")]).await?;
     outage::play(&stage, &programs).await?;
     stuck::play(&stage, &programs).await
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 
-use super::Stage;
+use super::{Stage, story::Story};
 use crate::{client::Client, demo::say, exposition::Scrape, process::Process};
 use load::{ALL, BANK, Load, STRIPE, Sender, Sent};
 use saturation::{AT_WORK, CONNECTIONS, Held, QUEUED, QUOTA};
@@ -42,13 +42,16 @@ const LOOKS_THE_SAME: usize = 20;
 const MERCHANTS: [(&str, &str, usize); 2] = [("api_key", "first", 5), ("other_api_key", "second", 3)];
 const LIMITED: (&str, &str) = ("limited_api_key", "third");
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let stage = Stage::start_with(&[
-        ("LOG_FORMAT", "json"),
-        ("RUST_LOG", "info"),
-        ("ADMISSION_CONCURRENCY", PLACES),
-        ("STRIPE_REQUESTS_PER_SECOND", STRIPES),
-    ])
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let stage = Stage::start_with(
+        story,
+        &[
+            ("LOG_FORMAT", "json"),
+            ("RUST_LOG", "info"),
+            ("ADMISSION_CONCURRENCY", PLACES),
+            ("STRIPE_REQUESTS_PER_SECOND", STRIPES),
+        ],
+    )
     .await?;
     let client = stage.client()?;
     let ids = merchants(&stage).await?;

@@ -3,13 +3,13 @@
 use anyhow::ensure;
 use serde_json::json;
 
-use super::Stage;
+use super::{Stage, story::Story};
 use crate::demo::say;
 
 const PAYMENTS: usize = 5;
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let stage = Stage::start().await?;
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let stage = Stage::start(story).await?;
     let client = stage.client()?;
     for kind in ["duplicate_webhooks", "reorder_webhooks"] {
         client.fault("stripe", &json!({"kind": kind, "times": 2 * PAYMENTS})).await?;

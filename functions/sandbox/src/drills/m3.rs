@@ -8,7 +8,7 @@ use serde_json::json;
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 
-use super::Stage;
+use super::{Stage, story::Story};
 use crate::{
     client::{Answer, Client},
     demo::say,
@@ -24,8 +24,8 @@ const WAVE: usize = CAPACITY;
 const WAVE_EVERY: Duration = Duration::from_millis(100);
 const CHANGES: usize = 10;
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let stage = Stage::start_with(&[("ADMISSION_CONCURRENCY", PLACES)]).await?;
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let stage = Stage::start_with(story, &[("ADMISSION_CONCURRENCY", PLACES)]).await?;
     let clients = [stage.client()?, stage.client_by("other_api_key")?];
     let settled = held(&clients[0], "settled").await?;
     for id in &settled {

@@ -14,7 +14,7 @@ use tollgate_gateway::{
 use tollgate_runtime::SystemClock;
 use tollgate_store::FrozenFile;
 
-use super::Stage;
+use super::{Stage, story::Story};
 use crate::{client::Client, demo::say};
 
 const YEN: i64 = 900;
@@ -23,8 +23,8 @@ const HELD: &str = "requires_capture";
 /// The recovery time objective.
 const RTO: Duration = Duration::from_secs(30 * 60);
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let mut stage = Stage::start().await?;
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let mut stage = Stage::start(story).await?;
     let client = stage.client()?;
     let held = client.create("drill-m4-held", YEN, "pm_card_visa").await?.text("id").to_owned();
     let kept = client.create("drill-m4-kept", YEN, "pm_card_visa").await?.text("id").to_owned();
