@@ -51,6 +51,8 @@ async fn crash_after_the_answer(stage: &mut Stage) -> anyhow::Result<()> {
     stage.restart().await?;
     let client = stage.client()?;
     let id = client.create("drill-c4-2", 1000, "pm_card_visa").await?.text("id").to_owned();
+    story.tell("merchant", format!("{}  asks for the payment again, with its key", short(&id)))?;
+    story.payment(&client, &id).await?;
     story.later(&client, 3600).await?;
     story.payment(&client, &id).await?;
     let delivery = only_delivery(&client, &id).await?;

@@ -175,7 +175,7 @@ pub(super) const FINDINGS: [Finding; 18] = [
                  around, or when it is over.",
         played: "Two incidents: Stripe is out for a quarter of an hour, and a payment is stuck for two hours. docs/runbooks is followed to the letter: what its \
                  pages say is typed line by line, with the real `tollgate` command, until what they call over is over. The clock is moved.",
-        seconds: 10,
+        seconds: 22,
     },
 ];
 

@@ -28,6 +28,7 @@ pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
     let held = client.create("drill-s1-held", 1000, "pm_card_visa").await?.text("id").to_owned();
     let asked = client.create("drill-s1-asked", 1000, "pm_card_threeDSecure2Required").await?.text("id").to_owned();
     story.tell("merchant", format!("{}  holds 1000 yen; {}  waits for its payer", short(&held), short(&asked)))?;
+    story.payment(&client, &asked).await?;
 
     // It goes away in the middle of a payment: Stripe has it, and we cannot write that down.
     client.fault("stripe", &json!({"kind": "slow", "ms": 1000, "times": 1})).await?;

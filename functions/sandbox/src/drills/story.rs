@@ -33,8 +33,9 @@ pub(crate) struct Story(Rc<Told>);
 
 struct Told {
     finding: &'static Finding,
-    /// Since the drill's begin.
     clock: SystemClock,
+    /// When the drill began, on that clock.
+    began: Cell<Duration>,
     /// Where the drilled processes log.
     log: PathBuf,
     /// Where the sandbox keeps what its clock shows.
@@ -59,6 +60,7 @@ impl Story {
         Ok(Self(Rc::new(Told {
             finding,
             clock: SystemClock::start(),
+            began: Cell::default(),
             log: std::env::temp_dir().join(log),
             sandbox_clock: RefCell::default(),
             payments: RefCell::default(),
@@ -71,6 +73,11 @@ impl Story {
     /// Where the drilled processes log.
     pub(super) fn log(&self) -> &Path {
         &self.0.log
+    }
+
+    /// What came before was no part of it: the drill begins now.
+    pub(super) fn begins_now(&self) {
+        self.0.began.set(self.0.clock.monotonic());
     }
 
     /// The sandbox's data are there: its clock is shown beside the real time.
@@ -102,7 +109,7 @@ impl Story {
                 "  What the gateway did (real time since the begin; by how much the simulated clock is ahead; who; what)",
             )?;
         }
-        say(&wording::line(self.0.clock.monotonic(), simulated, who, what))
+        say(&wording::line(self.0.clock.monotonic().saturating_sub(self.0.began.get()), simulated, who, what))
     }
 
     /// By how much the sandbox's clock was moved since the begin.
@@ -136,7 +143,7 @@ impl Story {
             match run.len() {
                 1 => {}
                 2 => self.entry(id, last, "")?,
-                many => self.entry(id, last, &format!(" (as {} times between)", many - 2))?,
+                many => self.entry(id, last, &format!(" (and {} more between)", many - 2))?,
             }
         }
         Ok(())
@@ -239,6 +246,7 @@ impl Story {
         say("  The verdict (what the review asks, what is expected, what was seen)")?;
         checked.iter().try_for_each(|check| say(check))?;
         let Err(error) = result else {
+            anyhow::ensure!(!checked.is_empty(), "{number} has checked nothing");
             // Nobody wants to read what was provoked.
             _ = fs::remove_file(&self.0.log);
             return say(&format!("{number}: passed\n"));

@@ -16,7 +16,7 @@ pub(super) fn line(real: Duration, simulated: Duration, who: &str, what: &str) -
     let simulated = if simulated.as_secs() == 0 { String::new() } else { format!("+{}", span(simulated)) };
     let head = format!("  {:>9}  {simulated:<12} {who:<10}", format!("+{:.2} s", real.as_secs_f64()));
     let text = wrapped(what, INDENT);
-    format!("{head:<INDENT$}{}", text.trim_start())
+    format!("{head:<INDENT$}{}", &text[INDENT..])
 }
 
 /// `31 s`, `10 min`, `2 h 5 min`, `7 d 1 h`.
@@ -48,8 +48,11 @@ pub(super) fn report(report: &Value) -> String {
     format!("saw {}, did: {}, could not do: {}", report["saw"], listed("did"), listed("could_not"))
 }
 
-/// The text in lines, each behind so many blanks.
+/// The text in lines, each behind so many blanks. What fits into one is left as it is.
 pub(super) fn wrapped(text: &str, indent: usize) -> String {
+    if indent + text.chars().count() <= WIDTH {
+        return format!("{:indent$}{text}", "");
+    }
     let (mut lines, mut line) = (Vec::new(), String::new());
     for word in text.split_whitespace() {
         if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > WIDTH {
