@@ -41,9 +41,9 @@ pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
     story.tell("operator", "turns Stripe off for new payments, until what it holds has been looked at")?;
     let lost = lost(&client).await?;
     for transaction in &lost {
-        let (id, status) = (&transaction["payment_id"], &transaction["status"]);
-        let id = short(id.as_str().unwrap_or_default());
-        story.tell("stripe", format!("{id}  holds {YEN} yen ({status}); our database does not know it"))?;
+        let text = |field: &str| transaction[field].as_str().unwrap_or_default();
+        let (id, status) = (short(text("payment_id")), text("status"));
+        story.tell("stripe", format!("{id}  has {YEN} yen ({status}); our database does not know it"))?;
     }
     story.check_equal("restore procedure, step 1: payments that Stripe holds and we lost are found", 2, lost.len())?;
     let refused = client.create("drill-m4-taken", YEN, "pm_card_visa").await?;
