@@ -31,9 +31,7 @@ pub struct Process {
 impl Process {
     /// The simulated providers alone, on any free port, with their books in `data`.
     pub async fn providers(program: &Path, data: &Path) -> anyhow::Result<Self> {
-        let mut command = own_environment(program);
-        command.args(["providers", "--port", "0", "--data"]).arg(data);
-        Self::start(command).await
+        Self::start(providers_command(program, data)).await
     }
 
     /// A sandbox on any free port, with `data`, on providers elsewhere. `environment` is set for it.
@@ -44,10 +42,7 @@ impl Process {
         clock: ClockMode,
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        let mut command = own_environment(program);
-        command.args(["serve", "--port", "0", "--clock", &clock.to_string()]);
-        command.args(["--providers-url", providers_url, "--data"]).arg(data).envs(environment.iter().copied());
-        Self::start(command).await
+        Self::start(sandbox_command(program, data, providers_url, clock, environment)).await
     }
 
     /// Starts any program of ours that prints `ready URL` when it serves.
@@ -102,6 +97,27 @@ impl Process {
         let died = within(&SystemClock::start(), READY_WITHIN, self.child.wait()).await;
         died.context("the process is still alive")?.context("the process cannot be waited for").map(drop)
     }
+}
+
+/// What [`Process::providers`] starts.
+pub(crate) fn providers_command(program: &Path, data: &Path) -> Command {
+    let mut command = own_environment(program);
+    command.args(["providers", "--port", "0", "--data"]).arg(data);
+    command
+}
+
+/// What [`Process::sandbox`] starts.
+pub(crate) fn sandbox_command(
+    program: &Path,
+    data: &Path,
+    providers_url: &str,
+    clock: ClockMode,
+    environment: &[(&str, &str)],
+) -> Command {
+    let mut command = own_environment(program);
+    command.args(["serve", "--port", "0", "--clock", &clock.to_string()]);
+    command.args(["--providers-url", providers_url, "--data"]).arg(data).envs(environment.iter().copied());
+    command
 }
 
 /// The program, deaf to what the terminal that it is started from says of stores and providers.

@@ -25,6 +25,7 @@ mod deliveries;
 mod delivery_kills;
 mod deployed;
 mod deployed_front;
+mod drills;
 mod every_currency;
 mod every_provider;
 mod fail_over;

@@ -7,11 +7,12 @@ use futures::future::{join, join_all};
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 
-use super::Stage;
-use crate::{
-    client::{Answer, Client},
-    demo::say,
+use super::{
+    Stage,
+    story::Story,
+    wording::{short, took},
 };
+use crate::client::{Answer, Client};
 
 /// Production's default, a minute.
 const LIMIT: usize = 100;
@@ -20,49 +21,80 @@ const PAYMENTS: usize = 20;
 /// What the other merchant's payments may take more than before, at most.
 const NOTHING_MUCH: Duration = Duration::from_secs(1);
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let stage = Stage::start().await?;
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let stage = Stage::start(story).await?;
     let (limited, other) = (stage.client_by("limited_api_key")?, stage.client_by("other_api_key")?);
     let before = slowest(&other, "before").await?;
+    story
+        .tell("other", format!("{PAYMENTS} payments of another merchant: made, the slowest after {}", took(before)))?;
     let made = limited.create("drill-c6", 1000, "pm_card_visa").await?;
     ensure!(made.status == 201, "expected a payment: {}", made.body);
+    story.tell(
+        "merchant",
+        format!("{}  makes a payment: the first of his {LIMIT} requests in a minute", short(made.text("id"))),
+    )?;
 
-    let (flood, meanwhile) = join(flood(&limited), slowest(&other, "meanwhile")).await;
+    floods(story, &limited, &other, before).await?;
+    story.later(&stage.client()?, 60).await?;
+    let mut replays = 0;
+    for _ in 0..LIMIT {
+        let again = limited.create("drill-c6", 1000, "pm_card_visa").await?;
+        replays += usize::from(again.status == 200 && again.replayed);
+    }
+    story.tell(
+        "merchant",
+        format!("{LIMIT} retries of that payment, one after the other: {replays} are answered with it"),
+    )?;
+    story.check_equal("retries are not punished: replays that are answered and cost nothing", LIMIT, replays)?;
+    let after = limited.create("drill-c6-next", 1000, "pm_card_visa").await?;
+    story.tell("merchant", format!("then a new payment: {} {}", after.status, after.text("status")))?;
+    story.check_equal("and a new payment in the same minute is made", 201, after.status)?;
+    strangers(story, &limited, &other, before).await
+}
+
+/// One merchant floods, and another one pays.
+async fn floods(story: &Story, limited: &Client, other: &Client, before: Duration) -> anyhow::Result<()> {
+    story.tell("merchant", format!("{FLOOD} requests at once; meanwhile the other one makes {PAYMENTS} payments"))?;
+    let (flood, meanwhile) = join(flood(limited), slowest(other, "meanwhile")).await;
     let (flood, meanwhile) = (flood?, meanwhile?);
     let taken = flood.iter().filter(|answer| answer.status == 200).count();
     let refused: Vec<_> = flood.iter().filter(|answer| answer.status == 429).collect();
-    ensure!(taken == LIMIT - 1 && refused.len() == FLOOD - taken, "expected {LIMIT} in all, not {}", taken + 1);
-    let told = |answer: &&Answer| answer.text("code") == "rate_limited" && answer.retry_after == Some(1);
-    ensure!(refused.iter().all(told), "expected that each is told when to come again");
-    ensure!(
+    story.tell("merchant", format!("{taken} are answered, {} are refused with 429 rate_limited", refused.len()))?;
+    story.tell("other", format!("all {PAYMENTS} payments are made, the slowest after {}", took(meanwhile)))?;
+    story.check_equal("a merchant's limit of 100 requests a minute: answered, with the payment", LIMIT, taken + 1)?;
+    let told = |answer: &&&Answer| answer.text("code") == "rate_limited" && answer.retry_after == Some(1);
+    let told = refused.iter().filter(told).count();
+    story.check_equal("beyond it, 429 with Retry-After (1 s: a token comes back sooner)", FLOOD - taken, told)?;
+    story.check(
+        "legitimate merchants do not feel it: the other one's slowest payment",
+        format!("{} more at most than before", took(NOTHING_MUCH)),
+        format!("{} ({} before)", took(meanwhile), took(before)),
         meanwhile < before + NOTHING_MUCH,
-        "expected at most {NOTHING_MUCH:?} more for the other merchant: {meanwhile:?}"
-    );
-    say(&format!(
-        "  {FLOOD} requests at once of one merchant: {taken} are answered and {} refused; another's payments are all made, and take {} ms at most (before: {}; up to a second more is accepted)",
-        refused.len(),
-        meanwhile.as_millis(),
-        before.as_millis(),
-    ))?;
+    )
+}
 
-    stage.client()?.advance(60).await?;
-    for _ in 0..LIMIT {
-        let again = limited.create("drill-c6", 1000, "pm_card_visa").await?;
-        ensure!(again.status == 200 && again.replayed, "expected a replay: {}", again.body);
-    }
-    let after = limited.create("drill-c6-next", 1000, "pm_card_visa").await?;
-    ensure!(after.status == 201, "expected that replays took no tokens: {}", after.body);
-    say(&format!("  a minute later {LIMIT} retries of one payment cost nothing, and a new payment is made"))?;
-
+/// Somebody guesses keys.
+async fn strangers(story: &Story, limited: &Client, other: &Client, before: Duration) -> anyhow::Result<()> {
+    story.tell("stranger", format!("{FLOOD} requests at once with made-up keys, from one address"))?;
     let guesses =
         join_all((0..FLOOD).map(|number| limited.with_key(&format!("tgk_made-up-{number}")).get_owned())).await;
     let statuses = guesses.into_iter().collect::<anyhow::Result<Vec<u16>>>()?;
     let unauthenticated = statuses.iter().filter(|status| **status == 401).count();
     let limited_too = statuses.iter().filter(|status| matches!(**status, 429 | 503)).count();
+    story.tell(
+        "stranger",
+        format!("{unauthenticated} are looked up (401), {limited_too} are refused before that (429, 503)"),
+    )?;
     ensure!(unauthenticated + limited_too == FLOOD, "expected 401 and then 429");
-    ensure!(unauthenticated <= 300, "expected that few of {FLOOD} made-up keys are looked up: {unauthenticated}");
-    ensure!(slowest(&other, "after").await? < before + NOTHING_MUCH, "expected that nobody feels that either");
-    say(&format!("  {FLOOD} made-up keys from one address: {unauthenticated} are looked up, the others refused before"))
+    let asked = "made-up keys cost no reads beyond an address's limit: looked up";
+    story.check(asked, "300 at most", unauthenticated, unauthenticated <= 300)?;
+    let after = slowest(other, "after").await?;
+    story.check(
+        "and the other merchant does not feel that either",
+        format!("{} more at most than before", took(NOTHING_MUCH)),
+        format!("{} ({} before)", took(after), took(before)),
+        after < before + NOTHING_MUCH,
+    )
 }
 
 /// As many as that, at once.

@@ -3,11 +3,12 @@
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::Stage;
-use crate::{
-    client::{Answer, Client},
-    demo::say,
+use super::{
+    Stage,
+    story::Story,
+    wording::{self, short},
 };
+use crate::client::{Answer, Client};
 
 const DAY: u64 = 24 * 3600;
 const BY: &str = "ann";
@@ -17,68 +18,92 @@ const TRIAL: &str = "trial of PayPal";
 const SHARED: usize = 60;
 const PAYPALS: std::ops::RangeInclusive<usize> = 8..=30;
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let stage = Stage::start().await?;
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let stage = Stage::start(story).await?;
     let client = stage.client()?;
     let before = either(&client, "before").await?;
+    told(story, "a payment that may go to Stripe or PayPal", &before)?;
+    story.payment(&client, before.text("id")).await?;
     ensure!(before.text("provider") == "stripe", "expected that Stripe is the first: {}", before.body);
 
     client.switch("stripe", "off", BY, INCIDENT).await?;
+    story.tell("operator", format!("{BY} turns Stripe off at run time: \"{INCIDENT}\""))?;
     let away = either(&client, "away").await?;
-    ensure!(away.text("provider") == "paypal", "expected that PayPal takes it: {}", away.body);
-    ensure!(away.text("status") == "AUTHORIZED", "expected that it is authorized: {}", away.body);
+    told(story, "another that may go to either", &away)?;
+    story.payment(&client, away.text("id")).await?;
+    let asked = "disable Stripe, route all traffic to PayPal, without a deployment";
+    let seen = format!("{} {}", away.text("provider"), away.text("status"));
+    story.check_equal(asked, "paypal AUTHORIZED", &seen)?;
     let why = opened(&client, away.text("id")).await?;
-    ensure!(why.contains(BY) && why.contains(INCIDENT), "expected by whose word and why: {why}");
-    say(&format!("  Stripe is turned off, without a deploy: a payment that may go to either says \"{why}\""))?;
+    let asked = "and the payment's timeline says by whose word and why";
+    story.check(asked, format!("{BY}, {INCIDENT}"), &why, why.contains(BY) && why.contains(INCIDENT))?;
 
     let only = client.create_as("drill-i2-only", &payment(&json!({"stripe": "pm_card_visa"}))).await?;
-    ensure!(only.status == 503 && only.text("code") == "provider_unavailable", "expected a refusal: {}", only.body);
+    told(story, "one that can go to Stripe only", &only)?;
+    let seen = format!("{} {}", only.status, only.text("code"));
+    story.check_equal("one that can go nowhere else is refused", "503 provider_unavailable", &seen)?;
     ensure!(only.retry_after.is_some(), "expected to be told when to come again");
-    finished(&client, &before).await?;
-    say(
-        "  one that can go to Stripe only is refused, and nothing is written; what Stripe held before is captured, settled and refunded",
-    )?;
+    finished(story, &client, &before).await?;
 
     client.switch("stripe", "on", BY, "Stripe is well again").await?;
+    story.tell("operator", format!("{BY} turns Stripe on again"))?;
     let again = client.create_as("drill-i2-only", &payment(&json!({"stripe": "pm_card_visa"}))).await?;
-    ensure!(again.status == 201, "expected that the refused request used no key up: {}", again.body);
-    shared_out(&client).await?;
+    told(story, "the refused one again, with its key", &again)?;
+    story.check_equal("the refusal used no key up: the same request", 201, again.status)?;
+    shared_out(story, &client).await?;
     let changes = client.get("/sandbox/providers/stripe/switch").await?.body;
-    let changes: Vec<_> = changes.as_array().into_iter().flatten().map(|change| change["stands"].clone()).collect();
-    ensure!(changes == ["on", "off"], "expected that every change is kept: {changes:?}");
-    for job in ["provider-truth", "invariants"] {
-        let report = client.run_job(job).await?;
-        ensure!(report["could_not"] == json!({}), "expected that the books agree: {report}");
-    }
-    Ok(())
+    let changes = changes.as_array().into_iter().flatten().filter_map(|change| change["stands"].as_str());
+    let changes = changes.collect::<Vec<_>>().join(", ");
+    story.check_equal("every change of a flag is kept, the last first", "on, off", &changes)?;
+    let truth = client.run_job("provider-truth").await?;
+    story.tell("gateway", format!("job provider-truth: {}", wording::report(&truth)))?;
+    ensure!(truth["could_not"] == json!({}), "expected that the books agree: {truth}");
+    story.books_add_up(&client).await
+}
+
+fn told(story: &Story, what: &str, answer: &Answer) -> anyhow::Result<()> {
+    let (status, provider) = (answer.text("status"), answer.text("provider"));
+    let told = match answer.text("id") {
+        "" => format!("{} {}", answer.status, answer.text("code")),
+        id => format!("{} {}  {status} at {provider}", answer.status, short(id)),
+    };
+    story.tell("merchant", format!("{what}: {told}"))
 }
 
 /// By weight, 70 to 30; a request that is sent again goes where it went.
-async fn shared_out(client: &Client) -> anyhow::Result<()> {
+async fn shared_out(story: &Story, client: &Client) -> anyhow::Result<()> {
     client.weigh(&json!({"stripe": 70, "paypal": 30}), BY, TRIAL).await?;
-    let mut paypals = 0;
+    story.tell("operator", format!("{BY} shares new payments out, Stripe 70, PayPal 30: \"{TRIAL}\""))?;
+    let (mut paypals, mut stayed) = (0, 0);
     for number in 0..SHARED {
         let key = format!("shared-{number}");
         let made = either(client, &key).await?;
         let again = either(client, &key).await?;
-        ensure!(again.replayed && again.body["id"] == made.body["id"], "expected the same payment: {}", again.body);
+        stayed += usize::from(again.replayed && again.body["id"] == made.body["id"]);
         paypals += usize::from(made.text("provider") == "paypal");
     }
-    ensure!(PAYPALS.contains(&paypals), "expected that PayPal gets about 30 of 100, not {paypals} of {SHARED}");
+    story.tell("merchant", format!("{SHARED} payments, each sent twice: {paypals} went to PayPal"))?;
+    let (least, most) = (PAYPALS.start(), PAYPALS.end());
+    let asked = "A/B testing of routing: payments at PayPal, by a weight of 30 %";
+    story.check(asked, format!("{least} to {most} of {SHARED}"), paypals, PAYPALS.contains(&paypals))?;
+    story.check_equal("and a payment stays where it went when it is sent again", SHARED, stayed)?;
     let why = opened(client, either(client, "shared-0").await?.text("id")).await?;
     ensure!(why.contains("by weight") && why.contains(TRIAL), "expected that the trial is named: {why}");
-    client.weigh(&Value::Null, BY, "the trial is over").await?;
-    say(&format!("  shared out 70 to 30: PayPal gets {paypals} of {SHARED}, and a payment stays where it went"))
+    client.weigh(&Value::Null, BY, "the trial is over").await
 }
 
 /// A payment from before the switch lives on to its end.
-async fn finished(client: &Client, payment: &Answer) -> anyhow::Result<()> {
+async fn finished(story: &Story, client: &Client, payment: &Answer) -> anyhow::Result<()> {
     let id = payment.text("id");
     let captured = client.capture(id, "drill-i2-capture", None).await?;
     ensure!(captured.text("status") == "CAPTURED", "expected that captures go on: {}", captured.body);
-    client.advance(DAY).await?;
+    story.payment(client, id).await?;
+    story.later(client, DAY).await?;
+    story.payment(client, id).await?;
     let refund = client.refund(id, "drill-i2-refund", None).await?;
-    ensure!(refund.text("status") == "COMPLETED", "expected that refunds go on: {}", refund.body);
+    story.payment(client, id).await?;
+    let asked = "what Stripe held when it was turned off is captured, settled and refunded there";
+    story.check_equal(asked, "COMPLETED", refund.text("status"))?;
     let timeline = client.timeline(id).await?;
     let told = timeline.iter().any(|entry| entry["type"] == "provider_event");
     ensure!(told, "expected that Stripe's webhooks go on");

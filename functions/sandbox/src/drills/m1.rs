@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 
-use super::Stage;
-use crate::{client::Client, demo::say, exposition::Scrape, process::Process};
+use super::{Stage, story::Story};
+use crate::{client::Client, exposition::Scrape, process::Process};
 use load::{ALL, BANK, Load, STRIPE, Sender, Sent};
 use saturation::{AT_WORK, CONNECTIONS, Held, QUEUED, QUOTA};
 
@@ -42,40 +42,56 @@ const LOOKS_THE_SAME: usize = 20;
 const MERCHANTS: [(&str, &str, usize); 2] = [("api_key", "first", 5), ("other_api_key", "second", 3)];
 const LIMITED: (&str, &str) = ("limited_api_key", "third");
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let stage = Stage::start_with(&[
-        ("LOG_FORMAT", "json"),
-        ("RUST_LOG", "info"),
-        ("ADMISSION_CONCURRENCY", PLACES),
-        ("STRIPE_REQUESTS_PER_SECOND", STRIPES),
-    ])
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let stage = Stage::start_with(
+        story,
+        &[
+            ("LOG_FORMAT", "json"),
+            ("RUST_LOG", "info"),
+            ("ADMISSION_CONCURRENCY", PLACES),
+            ("STRIPE_REQUESTS_PER_SECOND", STRIPES),
+        ],
+    )
     .await?;
     let client = stage.client()?;
     let ids = merchants(&stage).await?;
     let settled = settled(&stage).await?;
     let (before, lines) = (quiet(&client).await?, requests(&stage).len());
+    story.tell("metrics", "before the load /metrics is read, and the log is at its last line")?;
 
     let load = Load::new();
     well(&stage, &load, &settled).await?;
+    story.tell(
+        "senders",
+        format!("a merchants' day at three providers, with their mistakes: {} requests so far", load.count()),
+    )?;
     let held = held(&stage, &load).await?;
+    story.tell("senders", format!("{HELD} payments were held by a Stripe that takes {STRIPE_MS} ms, and watched"))?;
     let used = saturation::of(&client.metrics().await?, QUOTA);
     failing(&stage, &load).await?;
+    story.tell(
+        "senders",
+        format!("{FAILING} payments at a Stripe that answers 500: its breaker is open, the bank goes on"),
+    )?;
     too_often(&stage, &load).await?;
+    story.tell("senders", format!("the third merchant's program loops: {} requests in a minute", LIMIT + ABOVE))?;
     let (took, sent) = (load.took(), load.sent());
     let (now, memory) = (quiet(&client).await?, stage.process()?.id().and_then(saturation::memory));
     let grown = now.since(&before);
-    say(&format!("  {} requests in {:.1} s, of three merchants at three providers", sent.len(), took.as_secs_f64()))?;
+    let seconds = took.as_secs_f64();
+    story
+        .tell("senders", format!("{} requests in {seconds:.1} s, of three merchants at three providers", sent.len()))?;
 
     let logged = logged(&stage, &client, lines, sent.len()).await?;
-    signals::traffic(&grown, &logged, &ids, &sent)?;
-    signals::errors(&grown, &sent)?;
-    signals::latency(&grown, &sent)?;
+    signals::traffic(story, &grown, &logged, &ids, &sent)?;
+    signals::errors(story, &grown, &sent)?;
+    signals::latency(story, &grown, &sent)?;
     let (idle, under, after) = &held;
-    Held { before: idle, under, after, requests: u32::try_from(HELD)?.into() }.check(PLACES.parse()?)?;
+    Held { before: idle, under, after, requests: u32::try_from(HELD)?.into() }.check(story, PLACES.parse()?)?;
     quota(&stage, used, &sent).await?;
-    admitted(&grown, &sent)?;
+    admitted(story, &grown, &sent)?;
     let made = sent.iter().filter(|sent| sent.was_sent_on()).count();
-    saturation::check_waits(&grown, &now, memory, 2 * made as u64)
+    saturation::check_waits(story, &grown, &now, memory, 2 * made as u64)
 }
 
 impl Stage {
@@ -262,25 +278,30 @@ async fn quota(stage: &Stage, used: f64, sent: &[Sent]) -> anyhow::Result<()> {
         |sent: &&Sent| sent.answer.replayed && sent.provider == "stripe" || sent.code() == "idempotency_key_reused";
     let asked = asked + sent.iter().filter(again).count();
     let share = f64::from(u32::try_from(asked)?) / BURST;
-    ensure!((used - share).abs() < 1e-6, "expected that {asked} of {BURST} calls to Stripe are used, not {used}");
-    client.advance(60).await?;
+    stage.story.check(
+        "saturation: the external API's quota consumption, of a burst of 140 calls to Stripe",
+        format!("{asked} calls, {:.1} %", share * 100.0),
+        format!("{:.1} %", used * 100.0),
+        (used - share).abs() < 1e-6,
+    )?;
+    stage.story.later(&client, 60).await?;
     client.create("drill-m1-after", 900, "pm_card_visa").await?;
     let after = saturation::of(&client.metrics().await?, QUOTA);
     ensure!(after < used, "expected that it comes back: {after}");
-    say(&format!(
-        "    Stripe's quota: {asked} calls used {:.0} % of a burst, and a minute later {:.0} % are used",
-        used * 100.0,
-        after * 100.0
-    ))
+    let (used, after) = (used * 100.0, after * 100.0);
+    let then = format!("a minute later {after:.0} % are used");
+    stage.story.tell("metrics", format!("Stripe's quota: {asked} calls used {used:.0} % of a burst, and {then}"))
 }
 
 /// Everybody who was let in met the line for places.
-fn admitted(grown: &Scrape, sent: &[Sent]) -> anyhow::Result<()> {
+fn admitted(story: &Story, grown: &Scrape, sent: &[Sent]) -> anyhow::Result<()> {
     let merchants = sent.iter().filter(|sent| !matches!(sent.answer.status, 401 | 429)).count() as u64;
     let events = grown.count("http_requests_total", &[("function", "provider-webhooks")]);
     let lines = grown.histogram("admission_queue_depth", &[]).count();
-    ensure!(lines == merchants + events, "expected {merchants} and {events} in the line for places, not {lines}");
-    say(&format!(
-        "    the line for places: {merchants} of merchants' requests and {events} of providers' events came, and all were let in"
-    ))
+    story.check(
+        "saturation: queue depth is measured for each who came (merchants' requests and providers' events)",
+        format!("{merchants} + {events}"),
+        lines,
+        lines == merchants + events,
+    )
 }

@@ -1,5 +1,5 @@
 //! Drills: the failures that the reliability review found, played for real. Each starts processes of its own, breaks
-//! them, and checks that no money was lost or doubled.
+//! them, tells second by second what the gateway did, and checks that no money was lost or doubled.
 
 mod c1;
 mod c2;
@@ -7,6 +7,7 @@ mod c3;
 mod c4;
 mod c5;
 mod c6;
+mod findings;
 mod i1;
 mod i2;
 mod i3;
@@ -19,17 +20,20 @@ mod s2;
 mod s3;
 mod s4;
 mod s5;
+mod story;
 mod watch;
+mod wording;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, fs::OpenOptions, path::PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
-use tollgate_gateway::ports::HttpClient;
+use tokio::process::Command;
+use tollgate_gateway::ports::{HttpClient, Time};
 use tollgate_providers::{HttpSettings, ReqwestClient};
-use tollgate_runtime::function::stop_signal;
+use tollgate_runtime::{SystemClock, function::stop_signal};
 
 use crate::{
     client::Client,
@@ -37,97 +41,74 @@ use crate::{
     process::{self, Process},
     serve::ClockMode,
 };
+use findings::{FINDINGS, Finding};
+use story::Story;
 
 /// Longer than a simulated provider takes.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Every drill: its finding, and what it shows.
-const DRILLS: [(&str, &str); 18] = [
-    ("C1", "a retried request never charges twice: 100 at once with one key, and again after a restart"),
-    ("C2", "a provider that hangs: it is left alone, and the others do not feel it"),
-    ("C3", "payments whose answer, webhook or payer never came: the jobs find out, nothing stays stuck"),
-    ("C4", "a merchant who is down is told all the same, over crashes of ours, or can have it sent again"),
-    ("C5", "a crash between the provider's charge and our record loses nothing: killed at every step, then retried"),
-    (
-        "C6",
-        "a flood of requests: one merchant's limit is kept, strangers cost nothing, and another merchant does not feel it",
-    ),
-    ("I1", "one trace shows a payment's request, its calls, its message and its webhook; nobody waits for traces"),
-    ("I2", "a provider is turned off at run time: payments go elsewhere, or share out as operators say"),
-    ("I3", "two runbooks followed to the letter at night: a provider that is out, and a payment that is stuck"),
-    ("M1", "the four golden signals under load: each is what somebody else has counted"),
-    ("M2", "webhooks of providers that come twice, late, out of order or for unknown payments change nothing twice"),
-    ("M3", "ten times as much as can be done: new payments are refused at once, captures and refunds go on"),
-    (
-        "M4",
-        "the database is lost and restored from a backup: what came after it is found at the provider, nobody pays twice",
-    ),
-    (
-        "S1",
-        "the store is away: refused soon and then at once, events are kept, and the same keys go on when it is back",
-    ),
-    ("S2", "what each health route says while the store, a provider or the counters are away"),
-    (
-        "S3",
-        "what is promised, what may fail, and who is told when: an outage pages within a minute, a provider's spends its own",
-    ),
-    ("S4", "the settlement dies in the middle: it goes on where it was, and settles nothing twice"),
-    (
-        "S5",
-        "a bad release is seen at a tenth of the payments and rolled back by itself; a good one goes on to all of them",
-    ),
-];
-
 /// Lists the drills, plays one, or all.
 pub async fn run(name: Option<&str>) -> anyhow::Result<()> {
     match name {
-        None => DRILLS.iter().try_for_each(|(name, what)| say(&format!("{name}  {what}"))),
+        None => list(),
         Some("all") => {
-            for (name, _) in DRILLS {
-                play(name).await?;
+            for finding in &FINDINGS {
+                play(finding).await?;
             }
             Ok(())
         }
-        Some(name) => play(name).await,
+        Some(name) => {
+            let finding = FINDINGS.iter().find(|finding| finding.number.eq_ignore_ascii_case(name));
+            play(finding.with_context(|| format!("there is no drill {name}; `drill` lists them"))?).await
+        }
     }
+}
+
+/// Each finding begins its line: tests read that.
+fn list() -> anyhow::Result<()> {
+    for Finding { number, title, seconds, .. } in &FINDINGS {
+        say(&format!("{number}  {:>7}  {title}", format!("{seconds} s")))?;
+    }
+    let minutes = FINDINGS.iter().map(|finding| finding.seconds).sum::<u32>().div_ceil(60);
+    say(&format!(
+        "\nThese are the findings of the reliability review, with about how long the drill of each takes. To play one: `cargo run -- drill C2`.\n\
+         All of them, about {minutes} minutes: `cargo run -- drill all`. Exit code 0: everything was as it should be; 1: it was not."
+    ))
 }
 
 /// Plays a drill; told to stop, it takes its processes along.
-async fn play(name: &str) -> anyhow::Result<()> {
+async fn play(finding: &'static Finding) -> anyhow::Result<()> {
     let stop = stop_signal().context("cannot listen for signals")?;
-    tokio::select! {
-        played = play_to_the_end(name) => played,
-        () = stop => bail!("stopped"),
-    }
+    let story = Story::begin(finding)?;
+    let played = tokio::select! {
+        played = play_to_the_end(finding.number, &story) => played,
+        () = stop => Err(anyhow::anyhow!("stopped")),
+    };
+    story.end(played)
 }
 
-async fn play_to_the_end(name: &str) -> anyhow::Result<()> {
-    let Some((name, what)) = DRILLS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
-        bail!("there is no drill {name}; `drill` lists them");
-    };
-    say(&format!("{name}: {what}"))?;
-    match *name {
-        "C1" => c1::play().await,
-        "C2" => c2::play().await,
-        "C3" => c3::play().await,
-        "C4" => c4::play().await,
-        "C5" => c5::play().await,
-        "C6" => c6::play().await,
-        "I1" => i1::play().await,
-        "I2" => i2::play().await,
-        "I3" => i3::play().await,
-        "M1" => m1::play().await,
-        "M2" => m2::play().await,
-        "M3" => m3::play().await,
-        "M4" => m4::play().await,
-        "S1" => s1::play().await,
-        "S2" => s2::play().await,
-        "S3" => s3::play().await,
-        "S4" => s4::play().await,
-        "S5" => s5::play().await,
-        name => bail!("{name} is listed, and there is nothing to play"),
-    }?;
-    say(&format!("{name}: passed\n"))
+async fn play_to_the_end(number: &str, story: &Story) -> anyhow::Result<()> {
+    match number {
+        "C1" => c1::play(story).await,
+        "C2" => c2::play(story).await,
+        "C3" => c3::play(story).await,
+        "C4" => c4::play(story).await,
+        "C5" => c5::play(story).await,
+        "C6" => c6::play(story).await,
+        "I1" => i1::play(story).await,
+        "I2" => i2::play(story).await,
+        "I3" => i3::play(story).await,
+        "M1" => m1::play(story).await,
+        "M2" => m2::play(story).await,
+        "M3" => m3::play(story).await,
+        "M4" => m4::play(story).await,
+        "S1" => s1::play(story).await,
+        "S2" => s2::play(story).await,
+        "S3" => s3::play(story).await,
+        "S4" => s4::play(story).await,
+        "S5" => s5::play(story).await,
+        number => bail!("{number} is listed, and there is nothing to play"),
+    }
 }
 
 /// Nobody's money is at Stripe twice.
@@ -151,6 +132,16 @@ async fn make_up(client: &Client, keys: &mut Vec<String>) -> anyhow::Result<()> 
     charged_once(client).await
 }
 
+/// A process whose log is kept beside the story, for what is provoked is logged, too.
+async fn started(story: &Story, mut command: Command) -> anyhow::Result<Process> {
+    let log = OpenOptions::new().create(true).append(true).open(story.log()).context("the log cannot be written")?;
+    Process::start({
+        command.stderr(log);
+        command
+    })
+    .await
+}
+
 /// The store's file, locked.
 pub(crate) struct Locked(Connection);
 
@@ -169,21 +160,25 @@ pub(crate) struct Stage {
     clock: ClockMode,
     environment: Vec<(String, String)>,
     sandbox: Option<Process>,
+    pub(crate) story: Story,
 }
 
 impl Stage {
     /// Starts both.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
-        Self::start_with(&[]).await
+    pub(crate) async fn start(story: &Story) -> anyhow::Result<Self> {
+        Self::start_with(story, &[]).await
     }
 
     /// Starts both, with `environment` set for the sandbox.
-    pub(crate) async fn start_with(environment: &[(&str, &str)]) -> anyhow::Result<Self> {
+    pub(crate) async fn start_with(story: &Story, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("the program does not know itself")?;
         let folder = tempfile::tempdir()?;
-        let providers = Process::providers(&program, &folder.path().join("providers")).await?;
+        let command = process::providers_command(&program, &folder.path().join("providers"));
+        let providers = started(story, command).await?;
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut stage = Self { program, folder, providers, clock: ClockMode::NOON, environment, sandbox: None };
+        let story = story.clone();
+        let mut stage = Self { program, folder, providers, clock: ClockMode::NOON, environment, sandbox: None, story };
+        stage.story.looks_at_the_clock_of(&stage.folder.path().join("sandbox"));
         stage.restart().await?;
         Ok(stage)
     }
@@ -192,7 +187,12 @@ impl Stage {
     pub(crate) async fn restart(&mut self) -> anyhow::Result<()> {
         let data = self.folder.path().join("sandbox");
         let environment: Vec<_> = self.environment.iter().map(|(name, value)| (&**name, &**value)).collect();
-        let sandbox = Process::sandbox(&self.program, &data, &self.providers.url, self.clock, &environment).await?;
+        let command = process::sandbox_command(&self.program, &data, &self.providers.url, self.clock, &environment);
+        let (clock, is_again) = (SystemClock::start(), matches!(self.clock, ClockMode::Simulated { from: None }));
+        let sandbox = started(&self.story, command).await?;
+        let how = if is_again { "starts again on the same data, and serves" } else { "starts, and serves" };
+        let (process, after) = (sandbox.id().unwrap_or_default(), wording::took(clock.monotonic()));
+        self.story.tell("gateway", format!("{how} after {after} (process {process})"))?;
         self.sandbox = Some(sandbox);
         self.clock = ClockMode::KEPT;
         Ok(())
@@ -200,12 +200,18 @@ impl Stage {
 
     /// Kills the sandbox.
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
-        self.sandbox.take().context("the sandbox runs")?.kill().await
+        let sandbox = self.sandbox.take().context("the sandbox runs")?;
+        let process = sandbox.id().unwrap_or_default();
+        sandbox.kill().await?;
+        self.story.tell("drill", format!("kills the gateway's process {process} (SIGKILL)"))
     }
 
     /// Waits until the sandbox died at its fail point.
     pub(crate) async fn died(&mut self) -> anyhow::Result<()> {
-        self.sandbox.take().context("the sandbox runs")?.died().await
+        let sandbox = self.sandbox.take().context("the sandbox runs")?;
+        let process = sandbox.id().unwrap_or_default();
+        sandbox.died().await?;
+        self.story.tell("gateway", format!("process {process} is dead"))
     }
 
     /// Somebody else charges a card with the same account at Stripe: what comes of it is none of ours.

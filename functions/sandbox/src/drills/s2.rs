@@ -5,57 +5,72 @@ use serde_json::{Value, json};
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 
-use super::Stage;
-use crate::{client::Client, demo::say};
+use super::{Stage, story::Story};
+use crate::client::Client;
 
 /// What a check's result counts for, and a little.
 const LOOK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(1200);
+const FAILURES: &str = "health_check_failures_total{function=\"sandbox\",check=\"store\"}";
 /// Calls after which a breaker opens.
 const CALLS: usize = 10;
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let stage = Stage::start().await?;
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let stage = Stage::start(story).await?;
     let client = stage.client()?;
-    all_well(&client).await?;
+    all_well(story, &client).await?;
 
+    story.tell("drill", "Stripe is away")?;
     client.fault("stripe", &json!({"kind": "unreachable"})).await?;
+    let mut unknown = 0;
     for number in 0..CALLS {
-        client.create(&format!("drill-s2-{number}"), 1000, "pm_card_visa").await?;
+        let made = client.create(&format!("drill-s2-{number}"), 1000, "pm_card_visa").await?;
+        unknown += usize::from(made.status != 201);
     }
-    let (live, ready, deep) = look(&client).await?;
-    ensure!((live, ready.0) == (200, 200), "expected that a provider's trouble is none of ours: {} {}", live, ready.1);
-    ensure!(deep["circuit_breakers"]["stripe"] == "open", "expected that people see it: {deep}");
+    story.tell("merchant", format!("{CALLS} payments through Stripe: {unknown} of them are not made (202, 503)"))?;
+    let (live, ready, deep) = look(story, &client).await?;
+    let routes = |live: u16, ready: u16| format!("live {live}, ready {ready}");
+    let asked = "a provider's outage restarts nothing and takes no traffic away (readiness excludes providers)";
+    story.check_equal(asked, routes(200, 200), routes(live, ready.0))?;
+    let asked = "the deep check shows the circuit breaker's state: Stripe's";
+    story.check_equal(asked, "open", deep["circuit_breakers"]["stripe"].as_str().unwrap_or_default())?;
     client.clear_faults("stripe").await?;
-    say("  Stripe is away: live, ready, and /health/deep shows its open breaker")?;
 
+    story.tell("drill", "Stripe is back; the store is locked")?;
     let lock = stage.lock_the_store()?;
-    let (live, ready, deep) = look(&client).await?;
-    ensure!(live == 200, "expected that nobody starts it anew for the store's sake: {live}");
-    ensure!(ready.0 == 503 && ready.1["checks"]["store"] != "ok", "expected that it is not ready: {}", ready.1);
+    let (live, ready, deep) = look(story, &client).await?;
+    story.check_equal("liveness: nobody starts a pod anew for the database's sake", 200, live)?;
+    let asked = "readiness checks database connectivity: no traffic while it is away";
+    story.check_equal(asked, 503, ready.0)?;
+    ensure!(ready.1["checks"]["store"] != "ok", "expected that it is not ready: {}", ready.1);
     ensure!(deep["checks"]["store"]["needed"] == true, "expected that people see why: {deep}");
-    let failures = client.metric("health_check_failures_total{function=\"sandbox\",check=\"store\"}").await?;
-    ensure!(failures > 0.0, "expected that it is counted");
+    let failures = client.metric(FAILURES).await?;
+    story.tell("on-call", format!("{FAILURES} is {failures}"))?;
+    story.check("health check failures are a metric", "1 at least", failures, failures > 0.0)?;
     drop(lock);
-    all_well(&client).await?;
-    say("  the store is away: live, not ready, and it says what is missing; then it is ready again by itself")?;
+    story.tell("drill", "the store is back")?;
+    all_well(story, &client).await?;
+    drop(stage);
 
-    let stage = Stage::start_with(&[("COUNTERS_URL", "redis://127.0.0.1:1")]).await?;
-    let client = stage.client()?;
-    let (live, ready, _) = look(&client).await?;
-    ensure!((live, ready.0) == (200, 200), "expected that it can do without: {}", ready.1);
-    ensure!(ready.1["status"] == "degraded", "expected that it says so: {}", ready.1);
-    let made = client.create("drill-s2-degraded", 1000, "pm_card_visa").await?;
-    ensure!(made.status == 201, "expected a payment: {}", made.body);
-    say("  the counters are away: ready, degraded, and payments are made")
+    without_counters(story).await
 }
 
-async fn all_well(client: &Client) -> anyhow::Result<()> {
-    let (live, ready, deep) = look(client).await?;
-    ensure!(
-        live == 200 && ready.0 == 200 && ready.1["status"] == "ok",
-        "expected that all is well: {} {deep}",
-        ready.1
-    );
+async fn without_counters(story: &Story) -> anyhow::Result<()> {
+    story.tell("drill", "the gateway is started with counters (Redis) that nobody answers for")?;
+    let stage = Stage::start_with(story, &[("COUNTERS_URL", "redis://127.0.0.1:1")]).await?;
+    let client = stage.client()?;
+    let (live, ready, _) = look(story, &client).await?;
+    let asked = "what it can do without takes no traffic away, and readiness says so: Redis is away";
+    let said = format!("live {live}, ready {} {}", ready.0, ready.1["status"].as_str().unwrap_or_default());
+    story.check_equal(asked, "live 200, ready 200 degraded", &said)?;
+    let made = client.create("drill-s2-degraded", 1000, "pm_card_visa").await?;
+    story.tell("merchant", format!("a payment: {} {}", made.status, made.text("status")))?;
+    story.check_equal("and payments are made meanwhile", 201, made.status)
+}
+
+async fn all_well(story: &Story, client: &Client) -> anyhow::Result<()> {
+    let (live, ready, deep) = look(story, client).await?;
+    let said = format!("live {live}, ready {} {}", ready.0, ready.1["status"].as_str().unwrap_or_default());
+    story.check_equal("all is well, and each route says so", "live 200, ready 200 ok", &said)?;
     for name in ["versions", "queue_depths", "admission", "circuit_breakers"] {
         ensure!(deep[name].is_object(), "expected that /health/deep shows {name}: {deep}");
     }
@@ -63,9 +78,20 @@ async fn all_well(client: &Client) -> anyhow::Result<()> {
 }
 
 /// What the three routes say, once what they said before is forgotten.
-async fn look(client: &Client) -> anyhow::Result<(u16, (u16, Value), Value)> {
+async fn look(story: &Story, client: &Client) -> anyhow::Result<(u16, (u16, Value), Value)> {
     SystemClock::start().sleep(LOOK_AGAIN_AFTER).await;
     let (live, ready) = (client.get("/health/live").await?, client.get("/health/ready").await?);
     let deep = client.get("/health/deep").await?;
+    story.tell("health", format!("/health/live {}", live.status))?;
+    let word = |said: &Value| said.as_str().map_or_else(|| said.to_string(), str::to_owned);
+    let named = |said: &Value, part: fn(&Value) -> &Value| {
+        let all = said.as_object().into_iter().flatten();
+        all.map(|(name, what)| format!("{name} {}", word(part(what)))).collect::<Vec<_>>().join(", ")
+    };
+    let checks = named(&ready.body["checks"], |check| check);
+    story.tell("health", format!("/health/ready {} {}: {checks}", ready.status, word(&ready.body["status"])))?;
+    let (checks, breakers) =
+        (named(&deep.body["checks"], |check| &check["outcome"]), named(&deep.body["circuit_breakers"], |state| state));
+    story.tell("health", format!("/health/deep {}: {checks}; breakers: {breakers}", deep.status))?;
     Ok((live.status, (ready.status, ready.body), deep.body))
 }

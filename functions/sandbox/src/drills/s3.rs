@@ -3,7 +3,7 @@
 //! The objective, its budget and its burn rates are those of `infra/observability/slos.toml`. Time is the drill's own: a
 //! quarter of a minute passes from one scrape to the next.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 use anyhow::{Context, ensure};
 use futures::future::join_all;
@@ -12,10 +12,9 @@ use serde_json::json;
 use tollgate_gateway::ports::Time;
 use tollgate_runtime::SystemClock;
 
-use super::{Stage, make_up, watch::Watch};
+use super::{Stage, make_up, story::Story, watch::Watch, wording::took};
 use crate::{
     client::{Answer, Client},
-    demo::say,
     exposition::Selector,
 };
 
@@ -103,24 +102,28 @@ impl<'a> Objective<'a> {
     }
 }
 
-pub(super) async fn play() -> anyhow::Result<()> {
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
     let slos: Slos = toml::from_str(SLOS).context("slos.toml reads")?;
     let (budget, stripes) = (Objective::read(&slos, "availability")?, Objective::read(&slos, "provider")?);
-    let stage = Stage::start_with(&[("STORE_TIMEOUT_MS", STORE_TIMEOUT_MS)]).await?;
-    let mut shop = Shop { client: stage.client()?, watch: Watch::new(EVERY, &METRICS), refused: Vec::new(), steps: 0 };
+    let stage = Stage::start_with(story, &[("STORE_TIMEOUT_MS", STORE_TIMEOUT_MS)]).await?;
+    let (client, watch) = (stage.client()?, Watch::new(EVERY, &METRICS));
+    let mut shop = Shop { client, watch, refused: Vec::new(), steps: 0, story: story.clone() };
     let minutes = (1.0 - budget.slo.goal) * budget.slo.days * 24.0 * 60.0;
+    let asked = "an error budget: minutes in a month at 99.9 % (the review: 43.2)";
+    story.check(asked, "43.2", format!("{minutes:.1}, in {} days", budget.slo.days), (minutes - 43.2).abs() < 0.05)?;
 
+    shop.tell("merchant", format!("payments come, {PAYMENTS} in {} s, and each is captured", EVERY.as_secs()))?;
     for _ in 0..steps(HOUR) {
         shop.step("pm_card_visa").await?;
     }
     shop.what_does_not_count().await?;
     let firing = budget.firing(&shop.watch)?;
-    ensure!(firing.is_empty(), "expected that nobody is told: {firing:?}");
+    let (failed, all) = (budget.failed(&shop.watch, 2 * HOUR), shop.watch.grew(&budget.all, 2 * HOUR));
+    let failed = failed.abs();
+    shop.tell("scrape", format!("{all} requests were counted, {failed} of them against the budget"))?;
+    let seen = format!("{} of {} alerts", firing.len(), budget.slo.burn.len());
+    story.check("declines and merchants' mistakes are no errors: nobody is told", "0", seen, firing.is_empty())?;
     shop.watch.say(BURNING, Vec::new());
-    say(&format!(
-        "  an hour of payments, with declines and merchants' mistakes: nothing of the budget is spent, {minutes:.1} minutes in {} days",
-        budget.slo.days,
-    ))?;
 
     stripe_is_away(&mut shop, &budget, &stripes).await?;
     for _ in 0..steps(FIVE_MINUTES) {
@@ -128,46 +131,55 @@ pub(super) async fn play() -> anyhow::Result<()> {
     }
     let failed = outage(&stage, &mut shop, &budget).await?;
     let cost = failed / (shop.watch.grew(&budget.all, HOUR) / 60.0);
-    say(&format!(
-        "  that cost {cost:.1} of the {minutes:.1} minutes; with the same keys each refused payment is made once"
-    ))?;
+    shop.tell("scrape", format!("the outage cost {cost:.1} of the month's {minutes:.1} minutes"))?;
 
     for _ in 0..=steps(FIVE_MINUTES) {
         shop.step("pm_card_visa").await?;
     }
     let firing = budget.firing(&shop.watch)?;
-    for over in ["budget-burn-outage", "budget-burn-fast"] {
-        ensure!(!firing.contains_key(over), "expected that {over} is over: {firing:?}");
-    }
+    shop.tell(
+        "alerts",
+        format!("firing five minutes later: {}", firing.keys().cloned().collect::<Vec<_>>().join(", ")),
+    )?;
+    let over = ["budget-burn-outage", "budget-burn-fast"];
+    let still = over.iter().filter(|over| firing.contains_key(**over)).count();
+    story.check_equal("pages on what goes on have ended five minutes after it: still firing", 0, still)?;
     shop.watch.say("budget-burn-(outage|fast)", Vec::new());
-    say("  five minutes later the pages on what goes on have ended by themselves")?;
-    say(&format!("  {}", shop.watch.agrees()?))
+    shop.tell("promtool", shop.watch.agrees()?)
 }
 
 /// A provider's outage is not ours: it spends its own objective's budget.
 async fn stripe_is_away(shop: &mut Shop, budget: &Objective<'_>, stripes: &Objective<'_>) -> anyhow::Result<()> {
     shop.client.fault("stripe", &json!({"kind": "unreachable"})).await?;
+    shop.tell("drill", "Stripe is away; payments go on to come")?;
     let began = shop.watch.elapsed();
     while !stripes.firing(&shop.watch)?.contains_key("provider-slo-burn-fast") {
         ensure!(shop.watch.elapsed() < began + 20 * PAGED_WITHIN, "expected that it is seen");
         shop.step("pm_card_visa").await?;
     }
     let (ours, after) = (budget.firing(&shop.watch)?, shop.watch.elapsed().saturating_sub(began));
-    ensure!(ours.is_empty(), "expected that a provider's outage does not spend our budget: {ours:?}");
+    shop.tell(
+        "alerts",
+        format!(
+            "provider-slo-burn-fast (page) after {} s; {} requests were refused",
+            after.as_secs(),
+            shop.refused.len()
+        ),
+    )?;
+    let asked = "a separate SLO for each provider: Stripe's outage spends its budget, and of ours alerts fire";
+    shop.story.check(asked, 0, ours.len(), ours.is_empty())?;
     shop.watch.say(BURNING, Vec::new());
     shop.watch.say(STRIPES, stripes.firing(&shop.watch)?.into_keys().collect());
-    say(&format!(
-        "  Stripe is away, and refused payments say so: its own objective pages after {} s (the alert on its open breaker is sooner), ours loses nothing",
-        after.as_secs(),
-    ))?;
     shop.client.clear_faults("stripe").await?;
     shop.client.advance(31).await?;
-    make_up(&shop.client, &mut shop.refused).await
+    shop.tell("drill", "Stripe is back, and its breaker may try again")?;
+    shop.made_up().await
 }
 
 /// Everything fails, until a tenth of the budget would be spent in an hour. Answers how many requests failed.
 async fn outage(stage: &Stage, shop: &mut Shop, budget: &Objective<'_>) -> anyhow::Result<f64> {
     let lock = stage.lock_the_store()?;
+    shop.tell("drill", "the store is locked: everything fails")?;
     let began = shop.watch.elapsed();
     let mut told = BTreeMap::new();
     let mut paged_after = None;
@@ -181,16 +193,20 @@ async fn outage(stage: &Stage, shop: &mut Shop, budget: &Objective<'_>) -> anyho
                 shop.watch.say("budget-burn-outage", vec!["budget-burn-outage".to_owned()]);
             }
             if !told.contains_key(&alert) {
-                say(&format!(
-                    "  the store is away, everything fails: after {:>3} s {alert} ({severity})",
-                    after.as_secs()
-                ))?;
+                shop.tell("alerts", format!("{alert} ({severity}), {} s after it began", after.as_secs()))?;
             }
             told.insert(alert, severity);
         }
     }
-    ensure!(paged_after.is_some_and(|after| after <= PAGED_WITHIN), "expected a page within a minute: {paged_after:?}");
-    ensure!(told.len() == budget.slo.burn.len(), "expected that by then each alert says so: {told:?}");
+    shop.story.check(
+        "a total outage pages on-call, not customers: the first page",
+        format!("within {} s", PAGED_WITHIN.as_secs()),
+        paged_after.map_or("none".to_owned(), |after| format!("after {} s", after.as_secs())),
+        paged_after.is_some_and(|after| after <= PAGED_WITHIN),
+    )?;
+    let asked =
+        "burn rates from fast to slow, each with its alert: firing when a tenth of the budget would go in an hour";
+    shop.story.check_equal(asked, budget.slo.burn.len(), told.len())?;
     shop.watch.say(BURNING, told.into_keys().collect());
     let failed = budget.failed(&shop.watch, HOUR);
     drop(lock);
@@ -199,9 +215,10 @@ async fn outage(stage: &Stage, shop: &mut Shop, budget: &Objective<'_>) -> anyho
         ensure!(clock.monotonic() < PAGED_WITHIN, "expected that it comes back");
         shop.client.pause().await;
     }
+    shop.tell("drill", format!("the store is back, and payments are made again after {}", took(clock.monotonic())))?;
     // What was given up may have been written after all: its lease has to be over.
     shop.client.advance(30).await?;
-    make_up(&shop.client, &mut shop.refused).await?;
+    shop.made_up().await?;
     Ok(failed)
 }
 
@@ -212,9 +229,21 @@ struct Shop {
     /// Keys of payments that were refused.
     refused: Vec<String>,
     steps: usize,
+    story: Story,
 }
 
 impl Shop {
+    fn tell(&self, who: &str, what: impl Display) -> anyhow::Result<()> {
+        self.story.tell_at(self.watch.elapsed(), who, what)
+    }
+
+    /// Merchants try what was refused again, with the same keys.
+    async fn made_up(&mut self) -> anyhow::Result<()> {
+        let refused = self.refused.len();
+        make_up(&self.client, &mut self.refused).await?;
+        self.tell("merchant", format!("the {refused} refused payments again, with the same keys: each is made, once"))
+    }
+
     /// What comes in until the next scrape: payments, each captured.
     async fn step(&mut self, card: &str) -> anyhow::Result<()> {
         self.steps += 1;
@@ -236,6 +265,7 @@ impl Shop {
 
     /// Declines and merchants' mistakes are answers.
     async fn what_does_not_count(&mut self) -> anyhow::Result<()> {
+        self.tell("merchant", "for five minutes each card is declined, and a mistake comes with every scrape")?;
         for _ in 0..steps(FIVE_MINUTES) {
             let mistake = self.client.create_as("drill-s3-mistake", &json!({"amount": -1})).await?;
             ensure!(mistake.status == 422 || mistake.status == 400, "expected a refusal: {}", mistake.body);

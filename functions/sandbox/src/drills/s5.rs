@@ -3,16 +3,15 @@
 //! The drill is the delivery: it sends a share of the payments to a second revision on the same store and the same providers, watches
 //! both as the alerts `canary-…` do, and rolls back when one of them fires. Time is the drill's own, from scrape to scrape.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 use anyhow::{Context, ensure};
 use futures::future::try_join_all;
 use serde_json::json;
 
-use super::{Stage, charged_once, make_up, watch::Watch};
+use super::{Stage, make_up, started, story::Story, watch::Watch, wording::span};
 use crate::{
     client::Client,
-    demo::say,
     exposition::Selector,
     process::{self, Process},
     serve::ClockMode,
@@ -71,26 +70,28 @@ impl Flaw {
     }
 }
 
-pub(super) async fn play() -> anyhow::Result<()> {
-    let mut stage = Stage::start().await?;
+pub(super) async fn play(story: &Story) -> anyhow::Result<()> {
+    let mut stage = Stage::start(story).await?;
     let mut canaries = Vec::new();
     for (number, _) in Flaw::ALL.iter().enumerate() {
         canaries.push(stage.revision(&format!("canary-{number}")).await?);
     }
+    story.tell("drill", format!("starts {} more revisions beside it, on the same store", canaries.len()))?;
     // Who came last is told by providers: that has to be the one that stays.
     stage.kill().await?;
     stage.restart().await?;
     let (mut left, mut agreed) = (Vec::new(), "");
     for ((flaw, what), (process, canary)) in Flaw::ALL.into_iter().zip(canaries) {
-        let mut rollout = Rollout::begin(stage.client()?, canary, flaw).await?;
+        let mut rollout = Rollout::begin(story, stage.client()?, canary, flaw).await?;
+        rollout.tell("delivery", format!("a release that {what} gets {} % of the payments", SHARES[0]))?;
         match flaw.alert() {
             Some(alert) => left.extend(rolled_back(&mut rollout, process, what, alert).await?),
             None => promoted(&mut rollout).await?,
         }
         agreed = rollout.watch.agrees()?;
     }
-    say(&format!("  {agreed}"))?;
-    nothing_is_lost(&stage.client()?, &left).await
+    story.tell("promtool", agreed)?;
+    nothing_is_lost(story, &stage.client()?, &left).await
 }
 
 /// A bad release: at 10 % it is seen, and taken back before the next step. Answers the payments that it made.
@@ -103,20 +104,32 @@ async fn rolled_back(rollout: &mut Rollout, process: Process, what: &str, alert:
             break;
         }
     }
-    ensure!(fired == [alert], "expected that {alert} sees that it {what}: {fired:?}");
+    let (sent, made, refused) = (rollout.sent, rollout.made.len(), rollout.refused.len());
+    rollout.tell(
+        "alerts",
+        format!(
+            "of the canary's {sent} payments {refused} were refused and {} failed: {} fires",
+            sent - made - refused,
+            fired.join(", ")
+        ),
+    )?;
+    rollout.story.check_equal(&format!("a rollback criterion for a release that {what}"), alert, &fired.join(", "))?;
     rollout.watch.say(ALERTS, fired);
     // Killed in the middle of whatever it does: rolling back never waits.
     process.kill().await?;
     let after = rollout.watch.elapsed();
-    ensure!(after <= WINDOW, "expected that it is seen within five minutes: {after:?}");
+    rollout
+        .tell("delivery", format!("rolls back: the canary is killed, after {} and at {} %", span(after), SHARES[0]))?;
+    rollout.story.check(
+        "automated rollback within the measurement window, of a tenth of the payments",
+        format!("{} (by hand: {})", span(WINDOW), span(BY_HAND)),
+        format!("{}, {} % of the payments", span(after), SHARES[0]),
+        after <= WINDOW,
+    )?;
+    let refused = rollout.refused.len();
     make_up(&rollout.stable, &mut rollout.refused).await?;
-    say(&format!(
-        "  a release {what}: {alert} after {} s, rolled back at {} % of the payments (by hand, for everybody: {} minutes); \
-         what it refused is made once with the same keys",
-        after.as_secs(),
-        SHARES[0],
-        BY_HAND.as_secs() / 60,
-    ))?;
+    rollout
+        .tell("merchant", format!("the {refused} refused payments again, with the same keys: each is made, once"))?;
     Ok(std::mem::take(&mut rollout.made))
 }
 
@@ -125,32 +138,38 @@ async fn promoted(rollout: &mut Rollout) -> anyhow::Result<()> {
     for share in SHARES {
         for step in 0..EACH {
             if share == 50 && (10..12).contains(&step) {
+                rollout.tell("drill", "Stripe is hardly reached, by both revisions")?;
                 rollout.stripe_is_hardly_reached().await?;
             }
             rollout.step(share).await?;
             let fired = rollout.firing()?;
             ensure!(fired.is_empty(), "expected that a good release goes on: {fired:?} at {share} %");
         }
+        let refused = rollout.refused.len();
+        let minutes = span(EVERY * u32::try_from(EACH)?);
+        rollout.tell(
+            "delivery",
+            format!("{share} % for {minutes}: no alert, {refused} payments refused for Stripe's sake"),
+        )?;
         rollout.watch.say(ALERTS, Vec::new());
         ensure!(rollout.refused.is_empty() == (share != 50), "expected that some are refused meanwhile, and then none");
         make_up(&rollout.stable, &mut rollout.refused).await?;
     }
-    say(
-        "  a good release gets 10, 50 and 100 % of the payments, ten minutes each; Stripe is hardly reached meanwhile, by both revisions: it goes on",
-    )
+    let asked = "canary phases of 10, 50 and 100 %, 10 minutes each: alerts that fire for a good release";
+    rollout.story.check_equal(asked, 0, rollout.firing()?.len())
 }
 
 /// What a canary that is gone began, the others end.
-async fn nothing_is_lost(client: &Client, left: &[String]) -> anyhow::Result<()> {
+async fn nothing_is_lost(story: &Story, client: &Client, left: &[String]) -> anyhow::Result<()> {
     ensure!(!left.is_empty(), "expected that the canaries made payments");
+    let (mut captured, asked) = (0, left.len().min(PAYMENTS));
     for id in left.iter().take(PAYMENTS) {
-        let captured = client.capture(id, &format!("drill-s5-{id}"), None).await?;
-        ensure!(captured.status == 200, "expected that what a canary began is captured: {}", captured.body);
+        captured += usize::from(client.capture(id, &format!("drill-s5-{id}"), None).await?.status == 200);
     }
-    charged_once(client).await?;
-    let books = client.run_job("invariants").await?;
-    ensure!(books["could_not"] == json!({}), "expected that the books add up: {books}");
-    say("  what the canaries made is captured by the others; nothing was charged twice, and the books add up")
+    story.tell("merchant", format!("{captured} of {asked} payments that the killed canaries made are captured"))?;
+    story.check_equal("what a killed canary began is ended by the others: captured", asked, captured)?;
+    story.charged_once(client).await?;
+    story.books_add_up(client).await
 }
 
 /// A stable revision, a canary, and what is seen of both.
@@ -161,20 +180,28 @@ struct Rollout {
     watch: Watch,
     /// Keys of payments that were refused.
     refused: Vec<String>,
-    /// Payments that the canary made.
+    /// Payments that were sent to the canary,
+    sent: usize,
+    /// and those that it made.
     made: Vec<String>,
+    story: Story,
 }
 
 impl Rollout {
     /// Both are there, and nobody has come yet.
-    async fn begin(stable: Client, canary: Client, flaw: Flaw) -> anyhow::Result<Self> {
+    async fn begin(story: &Story, stable: Client, canary: Client, flaw: Flaw) -> anyhow::Result<Self> {
         if matches!(flaw, Flaw::CannotReachStripe) {
             canary.fault("stripe", &json!({"kind": "unreachable"})).await?;
         }
         let watch = Watch::new(EVERY, &METRICS);
-        let mut rollout = Self { stable, canary, flaw, watch, refused: Vec::new(), made: Vec::new() };
+        let mut rollout =
+            Self { stable, canary, flaw, watch, refused: Vec::new(), sent: 0, made: Vec::new(), story: story.clone() };
         rollout.scrape().await?;
         Ok(rollout)
+    }
+
+    fn tell(&self, who: &str, what: impl Display) -> anyhow::Result<()> {
+        self.story.tell_at(self.watch.elapsed(), who, what)
     }
 
     /// What comes in until the next scrape, of which the canary gets `share` per cent.
@@ -188,6 +215,7 @@ impl Rollout {
         }
         let made = pay(&self.canary, &self.key("canary"), of_canary, &mut self.refused).await?;
         self.made.extend(made);
+        self.sent += of_canary;
         pay(&self.stable, &self.key("stable"), PAYMENTS - of_canary, &mut self.refused).await?;
         self.scrape().await
     }
@@ -277,7 +305,8 @@ impl Stage {
             ("SECRETS_KEY", &secret("secrets.key")?),
             ("STRIPE_WEBHOOK_SECRET", &format!("whsec_{}", secret("stripe-webhook.key")?)),
         ];
-        let process = Process::sandbox(&self.program, &own, &self.providers.url, ClockMode::NOON, &environment).await?;
+        let command = process::sandbox_command(&self.program, &own, &self.providers.url, ClockMode::NOON, &environment);
+        let process = started(&self.story, command).await?;
         let identity = process::identity_of(&shared)?;
         let client = Client::connect(&process.url, identity["api_key"].as_str().context("the merchant has a key")?)?;
         Ok((process, client))

@@ -14,10 +14,14 @@ use super::{
     page::{Page, first_word},
     prom::{self, Rows},
 };
-use crate::{client::Client, demo::say, drills::Stage, exposition::Scrape};
+use crate::{
+    client::Client,
+    drills::{Stage, wording},
+    exposition::Scrape,
+};
 
-/// The longest that a line's outcome is printed.
-const SHORT: usize = 110;
+/// The longest that a line's outcome is told.
+const SHORT: usize = 96;
 /// What "ten minutes ago" is in the pages' SQL.
 const TEN_MINUTES_AGO: &str = "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 10 MINUTE)";
 const TEN_MINUTES: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
@@ -55,7 +59,7 @@ impl<'a> OnCall<'a> {
     pub(super) async fn with(stage: &'a Stage, programs: &Path, page: Page) -> anyhow::Result<Self> {
         let client = stage.client()?;
         let (operator, before) = (Operator::of(programs, &stage.store()), client.metrics().await?);
-        say(&format!("  docs/runbooks/{}.md", page.name))?;
+        stage.story.tell("on-call", format!("has the page docs/runbooks/{}.md", page.name))?;
         Ok(Self { stage, client, operator, page, before, names: BTreeMap::new() })
     }
 
@@ -72,7 +76,8 @@ impl<'a> OnCall<'a> {
         for line in lines {
             let line = self.names.iter().fold(line.clone(), |line, (name, is)| line.replace(name, is));
             let what = self.type_in(&line).await.with_context(|| format!("{}: {part}: {line}", self.page.name))?;
-            say(&format!("    $ {}\n        {}", short(&line), short(&told(&what))))?;
+            self.stage.story.tell("on-call", format!("$ {}", short(&line)))?;
+            self.stage.story.tell("", format!("  {}", short(&told(&what))))?;
             // What a query finds is what the next lines are about.
             if let Came::Found(rows) = &what
                 && let Some(id) = rows.iter().flatten().find(|cell| cell.starts_with("pay_"))
@@ -166,7 +171,7 @@ fn told(came: &Came) -> String {
             format!("{} rows: {}", rows.len(), rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join(", "))
         }
         Came::Lines(lines) => format!("{lines} lines"),
-        Came::Ran(report) => report.to_string(),
+        Came::Ran(report) => wording::report(report),
         Came::OnlyOnGoogleCloud => "(only on Google Cloud)".to_owned(),
     }
 }

@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
+use crate::drills::story::Story;
+
 /// Its name on the path.
 pub(super) const NAME: &str = "tollgate";
 /// Who is on call.
@@ -22,12 +24,14 @@ pub(super) struct Operator {
 }
 
 /// Where the program is: beside our own. Where it is missing and cargo is at hand, it is built.
-pub(super) async fn folder() -> anyhow::Result<PathBuf> {
+pub(super) async fn folder(story: &Story) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("the program does not know itself")?;
     let folder = own.parent().context("the program is in a folder")?.to_owned();
     let program = folder.join(NAME).with_extension(std::env::consts::EXE_EXTENSION);
     if !program.exists() {
+        story.tell("drill", "builds the operator's command first")?;
         build(&folder).await?;
+        story.begins_now();
     }
     ensure!(program.exists(), "there is no {}: `cargo build -p tollgate-operator` makes it", program.display());
     Ok(folder)
@@ -63,7 +67,6 @@ async fn build(folder: &Path) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").with_context(|| {
         format!("there is no {NAME} in {}: build it there with `cargo build -p tollgate-operator`", folder.display())
     })?;
-    crate::demo::say("  (builds the operator's command first)")?;
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--locked", "-p", "tollgate-operator"]);
     command.arg("--target-dir").arg(folder.parent().unwrap_or(folder));

@@ -13,7 +13,14 @@ use super::{
     operator::ON_CALL,
     page::Page,
 };
-use crate::{client::Client, demo::say, drills::Stage};
+use crate::{
+    client::Client,
+    drills::{
+        Stage,
+        story::Story,
+        wording::{short, took},
+    },
+};
 
 const PAGE: Page = Page::new("provider-outage", include_str!("../../../../../docs/runbooks/provider-outage.md"));
 /// What on-call gives as the reason, as the page has it.
@@ -39,14 +46,21 @@ pub(super) async fn play(stage: &Stage, programs: &Path) -> anyhow::Result<()> {
     let mut shop = Shop::of(client.clone());
     let held = shop.stripe_only().await?;
     ensure!(held.text("status") == "AUTHORIZED", "expected a payment: {}", held.body);
-    goes_out(&client, &mut shop).await?;
+    stage.story.tell("merchant", format!("{}  is authorized at Stripe, before it goes out", short(held.text("id"))))?;
+    goes_out(&stage.story, &client, &mut shop).await?;
 
     let look = on_call.follow("Look", 0).await?;
     all_show_something(&look)?;
     let breakers =
         ["stripe", "paypal", "bank"].map(|name| shows(&look, "prom 'max by (provider) (circuit_breaker", name));
     let [stripe, paypal, bank] = breakers;
-    ensure!((stripe?, paypal?, bank?) == (OPEN, 0.0, 0.0), "expected that Stripe's breaker is open, and no other");
+    let (stripe, paypal, bank) = (stripe?, paypal?, bank?);
+    stage.story.check(
+        "the runbook says which circuit breaker to check: Stripe's, PayPal's, the bank's (2 is open)",
+        "2, 0, 0",
+        format!("{stripe}, {paypal}, {bank}"),
+        (stripe, paypal, bank) == (OPEN, 0.0, 0.0),
+    )?;
     let unknown = shows(&look, "prom 'sum by (provider, operation, outcome)", "unknown")?;
     ensure!(unknown > 0.0, "expected that calls without an outcome are seen");
     ensure!(!said(&look, "tollgate provider list")?.contains("off"), "expected that nothing is off yet");
@@ -54,32 +68,41 @@ pub(super) async fn play(stage: &Stage, programs: &Path) -> anyhow::Result<()> {
     let act = on_call.follow("Act", 0).await?;
     ensure!(said(&act, "tollgate provider off stripe")?.contains("stripe: on -> off"), "expected that it says so");
     let list = said(&act, "tollgate provider list")?;
-    ensure!(
+    stage.story.check(
+        "the runbook says how to turn the provider off; the list says who and why",
+        format!("stripe off, {ON_CALL}, {WHY}"),
+        list.lines().find(|line| line.contains("stripe")).unwrap_or_default().trim(),
         list.contains("stripe off") && list.contains(ON_CALL) && list.contains(WHY),
-        "expected who and why: {list}"
-    );
-    routed_around(&client, &mut shop, held.text("id")).await?;
+    )?;
+    routed_around(&stage.story, &client, &mut shop, held.text("id")).await?;
 
     client.clear_faults("stripe").await?;
-    client.advance(10 * MINUTE).await?;
+    stage.story.tell("stripe", "says that it is well again")?;
+    stage.story.later(&client, 10 * MINUTE).await?;
     on_call.page().says("Act", &["When the provider says that it is over", "outcome=\"succeeded\""])?;
     let found = client.metrics().await?.sum(
         "provider_request_duration_seconds_count",
         &[("provider", "stripe"), ("operation", "look_up"), ("outcome", "succeeded")],
     );
     ensure!(found > 0.0, "expected that look-ups succeed before Stripe is turned on");
-    say("  Stripe says that it is over, and look-ups succeed:")?;
+    stage.story.tell("on-call", format!("sees that {found} look-ups at Stripe succeeded"))?;
     let act = on_call.follow("Act", 1).await?;
     ensure!(said(&act, "tollgate provider on stripe")?.contains("stripe: off -> on"), "expected that it says so");
-    over(&on_call, &mut shop).await?;
+    over(stage, &on_call, &mut shop).await?;
 
     let captured = client.capture(held.text("id"), "drill-i3-capture", None).await?;
-    ensure!(captured.text("status") == "CAPTURED", "expected that the capture went on: {}", captured.body);
-    shop.nobody_paid_twice().await
+    let (id, status) = (held.text("id"), captured.text("status"));
+    stage.story.tell("merchant", format!("{}  sends the capture that waited again: {status}", short(id)))?;
+    stage.story.check_equal(
+        "what waited goes on: the capture of a payment from before the outage",
+        "CAPTURED",
+        status,
+    )?;
+    shop.nobody_paid_twice(&stage.story).await
 }
 
 /// Stripe charges some and its answers are lost, then it does nothing at all; for a quarter of an hour.
-async fn goes_out(client: &Client, shop: &mut Shop) -> anyhow::Result<()> {
+async fn goes_out(story: &Story, client: &Client, shop: &mut Shop) -> anyhow::Result<()> {
     client.fault("stripe", &json!({"kind": "drop_webhooks", "times": 1000})).await?;
     client.fault("stripe", &json!({"kind": "charge_then_timeout", "times": LOST, "ms": 50})).await?;
     client.fault("stripe", &json!({"kind": "timeout", "ms": 50})).await?;
@@ -91,25 +114,25 @@ async fn goes_out(client: &Client, shop: &mut Shop) -> anyhow::Result<()> {
             break;
         }
     }
-    say(&format!(
-        "  minute 0: Stripe hangs; {unknown} payments have no outcome, then its breaker opens and they go to PayPal"
-    ))?;
+    story.tell("drill", "minute 0: Stripe charges and its answers are lost; then it does nothing at all")?;
+    story.tell("merchant", format!("{unknown} payments have no outcome; the next one went to PayPal"))?;
     let mut trials = 0;
     for _ in 0..MINUTES / LOOKED_AFTER {
-        client.advance(LOOKED_AFTER * MINUTE).await?;
+        story.later(client, LOOKED_AFTER * MINUTE).await?;
         for _ in 0..=TRIALS {
             trials += usize::from(shop.either().await?.text("status") == "PENDING");
         }
         let breaker = client.metric("circuit_breaker_state{provider=\"stripe\"}").await?;
         ensure!((breaker - OPEN).abs() < f64::EPSILON, "expected that the alert lasts, not {breaker}");
     }
-    say(&format!(
-        "  minute {MINUTES}: the breaker tries again and again ({trials} payments more without an outcome); circuit-open is long due"
-    ))
+    story.tell(
+        "gateway",
+        format!("minute {MINUTES}: the breaker tried again and again, {trials} payments more have no outcome"),
+    )
 }
 
 /// New payments go elsewhere, and why stands in their timelines; nothing is tried at Stripe any more.
-async fn routed_around(client: &Client, shop: &mut Shop, held: &str) -> anyhow::Result<()> {
+async fn routed_around(story: &Story, client: &Client, shop: &mut Shop, held: &str) -> anyhow::Result<()> {
     let clock = SystemClock::start();
     loop {
         let made = shop.either().await?;
@@ -137,14 +160,20 @@ async fn routed_around(client: &Client, shop: &mut Shop, held: &str) -> anyhow::
     ensure!(client.transactions("stripe").await?.len() == there, "expected that nothing new came to Stripe");
     let capture = client.capture(held, "drill-i3-capture", None).await?;
     ensure!(matches!(capture.status, 202 | 503), "expected that a capture waits: {}", capture.body);
-    say(&format!(
-        "  {:.1} s later payments go to PayPal, with \"{WHY}\" in their timelines, and no minute costs one; who has a token at Stripe only is refused; a capture waits",
-        followed.as_secs_f64()
-    ))
+    story.tell(
+        "merchant",
+        "for three minutes every payment goes to PayPal; one for Stripe only is refused; a capture waits",
+    )?;
+    story.check(
+        "the runbook says how to route around: payments follow, and say why",
+        format!("within {} s", FOLLOWED_WITHIN.as_secs()),
+        took(followed),
+        followed < FOLLOWED_WITHIN,
+    )
 }
 
 /// All that the page calls over, for as long as it says.
-async fn over(on_call: &OnCall<'_>, shop: &mut Shop) -> anyhow::Result<()> {
+async fn over(stage: &Stage, on_call: &OnCall<'_>, shop: &mut Shop) -> anyhow::Result<()> {
     const COST: &str =
         "sum by (code) (increase(http_requests_total{function=\"payments\",code=\"provider_unavailable\"}[6h]))";
     let client = &on_call.client;
@@ -166,12 +195,15 @@ async fn over(on_call: &OnCall<'_>, shop: &mut Shop) -> anyhow::Result<()> {
         clock.sleep(Duration::from_millis(100)).await;
     }
     for minute in 1..=10 {
-        client.advance(MINUTE).await?;
+        stage.story.quiet(minute > 1);
+        stage.story.later(client, MINUTE).await?;
+        stage.story.quiet(false);
         let made = shop.either().await?;
         ensure!(made.text("provider") == "stripe", "expected that it goes to Stripe: {}", made.body);
         let breaker = client.metrics().await?.sum("circuit_breaker_state", &[]);
         ensure!(breaker == 0.0, "expected every breaker closed in minute {minute}, not {breaker}");
     }
+    stage.story.tell("merchant", "for ten minutes every payment goes to Stripe, and every breaker is closed")?;
     let now = client.metrics().await?;
     for gauge in ["payments_stuck", "reconciliation_discrepancies"] {
         let value = now.sum(gauge, &[]);
@@ -180,13 +212,13 @@ async fn over(on_call: &OnCall<'_>, shop: &mut Shop) -> anyhow::Result<()> {
     let list = on_call.types("tollgate provider list").await?;
     ensure!(!list.contains("off"), "expected that nothing is off: {list}");
     let cost = on_call.asks(COST).await?;
-    ensure!(
+    stage
+        .story
+        .tell("on-call", format!("it cost {cost} refused payments; nothing is stuck, nothing off, no discrepancy"))?;
+    stage.story.check(
+        "the runbook says when it is over, and what it cost: refused payments, as the merchant counted them",
+        shop.refused,
+        cost,
         (cost - f64::from(shop.refused)).abs() < f64::EPSILON,
-        "expected that it cost the {} that the merchant counted, not {cost}",
-        shop.refused
-    );
-    say(&format!(
-        "  over: breakers closed for 10 minutes, nothing stuck, nothing off, no discrepancy; it cost {} refused payments",
-        shop.refused
-    ))
+    )
 }

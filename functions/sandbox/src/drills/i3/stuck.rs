@@ -10,7 +10,7 @@ use super::{
     on_call::{Came, OnCall, all_show_something, of, said, shows},
     page::Page,
 };
-use crate::{demo::say, drills::Stage};
+use crate::drills::{Stage, wording::short};
 
 const PAGE: Page = Page::new("stuck-payment", include_str!("../../../../../docs/runbooks/stuck-payment.md"));
 const MINUTE: u64 = 60;
@@ -22,29 +22,28 @@ pub(super) async fn play(stage: &Stage, programs: &Path) -> anyhow::Result<()> {
     let mut shop = Shop::of(stage.client_by("other_api_key")?);
     client.fault("stripe", &json!({"kind": "drop_webhooks", "times": 10})).await?;
     client.fault("stripe", &json!({"kind": "charge_then_timeout", "times": 1, "ms": 50})).await?;
+    stage.story.tell("drill", "Stripe will charge, its answer and webhooks will be lost; then it cannot be asked")?;
     let made = shop.stripe_only().await?;
+    let id = made.text("id");
+    stage.story.tell("merchant", format!("{}  is answered {} {}", short(id), made.status, made.text("status")))?;
     ensure!(made.text("status") == "PENDING", "expected that what is not known is not called failed: {}", made.body);
     client.fault("stripe", &json!({"kind": "unreachable"})).await?;
-    client.advance(120 * MINUTE).await?;
-    say(
-        "  charged, the answer and the webhooks lost, and Stripe cannot be asked for two hours: payments-need-review is due",
-    )?;
-
-    let id = made.text("id");
+    stage.story.later(&client, 120 * MINUTE).await?;
+    stage.story.payment(&shop.client, id).await?;
     let look = on_call.follow("Look", 0).await?;
     all_show_something(&look)?;
     let (stuck, review) = (
         shows(&look, "prom 'max by (status) (payments_stuck)", "PENDING")?,
         shows(&look, "prom 'max(payments_need", "")?,
     );
-    ensure!(
-        (stuck, review) == (1.0, 1.0),
-        "expected one payment that is stuck and needs review, not {stuck} and {review}"
-    );
+    let asked = "the runbook has the queries for a stuck transaction: stuck, and in need of review";
+    stage.story.check(asked, "1, 1", format!("{stuck}, {review}"), (stuck, review) == (1.0, 1.0))?;
     let Came::Found(rows) = of(&look, "sql 'SELECT payment_id, merchant_id")? else {
         anyhow::bail!("expected a table")
     };
-    ensure!(rows.len() == 1 && rows[0][0] == id, "expected the payment alone: {rows:?}");
+    let found: Vec<_> = rows.iter().map(|row| row[0].as_str()).collect();
+    let asked = "its query finds the payment, and no other";
+    stage.story.check(asked, id, found.join(", "), found == [id])?;
     let look = on_call.follow("Look", 1).await?;
     all_show_something(&look)?;
     on_call.page().says("Look", &["`needs review unresolved`"])?;
@@ -55,8 +54,8 @@ pub(super) async fn play(stage: &Stage, programs: &Path) -> anyhow::Result<()> {
     let payment = shop.client.payment(id).await?;
     ensure!(payment["status"] == "PENDING", "expected that nobody guesses while Stripe is away: {payment}");
     client.clear_faults("stripe").await?;
-    client.advance(MINUTE).await?;
-    say("  that could do nothing yet. A minute after Stripe can be asked again, the same once more:")?;
+    stage.story.tell("drill", "that could do nothing yet; Stripe can be asked again")?;
+    stage.story.later(&client, MINUTE).await?;
     let act = on_call.follow("Act", 0).await?;
     let Came::Ran(report) = of(&act, "job stuck-payments")? else { anyhow::bail!("expected a report") };
     ensure!(report["could_not"] == json!({}), "expected that nothing is left: {report}");
@@ -64,8 +63,9 @@ pub(super) async fn play(stage: &Stage, programs: &Path) -> anyhow::Result<()> {
     // The page: he may send the same request again, with the same key.
     let again = shop.again().await?;
     ensure!(again.replayed && again.text("id") == id, "expected the same payment: {}", again.body);
-    over(&on_call, &shop, id).await?;
-    shop.nobody_paid_twice().await
+    stage.story.payment(&shop.client, id).await?;
+    over(stage, &on_call, &shop, id).await?;
+    shop.nobody_paid_twice(&stage.story).await
 }
 
 /// Whether the operator's command shows an operation that waits.
@@ -75,7 +75,7 @@ fn is_open(dossier: &str) -> bool {
 }
 
 /// All that the page calls over.
-async fn over(on_call: &OnCall<'_>, shop: &Shop, id: &str) -> anyhow::Result<()> {
+async fn over(stage: &Stage, on_call: &OnCall<'_>, shop: &Shop, id: &str) -> anyhow::Result<()> {
     on_call.page().says(
         "Over when",
         &[
@@ -89,11 +89,13 @@ async fn over(on_call: &OnCall<'_>, shop: &Shop, id: &str) -> anyhow::Result<()>
     let events = shop.client.get("/v1/events?limit=100").await?.body;
     let events = events["data"].as_array().context("events are a list")?;
     let told = |event: &&serde_json::Value| event["type"] == "payment.authorized" && event["data"]["id"] == *id;
-    ensure!(events.iter().filter(told).count() == 1, "expected that the merchant is told once: {events:?}");
-    on_call.client.advance(10 * MINUTE).await?;
+    let told = events.iter().filter(told).count();
+    stage.story.check_equal("over: the merchant has its event, once", 1, told)?;
+    stage.story.later(&on_call.client, 10 * MINUTE).await?;
     for query in ["max(payments_need_review)", "sum(payments_stuck)"] {
         let value = on_call.asks(query).await?;
-        ensure!(value == 0.0, "expected {query} 0, not {value}");
+        stage.story.tell("on-call", format!("{query} is {value}"))?;
+        stage.story.check(&format!("over after the next run: {query}"), 0, value, value == 0.0)?;
     }
-    say("  over: no review, no open operation, the merchant is told, and after the next run nothing is stuck")
+    Ok(())
 }

@@ -84,6 +84,11 @@ impl Load {
         self.clock.monotonic()
     }
 
+    /// How many were sent so far.
+    pub(super) fn count(&self) -> usize {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     pub(super) fn sent(self) -> Vec<Sent> {
         self.sent.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, ensure};
 
-use crate::{demo::say, exposition::Scrape};
+use crate::{drills::story::Story, exposition::Scrape};
 
 type Gauge = (&'static str, &'static [(&'static str, &'static str)]);
 
@@ -48,39 +48,40 @@ impl Held<'_> {
     }
 
     /// Shows it, and says what is not as it should be.
-    pub(super) fn check(&self, places: f64) -> anyhow::Result<()> {
+    pub(super) fn check(&self, story: &Story, places: f64) -> anyhow::Result<()> {
         let stands = |gauge| (of(self.before, gauge), self.most(gauge), of(self.after, gauge));
-        say(&format!(
-            "  saturation, with {} requests held by a slow provider:    before  at most   after",
-            self.requests
-        ))?;
+        let held = format!("saturation, with {} requests held by a slow provider:", self.requests);
+        story.tell("metrics", format!("{held:<56}  before  at most   after"))?;
         for (what, gauge, unit) in SHOWN {
             let (before, most, after) = stands(gauge);
-            say(&format!("    {what:<56} {:>6.0}  {:>7.0}  {:>6.0}", before / unit, most / unit, after / unit))?;
+            let row = format!("  {what:<54}  {:>6.0}  {:>7.0}  {:>6.0}", before / unit, most / unit, after / unit);
+            story.tell("metrics", row)?;
         }
         let same = |one: f64, other: f64| (one - other).abs() < f64::EPSILON;
         let (before, most, after) = stands(AT_WORK);
-        ensure!(
+        story.check(
+            "saturation: requests at work before, under and after a held load",
+            format!("0, {}, 0", self.requests),
+            format!("{before}, {most}, {after}"),
             same(before, 0.0) && same(most, self.requests) && same(after, 0.0),
-            "expected 0, {} and 0 requests at work, not {before}, {most} and {after}",
-            self.requests
-        );
+        )?;
         let (_, limit, _) = stands(LIMIT);
         ensure!(limit > 0.0 && limit <= places, "expected {places} places at most, not {limit}");
         let (before, most, after) = stands(QUEUED);
-        ensure!(
+        story.check(
+            "saturation: the queue's depth fills and empties",
+            format!("0, 1 to {}, 0", self.requests),
+            format!("{before}, {most}, {after}"),
             same(before, 0.0) && (1.0..=self.requests).contains(&most) && same(after, 0.0),
-            "expected that the queue fills by {} at most and empties, not {before}, {most} and {after}",
-            self.requests
-        );
+        )?;
         for gauge in [TASKS, CONNECTIONS] {
             let (before, most, after) = stands(gauge);
-            ensure!(
+            story.check(
+                &format!("saturation: {} rises with the load and falls", gauge.0),
+                format!("{} more at least", self.requests),
+                format!("{before}, {most}, {after}"),
                 most >= before + self.requests && after < most,
-                "expected that {} rises by {} and falls, not {before}, {most} and {after}",
-                gauge.0,
-                self.requests
-            );
+            )?;
         }
         let (_, busy, _) = stands(BUSY);
         ensure!(busy > 0.0 && busy <= 1.0, "expected that the workers' share is one: {busy}");
@@ -97,18 +98,30 @@ pub(super) fn memory(process: u32) -> Option<f64> {
 }
 
 /// Memory as another sees it, and how late everything is: store, counters' and tasks' waits are measured.
-pub(super) fn check_waits(grown: &Scrape, now: &Scrape, memory: Option<f64>, commits: u64) -> anyhow::Result<()> {
+pub(super) fn check_waits(
+    story: &Story,
+    grown: &Scrape,
+    now: &Scrape,
+    memory: Option<f64>,
+    commits: u64,
+) -> anyhow::Result<()> {
     let shown = of(now, MEMORY);
     if let Some(memory) = memory {
         let near = (shown - memory).abs() < memory / 4.0;
-        ensure!(near, "expected the memory that the kernel counts, {memory}, not {shown}");
+        let mebibytes = |bytes: f64| format!("{:.0} MiB", bytes / 1024.0 / 1024.0);
+        let asked = "saturation: memory is what the kernel counts, to a quarter";
+        story.check(asked, mebibytes(memory), mebibytes(shown), near)?;
     }
-    let store = grown.histogram("store_operation_duration_seconds", &[("operation", "commit")]);
-    ensure!(store.count() >= commits, "expected {commits} commits at least, not {}", store.count());
-    let (store, tasks) = (store.quantile(0.95), grown.histogram("tokio_delay_seconds", &[]).quantile(0.95));
-    say(&format!(
-        "    95 % of the store's commits take {:.3} s at most, and of the tasks run {:.3} s late at most",
-        store.context("commits are measured")?.at_most,
-        tasks.context("tasks' delays are measured")?.at_most,
-    ))
+    let written = grown.histogram("store_operation_duration_seconds", &[("operation", "commit")]);
+    let asked = "saturation: database query latency has a histogram: commits in it";
+    story.check(asked, format!("{commits} at least"), written.count(), written.count() >= commits)?;
+    let (written, tasks) = (written.quantile(0.95), grown.histogram("tokio_delay_seconds", &[]).quantile(0.95));
+    story.tell(
+        "metrics",
+        format!(
+            "95 % of the store's commits take {:.3} s at most, and of the tasks run {:.3} s late at most",
+            written.context("commits are measured")?.at_most,
+            tasks.context("tasks' delays are measured")?.at_most,
+        ),
+    )
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::load::{Sent, count};
 use crate::{
-    demo::say,
+    drills::story::Story,
     exposition::{Histogram, Scrape},
 };
 
@@ -30,13 +30,15 @@ fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
 }
 
 /// The same in both, and nothing else in either.
-fn agrees(what: &str, shown: &Counts, own: &Counts) -> anyhow::Result<()> {
+fn agrees(story: &Story, (asked, what): (&str, &str), shown: &Counts, own: &Counts) -> anyhow::Result<()> {
     for key in shown.keys().chain(own.keys()) {
         let (said, counted) = (shown.get(key).unwrap_or(&0), own.get(key).unwrap_or(&0));
         ensure!(said == counted, "expected {counted} {what} of {key:?}, which were counted, not {said}");
     }
     ensure!(!own.is_empty(), "expected {what}");
-    Ok(())
+    let kinds = |many: usize| if many == 1 { "1 kind".to_owned() } else { format!("{many} kinds") };
+    let all = |counts: &Counts| format!("{} {what} of {}", counts.values().sum::<u64>(), kinds(counts.len()));
+    story.check_equal(asked, all(own), all(shown))
 }
 
 /// Rows as `a 3, b 4`.
@@ -50,6 +52,7 @@ fn listed(counts: &Counts) -> String {
 
 /// By endpoint from the metrics, by merchant from the log: what is per merchant is no label.
 pub(super) fn traffic(
+    story: &Story,
     grown: &Scrape,
     lines: &[Value],
     ids: &BTreeMap<String, &str>,
@@ -61,7 +64,12 @@ pub(super) fn traffic(
         let status = sent.answer.status.to_string();
         words([sent.method.as_str(), sent.route, &status, sent.code()])
     };
-    agrees("requests", &grown.counts(REQUESTS, &PAYMENTS, &by), &count(sent, answers))?;
+    agrees(
+        story,
+        ("traffic, segmented by endpoint, status and error type (http_requests_total)", "requests"),
+        &grown.counts(REQUESTS, &PAYMENTS, &by),
+        &count(sent, answers),
+    )?;
     let done: Vec<_> = sent.iter().filter(|sent| !sent.endpoint().is_empty() && sent.answer.status != 401).collect();
     let payments = |sent: &&Sent| {
         let (status, body) = (sent.answer.text("status"), &sent.answer);
@@ -72,10 +80,15 @@ pub(super) fn traffic(
         }
     };
     let by = ["endpoint", "provider", "status", "error_type"];
-    agrees("payment requests", &grown.counts("payment_requests_total", &[], &by), &count(&done, payments))?;
-    say("  traffic, by endpoint (http_requests_total):")?;
+    agrees(
+        story,
+        ("the RED metric by endpoint, provider, status and error type (payment_requests_total)", "payment requests"),
+        &grown.counts("payment_requests_total", &[], &by),
+        &count(&done, payments),
+    )?;
+    story.tell("metrics", "traffic, by endpoint (http_requests_total):")?;
     for (key, count) in count(sent, routes) {
-        say(&format!("    {:<5} {:<28} {count:>4}", key[0], key[1]))?;
+        story.tell("metrics", format!("  {:<5} {:<28} {count:>4}", key[0], key[1]))?;
     }
 
     let whose = |line: &Value| {
@@ -85,20 +98,30 @@ pub(super) fn traffic(
         words([ids.get(id).copied().unwrap_or(id), request["requestUrl"].as_str().unwrap_or_default(), &status])
     };
     let own = |sent: &Sent| words([sent.who, sent.route, &sent.answer.status.to_string()]);
-    agrees("log lines", &count(lines, whose), &count(sent, own))?;
+    agrees(
+        story,
+        ("traffic by merchant, from the log (as a label it would be a series for each merchant)", "log lines"),
+        &count(lines, whose),
+        &count(sent, own),
+    )?;
     let merchants = count(sent, |sent| vec![if sent.who.is_empty() { "nobody's" } else { sent.who }.to_owned()]);
-    say(&format!("    by merchant, from the log (no label: it would be as many series): {}", listed(&merchants)))?;
+    story.tell("log", format!("traffic, by merchant: {}", listed(&merchants)))?;
     ensure!(
         !grown.all(REQUESTS, &[]).any(|sample| sample.labels.contains_key("merchant")),
         "expected no label for merchants"
     );
     let limited = count(sent.iter().filter(|sent| sent.answer.status == 429), |_| words(["merchant"]));
-    agrees("refusals", &grown.counts("rate_limited_total", &[("scope", "merchant")], &["scope"]), &limited)?;
-    say(&format!("    over a merchant's own limit (rate_limited_total): {}", listed(&limited)))
+    agrees(
+        story,
+        ("rate limit hits are a metric (rate_limited_total)", "refusals"),
+        &grown.counts("rate_limited_total", &[("scope", "merchant")], &["scope"]),
+        &limited,
+    )?;
+    story.tell("metrics", format!("traffic, over a merchant's own limit (rate_limited_total): {}", listed(&limited)))
 }
 
 /// A provider's trouble, a merchant's mistake and a payer's decline are three things.
-pub(super) fn errors(grown: &Scrape, sent: &[Sent]) -> anyhow::Result<()> {
+pub(super) fn errors(story: &Story, grown: &Scrape, sent: &[Sent]) -> anyhow::Result<()> {
     let mistakes = sent.iter().filter(|sent| (400..500).contains(&sent.answer.status));
     let mistakes: Counts = count(mistakes, |sent| words([sent.code()]));
     let told = |class: char| {
@@ -113,26 +136,36 @@ pub(super) fn errors(grown: &Scrape, sent: &[Sent]) -> anyhow::Result<()> {
         }
         shown
     };
-    agrees("merchants' mistakes", &told('4'), &mistakes)?;
+    agrees(story, ("errors by type: validation errors are told apart", "merchants' mistakes"), &told('4'), &mistakes)?;
     ensure!(mistakes.len() >= 8, "expected many kinds: {mistakes:?}");
-    say(&format!("  errors, merchants' own: {}", listed(&mistakes)))?;
+    story.tell("metrics", format!("errors, merchants' own: {}", listed(&mistakes)))?;
 
     let made = || sent.iter().filter(|sent| sent.was_sent_on());
     let declines = made().filter(|sent| sent.answer.text("status") == "FAILED");
     let declines = count(declines, |sent| words([sent.provider]));
     let refused = [("operation", "authorize"), ("outcome", "refused")];
     let refused = grown.counts(CALLS, &refused, &["provider"]);
-    agrees("declines", &refused, &declines)?;
-    say(&format!("  errors, payers' (declined): {}", listed(&declines)))?;
+    agrees(story, ("errors by type: payers' declines", "declines"), &refused, &declines)?;
+    story.tell("metrics", format!("errors, payers' (declined): {}", listed(&declines)))?;
 
     let unknown = made().filter(|sent| sent.answer.text("status") == "PENDING");
     let unknown = count(unknown, |sent| words([sent.provider]));
     let turned_away = sent.iter().filter(|sent| sent.code() == "provider_unavailable");
     let turned_away = count(turned_away, |sent| words([sent.provider]));
     let calls = |outcome| grown.counts("provider_calls_total", &[("outcome", outcome)], &["provider"]);
-    agrees("calls that failed", &calls("failed"), &unknown)?;
-    agrees("calls that were not made", &calls("turned_away"), &turned_away)?;
-    agrees("calls without an outcome", &grown.counts(CALLS, &[("outcome", "unknown")], &["provider"]), &unknown)?;
+    agrees(story, ("errors by type: provider failures", "calls that failed"), &calls("failed"), &unknown)?;
+    agrees(
+        story,
+        ("errors by type: calls not made, for the breaker is open", "calls that were not made"),
+        &calls("turned_away"),
+        &turned_away,
+    )?;
+    agrees(
+        story,
+        ("errors by type: calls without an outcome", "calls without an outcome"),
+        &grown.counts(CALLS, &[("outcome", "unknown")], &["provider"]),
+        &unknown,
+    )?;
     let asked = count(made().filter(|sent| sent.provider == "stripe"), |sent| {
         let outcome = match sent.answer.text("status") {
             "FAILED" => "refused",
@@ -144,17 +177,23 @@ pub(super) fn errors(grown: &Scrape, sent: &[Sent]) -> anyhow::Result<()> {
     let mut calls = grown.counts(CALLS, &[("provider", "stripe")], &["operation", "outcome"]);
     // Stripe's events have it asked again how a payment stands.
     calls.retain(|call, _| call[0] != "look_up");
-    agrees("calls to Stripe", &calls, &asked)?;
-    say(&format!(
-        "  errors, providers': no outcome {}, not sent for the breaker is open {}; of no other provider",
-        listed(&unknown),
-        listed(&turned_away),
-    ))
+    agrees(story, ("what Stripe was asked for, by operation and outcome", "calls to Stripe"), &calls, &asked)?;
+    story.tell(
+        "metrics",
+        format!(
+            "errors, providers': no outcome {}, not sent for the breaker is open {}; of no other provider",
+            listed(&unknown),
+            listed(&turned_away),
+        ),
+    )
 }
 
 /// The objective's share and the alert's quantile, each as what was measured outside.
-pub(super) fn latency(grown: &Scrape, sent: &[Sent]) -> anyhow::Result<()> {
-    say(&format!("  latency, {PROMISED} s are promised to 95 % (http_request_duration_seconds; measured outside):"))?;
+pub(super) fn latency(story: &Story, grown: &Scrape, sent: &[Sent]) -> anyhow::Result<()> {
+    let promised =
+        format!("latency, {PROMISED} s are promised to 95 % (http_request_duration_seconds; measured outside):");
+    story.tell("metrics", promised)?;
+    let mut routes = 0;
     let by = |sent: &Sent| (sent.method.clone().to_string(), sent.route);
     for ((method, route), requests) in count(sent, by) {
         let labels = [("function", "payments"), ("method", &*method), ("route", route)];
@@ -171,12 +210,17 @@ pub(super) fn latency(grown: &Scrape, sent: &[Sent]) -> anyhow::Result<()> {
         );
         let (within, p95, own_within, own_p95) =
             compare(&histogram, &own).with_context(|| format!("{method} {route}"))?;
-        say(&format!(
-            "    {method:<5} {route:<28} within {within:>3} of {requests:>3} ({own_within:>3}), p95 {p95:>6.3} s ({own_p95:.3}){}",
-            if p95 > PROMISED { "  above: latency-p95 is due" } else { "" },
-        ))?;
+        let above = if p95 > PROMISED { "  latency-p95 is due" } else { "" };
+        let within = format!("within {within:>3} of {requests:>3} ({own_within:>3})");
+        story.tell("metrics", format!("  {method:<5} {route:<28} {within}, p95 {p95:>6.3} s ({own_p95:.3}){above}"))?;
+        routes += 1;
     }
-    Ok(())
+    story.check(
+        "latency against the 500 ms objective: shares and p95 are what was measured outside",
+        "every endpoint",
+        format!("{routes} endpoints"),
+        routes > 0,
+    )
 }
 
 fn compare(histogram: &Histogram, own: &[f64]) -> anyhow::Result<(u64, f64, usize, f64)> {
