@@ -2,35 +2,41 @@
 //!
 //! Must not know: what a command does. What looks like a key or a secret is never repeated, however wrong it is here.
 
+mod deliveries;
 #[cfg(test)]
 mod documented;
 mod exceptions;
+mod merchants;
+mod payment;
 mod provider;
 mod recovery;
+mod settlement;
 mod verify;
+mod word;
 
 use std::{path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
-use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
-use tollgate_domain::{MerchantId, PaymentId};
+use clap::{CommandFactory, Parser, Subcommand, value_parser};
+use clap_complete::Shell;
 
 use crate::output;
 
+pub(crate) use deliveries::{Again, DeadLetters, DeliveriesCommand, When, Which};
 pub(crate) use exceptions::{ExceptionsCommand, Reconciliation};
-pub(crate) use provider::{ProviderCommand, Share, Word, user};
+pub(crate) use merchants::{Endpoints, Keys, MerchantChanges, Merchants, NewMerchant};
+pub(crate) use payment::{PaymentCommand, Resolve};
+pub(crate) use provider::{ProviderCommand, Share};
 pub(crate) use recovery::{Drill, Recovery};
+pub(crate) use settlement::{SettlementCommand, WhichSettlement};
 pub(crate) use verify::{Expected, Verify};
+pub(crate) use word::{By, MaybeWord, Word, user};
 
-/// The longest name, in characters.
-const NAME_CHARS: usize = 100;
-/// More requests a minute than this is as good as no limit.
-const REQUESTS_AT_MOST: u32 = 1_000_000;
 /// The longest that old keys are kept: who needs more does not rotate.
 const KEEP_AT_MOST: Duration = Duration::from_hours(90 * 24);
 /// How what must not be shown begins.
 const SECRET_PREFIXES: [&str; 2] = ["tgk_", "whsec_"];
 
-/// Tollgate's operator: the schema, merchants, keys, endpoints, providers, backups, and all that is known of a payment.
+/// Tollgate's operator: the schema, merchants, keys, endpoints, providers, payments, deliveries, settlements, the books, backups.
 ///
 /// Reads the functions' own environment: `STORE_URL` (sqlite:PATH or spanner:projects/P/instances/I/databases/D),
 /// `SPANNER_EMULATOR_HOST`, and `SECRETS_KEY` where a webhook secret is made. Exit code 2: the command or the environment is
@@ -61,9 +67,37 @@ pub(crate) enum Command {
     /// Which providers take new payments, and how these are shared out.
     #[command(subcommand)]
     Provider(ProviderCommand),
-    /// Payments, to be looked at.
+    /// Payments, to be looked at, and closed where they wait for a person.
     #[command(subcommand)]
     Payment(PaymentCommand),
+    /// Webhooks to merchants.
+    #[command(subcommand)]
+    Deliveries(DeliveriesCommand),
+    /// Webhooks to merchants that were given up after their seventh try.
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+    /// The nightly settlement.
+    #[command(subcommand)]
+    Settlement(SettlementCommand),
+    /// Check that the books add up, payment by payment, as the job `invariants` does. Reads only.
+    ///
+    /// Exit code 0: they do. 1: something is violated. 3: it could not be done.
+    Invariants {
+        /// How many violations are listed at most; all are counted.
+        #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// What operators did with this command, the last first: who, what, to what, why, and what came of it.
+    Changes {
+        /// How many at most.
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+    /// What a shell completes this command by, on stdout.
+    Completions {
+        /// bash, zsh, fish, elvish or powershell.
+        shell: Shell,
+    },
     /// What others say of our money, held against what we say.
     #[command(subcommand)]
     Reconcile(Reconcile),
@@ -81,134 +115,22 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// The code where it could not be done. Reconciling and the drill keep 1 for what does not agree.
+    /// The code where it could not be done. What compares keeps 1 for what does not agree.
     pub(crate) fn failure_code(&self) -> u8 {
-        if matches!(self, Self::Reconcile(_) | Self::Recovery(Recovery::Drill(_))) { 3 } else { 1 }
+        let keeps_1 = matches!(
+            self,
+            Self::Reconcile(_)
+                | Self::Recovery(Recovery::Drill(_))
+                | Self::Invariants { .. }
+                | Self::Settlement(SettlementCommand::Verify(_))
+        );
+        if keeps_1 { 3 } else { 1 }
     }
 
     /// Whether secrets are sealed by it: then it needs the key.
     pub(crate) fn writes_secrets(&self) -> bool {
         matches!(self, Self::Endpoints(Endpoints::Set { .. } | Endpoints::RotateSecret { .. }))
     }
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Merchants {
-    /// Make a merchant.
-    Create(NewMerchant),
-    /// List all merchants.
-    List,
-    /// Show one.
-    Show {
-        /// `mer_…`
-        #[arg(value_name = "ID")]
-        merchant: MerchantId,
-    },
-    /// Change one.
-    Set(MerchantChanges),
-}
-
-#[derive(Args)]
-pub(crate) struct NewMerchant {
-    /// What people call it.
-    #[arg(value_parser = name)]
-    pub(crate) name: String,
-    /// Requests a minute at most; not given: the default of the functions.
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(REQUESTS_AT_MOST)))]
-    pub(crate) requests_per_minute: Option<u32>,
-    /// Our fee on what is settled, in hundredths of a per cent.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u32).range(0..=10_000))]
-    pub(crate) fee_basis_points: u32,
-}
-
-#[derive(Args)]
-#[command(group(ArgGroup::new("changes").required(true).multiple(true)))]
-pub(crate) struct MerchantChanges {
-    /// `mer_…`
-    #[arg(value_name = "ID")]
-    pub(crate) merchant: MerchantId,
-    /// What people call it.
-    #[arg(long, group = "changes", value_parser = name)]
-    pub(crate) name: Option<String>,
-    /// Requests a minute at most, or `default`.
-    #[arg(long, group = "changes", value_name = "N|default")]
-    pub(crate) requests_per_minute: Option<RequestsPerMinute>,
-    /// Our fee on what is settled, in hundredths of a per cent.
-    #[arg(long, group = "changes", value_name = "N", value_parser = value_parser!(u32).range(0..=10_000))]
-    pub(crate) fee_basis_points: Option<u32>,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Keys {
-    /// Make a key. It is shown this once, on stdout; only its SHA-256 is kept.
-    Create {
-        /// `mer_…`
-        merchant: MerchantId,
-    },
-    /// List a merchant's keys by their digests.
-    List {
-        /// `mer_…`
-        merchant: MerchantId,
-    },
-    /// Refuse a key from now on. Functions follow within 5 seconds.
-    Revoke {
-        /// `mer_…`
-        merchant: MerchantId,
-        /// The beginning of the key's digest, as `keys list` shows it: 6 digits or more.
-        #[arg(value_name = "DIGEST_PREFIX")]
-        digest: String,
-    },
-    /// Make a new key, shown this once on stdout, and refuse those before it.
-    Rotate {
-        /// `mer_…`
-        merchant: MerchantId,
-        /// How long those before it are still taken: 90s, 30m, 24h, 7d. Not given: not at all.
-        #[arg(long, value_name = "TIME", default_value = "0s")]
-        keep_old_for: KeepFor,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Endpoints {
-    /// Show where a merchant's webhooks go.
-    Show {
-        /// `mer_…`
-        merchant: MerchantId,
-    },
-    /// Set where they go. A secret that is made is shown this once.
-    Set {
-        /// `mer_…`
-        merchant: MerchantId,
-        /// https, on a public address.
-        url: String,
-    },
-    /// Make a new signing secret, shown this once; the old one signs along for 24 hours.
-    RotateSecret {
-        /// Although the present secret does not open with this `SECRETS_KEY`: it was changed.
-        #[arg(long)]
-        secrets_key_was_changed: bool,
-        /// `mer_…`
-        merchant: MerchantId,
-    },
-}
-
-impl Endpoints {
-    /// Whose.
-    pub(crate) fn merchant(&self) -> MerchantId {
-        match self {
-            Self::Show { merchant } | Self::Set { merchant, .. } | Self::RotateSecret { merchant, .. } => *merchant,
-        }
-    }
-}
-
-#[derive(Subcommand)]
-pub(crate) enum PaymentCommand {
-    /// Show a payment with its operations, refunds, deliveries and timeline. Reads only.
-    Show {
-        /// `pay_…`
-        #[arg(value_name = "PAYMENT_ID")]
-        payment: PaymentId,
-    },
 }
 
 #[derive(Subcommand)]
@@ -226,25 +148,9 @@ pub(crate) enum Reconcile {
         #[arg(long)]
         record: bool,
         /// Who; not given: the user who runs this.
-        #[arg(long, value_name = "NAME", value_parser = provider::by, requires = "record")]
+        #[arg(long, value_name = "NAME", value_parser = word::by, requires = "record")]
         by: Option<String>,
     },
-}
-
-/// A limit, or none of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RequestsPerMinute(pub(crate) Option<u32>);
-
-impl FromStr for RequestsPerMinute {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "default" {
-            return Ok(Self(None));
-        }
-        let limit = text.parse().ok().filter(|limit| (1..=REQUESTS_AT_MOST).contains(limit));
-        limit.map(|limit| Self(Some(limit))).ok_or_else(|| format!("must be 1 to {REQUESTS_AT_MOST}, or default"))
-    }
 }
 
 /// A time from now on.
@@ -272,12 +178,11 @@ impl FromStr for KeepFor {
     }
 }
 
-fn name(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > NAME_CHARS || text.chars().any(char::is_control) {
-        return Err(format!("must be 1 to {NAME_CHARS} characters, none of them a control character"));
-    }
-    Ok(text.to_owned())
+/// What `shell` completes the command by.
+pub(crate) fn completions(shell: Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "tollgate", &mut text);
+    text
 }
 
 /// The command line, or the code to end with: help is success, a mistake is 2.
@@ -307,8 +212,6 @@ fn redacted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -323,15 +226,6 @@ mod tests {
         }
         for wrong in ["", "h", "24", "24 h", "-1h", "+1h", "1.5h", "91d", "24ｈ", "1w", "99999999999999999999d"] {
             assert!(wrong.parse::<KeepFor>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_limit_of_nothing_is_none() {
-        assert_eq!("default".parse(), Ok(RequestsPerMinute(None)));
-        assert_eq!("120".parse(), Ok(RequestsPerMinute(Some(120))));
-        for wrong in ["0", "-1", "1000001", "", "Default"] {
-            assert!(wrong.parse::<RequestsPerMinute>().is_err(), "{wrong}");
         }
     }
 

@@ -7,16 +7,39 @@ use anyhow::{Context, anyhow};
 use tollgate_api::webhooks::WebhookEndpointBody;
 use tollgate_domain::MerchantId;
 use tollgate_gateway::{EndpointChanged, Error, ports::merchants::WebhookEndpoint, secrets::SecretsKey};
+use zeroize::Zeroizing;
 
 use crate::{
+    arguments::Endpoints,
+    audit::{Who, audited},
     failure::mistaken,
     open::Operator,
     output::{self, answer},
     table::facts,
 };
 
+/// Does what was typed.
+pub(crate) async fn run(
+    operator: &Operator,
+    command: Endpoints,
+    secrets_key: Option<Zeroizing<[u8; 32]>>,
+    json: bool,
+) -> anyhow::Result<()> {
+    match (command, secrets_key) {
+        (Endpoints::Set { merchant, url, word }, Some(key)) => {
+            let (who, done) = (Who::maybe(word), set(operator, &key, merchant, &url, json));
+            audited(operator, &who, "endpoints set", merchant, done).await
+        }
+        (Endpoints::RotateSecret { merchant, secrets_key_was_changed, word }, Some(key)) => {
+            let done = rotate_secret(operator, &key, merchant, secrets_key_was_changed, json);
+            audited(operator, &Who::maybe(word), "endpoints rotate-secret", merchant, done).await
+        }
+        (command, _) => show(operator, command.merchant(), json).await,
+    }
+}
+
 /// Shows the endpoint; never its secret.
-pub(crate) async fn show(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
+async fn show(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
     operator.merchant(merchant).await?;
     let found = operator.ask(operator.stores.endpoints.endpoint(merchant)).await?;
     let mut endpoint = found.with_context(|| without(merchant))?;
@@ -26,7 +49,7 @@ pub(crate) async fn show(operator: &Operator, merchant: MerchantId, json: bool) 
 }
 
 /// Sets the URL, by the rules of the API.
-pub(crate) async fn set(
+async fn set(
     operator: &Operator,
     secrets_key: &[u8; 32],
     merchant: MerchantId,
@@ -39,7 +62,7 @@ pub(crate) async fn set(
 }
 
 /// Makes a new secret; the old one signs along for a day.
-pub(crate) async fn rotate_secret(
+async fn rotate_secret(
     operator: &Operator,
     secrets_key: &[u8; 32],
     merchant: MerchantId,

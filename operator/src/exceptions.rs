@@ -11,7 +11,8 @@ use tollgate_domain::{Exception, ExceptionId};
 use tollgate_gateway::reconcile::{ExceptionAct, act_on_exception};
 
 use crate::{
-    arguments::{self, ExceptionsCommand},
+    arguments::{By, ExceptionsCommand},
+    audit::{Who, audited},
     failure::mistaken,
     open::Operator,
     output::{answer, say},
@@ -25,10 +26,10 @@ pub(crate) async fn run(operator: &Operator, command: ExceptionsCommand, json: b
         ExceptionsCommand::List { csv, all, limit } => list(operator, (csv, json), !all, limit).await,
         ExceptionsCommand::Show { exception } => show(operator, exception, json).await,
         ExceptionsCommand::Assign { exception, owner, by } => {
-            act(operator, exception, ExceptionAct::Assign { owner }, by.by, json).await
+            act(operator, exception, ExceptionAct::Assign { owner }, by, json).await
         }
         ExceptionsCommand::Resolve { exception, why, by } => {
-            act(operator, exception, ExceptionAct::Resolve { why }, by.by, json).await
+            act(operator, exception, ExceptionAct::Resolve { why }, by, json).await
         }
     }
 }
@@ -71,20 +72,20 @@ async fn show(operator: &Operator, id: ExceptionId, json: bool) -> anyhow::Resul
     })
 }
 
-async fn act(
-    operator: &Operator,
-    id: ExceptionId,
-    act: ExceptionAct,
-    by: Option<String>,
-    json: bool,
-) -> anyhow::Result<()> {
-    let by = by.or_else(arguments::user).ok_or_else(|| mistaken("it is not known who you are: say it with --by"))?;
+async fn act(operator: &Operator, id: ExceptionId, act: ExceptionAct, by: By, json: bool) -> anyhow::Result<()> {
+    let (command, to, why) = match &act {
+        ExceptionAct::Assign { owner } => ("reconciliation exceptions assign", format!("{id}: {owner}"), None),
+        ExceptionAct::Resolve { why } => ("reconciliation exceptions resolve", id.to_string(), Some(why.clone())),
+    };
+    let who = Who { by: Who::name(by)?, why };
     let exceptions = operator.stores.exceptions.as_ref();
-    let found = operator.ask(act_on_exception(exceptions, id, &act, &by, operator.now())).await?;
-    let (after, changed) = found.with_context(|| format!("there is no exception {id}"))?;
-    if !changed {
-        anyhow::bail!("{id} is resolved already; nothing was changed");
-    }
+    let done = async {
+        let found = operator.ask(act_on_exception(exceptions, id, &act, &who.by, operator.now())).await?;
+        let (after, changed) = found.with_context(|| format!("there is no exception {id}"))?;
+        anyhow::ensure!(changed, "{id} is resolved already; nothing was changed");
+        Ok(after)
+    };
+    let after = audited(operator, &who, command, to, done).await?;
     answer(json, &body::ExceptionBody::of(&after, operator.now()), || match &act {
         ExceptionAct::Assign { owner } => format!("{id} is {owner}'s"),
         ExceptionAct::Resolve { .. } => format!("{id} is resolved"),

@@ -13,9 +13,12 @@ use tollgate_gateway::{
 use zeroize::Zeroizing;
 
 use crate::{
+    arguments::Keys,
+    audit::{Who, audited},
     digest,
     open::Operator,
     output::{self, answer},
+    rotate::rotate,
     table::Table,
 };
 
@@ -55,8 +58,27 @@ impl From<&ApiKey> for KeyBody {
     }
 }
 
+/// Does what was typed.
+pub(crate) async fn run(operator: &Operator, command: Keys, json: bool) -> anyhow::Result<()> {
+    match command {
+        Keys::Create { merchant, word } => {
+            let who = Who::maybe(word);
+            audited(operator, &who, "keys create", merchant, create(operator, merchant, json)).await
+        }
+        Keys::List { merchant } => list(operator, merchant, json).await,
+        Keys::Revoke { merchant, digest, word } => {
+            let (who, to) = (Who::maybe(word), format!("{merchant}, one of its keys"));
+            audited(operator, &who, "keys revoke", to, revoke(operator, merchant, &digest, json)).await
+        }
+        Keys::Rotate { merchant, keep_old_for, word } => {
+            let (who, rotated) = (Who::maybe(word), rotate(operator, merchant, keep_old_for.0, json));
+            audited(operator, &who, "keys rotate", merchant, rotated).await
+        }
+    }
+}
+
 /// Makes a key and shows it.
-pub(crate) async fn create(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
+async fn create(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
     let merchant = operator.merchant(merchant).await?;
     let (text, key) = make(operator, merchant.id).await?;
     let body = NewKeyBody { key: &text, kept: KeyBody::from(&key) };
@@ -71,7 +93,7 @@ pub(crate) async fn create(operator: &Operator, merchant: MerchantId, json: bool
 }
 
 /// Lists a merchant's keys, oldest first.
-pub(crate) async fn list(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
+async fn list(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
     operator.merchant(merchant).await?;
     let keys = operator.ask(operator.stores.merchants.keys(merchant)).await?;
     answer(json, &ListBody { data: keys.iter().map(KeyBody::from).collect() }, || {
@@ -84,7 +106,7 @@ pub(crate) async fn list(operator: &Operator, merchant: MerchantId, json: bool) 
 }
 
 /// Refuses a key from now on. One that is refused already stays as it is.
-pub(crate) async fn revoke(operator: &Operator, merchant: MerchantId, prefix: &str, json: bool) -> anyhow::Result<()> {
+async fn revoke(operator: &Operator, merchant: MerchantId, prefix: &str, json: bool) -> anyhow::Result<()> {
     operator.merchant(merchant).await?;
     let keys = operator.ask(operator.stores.merchants.keys(merchant)).await?;
     let mut key = *digest::find(&keys, prefix)?;

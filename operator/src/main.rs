@@ -1,25 +1,31 @@
-//! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, providers' switches, all that is known of
-//! a payment, whether a statement of the bank agrees, and whether a backup is good.
+//! `tollgate`, the operator's command: the schema, merchants, their keys and endpoints, providers' switches, payments, deliveries,
+//! settlements, the books, whether a statement of the bank agrees, and whether a backup is good. Whatever it changes is kept with who
+//! and why.
 //! It works on the store itself, with the rights of whoever runs it; the environment is the functions' own. `verify` alone has no
 //! store: it is a merchant, over HTTP.
 //!
 //! Must not know: routes (`verify` aside), SQL, what a payment may do. It never moves money but a synthetic merchant's.
 
 mod arguments;
+mod audit;
+mod deliveries;
 mod digest;
 mod endpoints;
 mod exceptions;
 mod failure;
+mod invariants;
 mod keys;
 mod merchants;
 mod migrate;
 mod open;
 mod output;
 mod payment;
+mod progress;
 mod providers;
 mod reconcile;
 mod recovery;
 mod rotate;
+mod settlement;
 mod table;
 mod verify;
 
@@ -30,8 +36,9 @@ use tollgate_runtime::{
     Variables,
     logs::{self, LogFormat, LogOptions},
 };
+use zeroize::Zeroizing;
 
-use arguments::{Command, Endpoints, Keys, Merchants, PaymentCommand, Reconcile, Reconciliation};
+use arguments::{By, Command, Reconcile, Reconciliation};
 use open::Operator;
 
 #[tokio::main]
@@ -48,6 +55,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(command: Command, json: bool) -> anyhow::Result<ExitCode> {
+    if let Command::Completions { shell } = command {
+        return output::say(&String::from_utf8(arguments::completions(shell))?).map(|()| ExitCode::SUCCESS);
+    }
     let mut vars = Variables::of_process();
     let logs = read_logs(&mut vars);
     if let Command::Verify(what) = &command {
@@ -62,43 +72,37 @@ async fn run(command: Command, json: bool) -> anyhow::Result<ExitCode> {
     vars.finish()?;
     let (store, secrets_key) = (store?, secrets_key?);
     logs::install(&logs);
-    if let Command::Migrate = command {
-        return migrate::run(&store, json).await.map(|()| ExitCode::SUCCESS);
+    match command {
+        Command::Migrate => migrate::run(&store, json).await.map(|()| ExitCode::SUCCESS),
+        Command::Recovery(command) => recovery::run(&store, command, json).await,
+        command => on_store(&Operator::open(&store).await?, command, secrets_key, json).await,
     }
-    if let Command::Recovery(command) = command {
-        return recovery::run(&store, command, json).await;
-    }
-    let operator = Operator::open(&store).await?;
+}
+
+/// Does what a store is opened for.
+async fn on_store(
+    operator: &Operator,
+    command: Command,
+    secrets_key: Option<Zeroizing<[u8; 32]>>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let done = match command {
-        Command::Migrate | Command::Recovery(_) | Command::Verify(_) => Ok(()),
-        Command::Merchants(command) => match command {
-            Merchants::Create(new) => merchants::create(&operator, new, json).await,
-            Merchants::List => merchants::list(&operator, json).await,
-            Merchants::Show { merchant } => merchants::show(&operator, merchant, json).await,
-            Merchants::Set(changes) => merchants::set(&operator, changes, json).await,
-        },
-        Command::Keys(command) => match command {
-            Keys::Create { merchant } => keys::create(&operator, merchant, json).await,
-            Keys::List { merchant } => keys::list(&operator, merchant, json).await,
-            Keys::Revoke { merchant, digest } => keys::revoke(&operator, merchant, &digest, json).await,
-            Keys::Rotate { merchant, keep_old_for } => rotate::rotate(&operator, merchant, keep_old_for.0, json).await,
-        },
-        Command::Endpoints(command) => match (command, secrets_key) {
-            (Endpoints::Set { merchant, url }, Some(key)) => {
-                endpoints::set(&operator, &key, merchant, &url, json).await
-            }
-            (Endpoints::RotateSecret { merchant, secrets_key_was_changed }, Some(key)) => {
-                endpoints::rotate_secret(&operator, &key, merchant, secrets_key_was_changed, json).await
-            }
-            (command, _) => endpoints::show(&operator, command.merchant(), json).await,
-        },
-        Command::Provider(command) => providers::run(&operator, command, json).await,
-        Command::Payment(PaymentCommand::Show { payment }) => payment::show(&operator, payment, json).await,
+        Command::Migrate | Command::Recovery(_) | Command::Verify(_) | Command::Completions { .. } => Ok(()),
+        Command::Merchants(command) => merchants::run(operator, command, json).await,
+        Command::Keys(command) => keys::run(operator, command, json).await,
+        Command::Endpoints(command) => endpoints::run(operator, command, secrets_key, json).await,
+        Command::Provider(command) => providers::run(operator, command, json).await,
+        Command::Payment(command) => payment::run(operator, command, json).await,
+        Command::Deliveries(command) => deliveries::run(operator, command, json).await,
+        Command::DeadLetters(command) => deliveries::dead_letters(operator, command, json).await,
+        Command::Settlement(command) => return settlement::run(operator, command, json).await,
+        Command::Invariants { limit } => return invariants::run(operator, limit, json).await,
+        Command::Changes { limit } => audit::changes(operator, limit, json).await,
         Command::Reconcile(Reconcile::BankStatement { file, record, by }) => {
-            let keeper = record.then(|| reconcile::keeper(by)).transpose()?;
-            return reconcile::bank_statement(&operator, &file, keeper, json).await;
+            let keeper = record.then(|| audit::Who::name(By { by })).transpose()?;
+            return reconcile::bank_statement(operator, &file, keeper, json).await;
         }
-        Command::Reconciliation(Reconciliation::Exceptions(command)) => exceptions::run(&operator, command, json).await,
+        Command::Reconciliation(Reconciliation::Exceptions(command)) => exceptions::run(operator, command, json).await,
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -8,7 +8,8 @@ use tollgate_domain::MerchantId;
 use tollgate_gateway::ports::merchants::Merchant;
 
 use crate::{
-    arguments::{MerchantChanges, NewMerchant},
+    arguments::{MerchantChanges, Merchants, NewMerchant},
+    audit::{Who, audited},
     open::Operator,
     output::answer,
     table::{Table, facts},
@@ -46,8 +47,18 @@ impl<'a> From<&'a Merchant> for MerchantBody<'a> {
     }
 }
 
+/// Does what was typed.
+pub(crate) async fn run(operator: &Operator, command: Merchants, json: bool) -> anyhow::Result<()> {
+    match command {
+        Merchants::Create(new) => create(operator, new, json).await,
+        Merchants::List => list(operator, json).await,
+        Merchants::Show { merchant } => show(operator, merchant, json).await,
+        Merchants::Set(changes) => set(operator, changes, json).await,
+    }
+}
+
 /// Makes one.
-pub(crate) async fn create(operator: &Operator, new: NewMerchant, json: bool) -> anyhow::Result<()> {
+async fn create(operator: &Operator, new: NewMerchant, json: bool) -> anyhow::Result<()> {
     let mut bytes = [0; 16];
     operator.entropy().fill(&mut bytes);
     let merchant = Merchant {
@@ -57,13 +68,16 @@ pub(crate) async fn create(operator: &Operator, new: NewMerchant, json: bool) ->
         fee_basis_points: new.fee_basis_points,
         created_at: operator.now(),
     };
-    let made = operator.ask(operator.stores.merchants.put_merchant(&merchant)).await;
-    made.with_context(|| format!("{} was made or not, `tollgate merchants list` tells", merchant.id))?;
+    let made = async {
+        let made = operator.ask(operator.stores.merchants.put_merchant(&merchant)).await;
+        made.with_context(|| format!("{} was made or not, `tollgate merchants list` tells", merchant.id))
+    };
+    audited(operator, &Who::maybe(new.word), "merchants create", merchant.id, made).await?;
     show_one(&merchant, json)
 }
 
 /// Lists all, in the order of their ids.
-pub(crate) async fn list(operator: &Operator, json: bool) -> anyhow::Result<()> {
+async fn list(operator: &Operator, json: bool) -> anyhow::Result<()> {
     let mut all: Vec<Merchant> = Vec::new();
     loop {
         let after = all.last().map(|merchant| merchant.id);
@@ -90,19 +104,20 @@ pub(crate) async fn list(operator: &Operator, json: bool) -> anyhow::Result<()> 
 }
 
 /// Shows one.
-pub(crate) async fn show(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
+async fn show(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
     show_one(&operator.merchant(merchant).await?, json)
 }
 
 /// Changes one: what is not named stays. Of two operators at once the later one's word stands.
-pub(crate) async fn set(operator: &Operator, changes: MerchantChanges, json: bool) -> anyhow::Result<()> {
+async fn set(operator: &Operator, changes: MerchantChanges, json: bool) -> anyhow::Result<()> {
     let mut merchant = operator.merchant(changes.merchant).await?;
     merchant.name = changes.name.unwrap_or(merchant.name);
     merchant.fee_basis_points = changes.fee_basis_points.unwrap_or(merchant.fee_basis_points);
     if let Some(limit) = changes.requests_per_minute {
         merchant.requests_per_minute = limit.0;
     }
-    operator.ask(operator.stores.merchants.put_merchant(&merchant)).await?;
+    let put = operator.ask(operator.stores.merchants.put_merchant(&merchant));
+    audited(operator, &Who::maybe(changes.word), "merchants set", merchant.id, put).await?;
     show_one(&merchant, json)
 }
 

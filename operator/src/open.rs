@@ -7,9 +7,9 @@ use std::{path::Path, sync::Arc, time::Duration};
 use anyhow::{Context, bail};
 use tollgate_api::events::JsonEvents;
 use tollgate_assembly::StoreConfiguration;
-use tollgate_domain::{BootId, MerchantId, Timestamp};
+use tollgate_domain::{BootId, ChangeId, MerchantId, Timestamp};
 use tollgate_gateway::{
-    Gateway, Ports, ReturnLinks, Settings, Stores,
+    Gateway, Keys, Ports, ReturnLinks, Settings, Stores,
     ports::{
         Entropy, StoreError, event_backlog::NoBacklog, fail_points::NoFailPoints, merchants::Merchant, queue::NoQueue,
     },
@@ -18,7 +18,7 @@ use tollgate_gateway::{
 };
 use tollgate_runtime::{System, system::within};
 use tollgate_store::{Options as SqliteOptions, SqliteStore};
-use tollgate_store_spanner::{DatabaseName, Options as SpannerOptions, SpannerStore};
+use tollgate_store_spanner::{DatabaseName, Options as SpannerOptions, SETTLEMENT_CHUNK, SpannerStore};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
 /// Nobody waits longer for one question to the store, connecting to it included.
@@ -31,6 +31,8 @@ pub(crate) struct Operator {
     /// What is kept.
     pub(crate) stores: Stores,
     system: System,
+    /// How this store wants ids to be made, and how much of a settlement it takes at once.
+    habits: (Keys, Option<u32>),
 }
 
 /// Spanner, as a command asks it.
@@ -45,19 +47,20 @@ impl Operator {
     /// Opens the store. It must be there, with this program's schema.
     pub(crate) async fn open(configuration: &StoreConfiguration) -> anyhow::Result<Self> {
         let system = System::real();
-        let stores = match configuration {
+        let (stores, habits) = match configuration {
             StoreConfiguration::Sqlite(path) => {
                 // A path with a mistake in it would else become an empty store, in which nothing is found.
                 if !path.is_file() {
                     bail!("STORE_URL: there is no database {}; `tollgate migrate` makes it", path.display());
                 }
-                Stores::of(&Arc::new(open_sqlite(path, &system)?))
+                (Stores::of(&Arc::new(open_sqlite(path, &system)?)), (Keys::ByTime, None))
             }
             StoreConfiguration::Spanner { database, emulator } => {
-                Stores::of(&Arc::new(spanner(database.parse()?, emulator.clone(), &system)))
+                let store = Arc::new(spanner(database.parse()?, emulator.clone(), &system));
+                (Stores::of(&store), (Keys::Random, Some(SETTLEMENT_CHUNK)))
             }
         };
-        let operator = Self { stores, system };
+        let operator = Self { stores, system, habits };
         operator.ask(operator.stores.payments.ping()).await?;
         Ok(operator)
     }
@@ -84,12 +87,31 @@ impl Operator {
         self.system.entropy.as_ref()
     }
 
+    /// Waits.
+    pub(crate) async fn sleep(&self, time: Duration) {
+        self.system.time.sleep(time).await;
+    }
+
+    /// An id of something that is done now.
+    pub(crate) fn change_id(&self) -> ChangeId {
+        let mut bytes = [0; 16];
+        self.entropy().fill(&mut bytes);
+        ChangeId::from_random(bytes)
+    }
+
+    /// The use-cases that seal nothing: with a key that nobody has, so that nothing sealed by mistake is ever taken for good.
+    pub(crate) fn gateway_without_secrets(&self) -> Gateway {
+        let mut nobodys = [0; 32];
+        self.entropy().fill(&mut nobodys);
+        self.gateway(&nobodys)
+    }
+
     /// What holds a statement of the bank against the store.
     pub(crate) fn statement_check(&self) -> StatementCheck {
         StatementCheck::new(&self.stores, Arc::clone(&self.system.time))
     }
 
-    /// The use-cases that seal secrets. No provider is called through it, and no queue told: what becomes due, the functions
+    /// The use-cases. No provider is called through it, and no queue told: what becomes due, the functions
     /// find.
     pub(crate) fn gateway(&self, secrets_key: &[u8; 32]) -> Gateway {
         let ports = Ports {
@@ -107,7 +129,10 @@ impl Operator {
             entropy: Arc::clone(&self.system.entropy),
             fail_points: Arc::new(NoFailPoints),
         };
-        Gateway::new(ports, Settings::new(boot(&self.system), ReturnLinks::new("", secrets_key)))
+        let mut settings = Settings::new(boot(&self.system), ReturnLinks::new("", secrets_key));
+        settings.keys = self.habits.0;
+        settings.settlement_chunk = self.habits.1.unwrap_or(settings.settlement_chunk);
+        Gateway::new(ports, settings)
     }
 }
 

@@ -12,7 +12,8 @@ use tollgate_domain::{
 use tollgate_gateway::change_flag;
 
 use crate::{
-    arguments::{self, ProviderCommand, Share, Word},
+    arguments::{ProviderCommand, Share, Word},
+    audit::{Who, audited},
     failure::mistaken,
     open::Operator,
     output::answer,
@@ -143,15 +144,19 @@ fn show(flags: &[FlagBody], json: bool) -> anyhow::Result<()> {
 
 /// What is set already stays as it is, and nobody's word is kept for nothing.
 async fn set(operator: &Operator, name: FlagName, value: FlagValue, word: Word, json: bool) -> anyhow::Result<()> {
-    let by =
-        word.by.or_else(arguments::user).ok_or_else(|| mistaken("it is not known who you are: say it with --by"))?;
+    let (why, who) = (word.why.clone(), Who::of(word)?);
     let flags = operator.stores.flags.as_ref();
     let present = operator.ask(flags.flag_changes(name, 1)).await?.pop();
     if present.as_ref().map_or(&FlagValue::Unset, |flag| &flag.value) == &value {
         let body = FlagBody::of(name, present.as_ref());
         return answer(json, &body, || format!("{name} was {} before; nothing was changed", body.stands));
     }
-    let (before, flag) = operator.ask(change_flag(flags, name, &value, (&by, &word.why), operator.now())).await?;
+    let command = match name {
+        FlagName::Provider(_) => "provider off|on",
+        FlagName::Weights(_) => "provider weights",
+    };
+    let change = change_flag(flags, name, &value, (&who.by, &why), operator.now());
+    let (before, flag) = audited(operator, &who, command, format!("{name}: {value}"), operator.ask(change)).await?;
     let (before, body) = (Flag { value: before, ..flag.clone() }, FlagBody::of(name, Some(&flag)));
     let before = FlagBody::of(name, Some(&before)).stands;
     answer(json, &body, || format!("{name}: {before} -> {}; {FOLLOWED_WITHIN}", body.stands))

@@ -19,8 +19,7 @@ use tollgate_gateway::reconcile::{Noted, StatementReport, note_exception};
 use tollgate_statements::{Limits, Statement, read};
 
 use crate::{
-    arguments,
-    failure::mistaken,
+    audit::{Who, audited},
     open::Operator,
     output::{answer, note},
 };
@@ -53,17 +52,15 @@ pub(crate) async fn bank_statement(
     let (lines, not_booked) = lines::of(&statements);
     let report = operator.statement_check().check(&lines).await.context("the statement could not be compared")?;
     if let Some(by) = keeper {
-        keep(operator, &report, &by).await?;
+        let who = Who { by, why: None };
+        let subject = format!("{} exceptions", report.exceptions.len());
+        let kept = keep(operator, &report, &who.by);
+        audited(operator, &who, "reconcile bank-statement --record", subject, kept).await?;
     }
     let code = if report.exceptions.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXCEPTIONS) };
     let reconciled = Reconciled { statements, booked: lines.len() as u64, not_booked, report };
     answer(json, &body::ReconciledBody::from(&reconciled), || words::of(&reconciled))?;
     Ok(code)
-}
-
-/// Who keeps exceptions: whom `--by` names, or the user.
-pub(crate) fn keeper(by: Option<String>) -> anyhow::Result<String> {
-    by.or_else(arguments::user).ok_or_else(|| mistaken("say who you are with --by"))
 }
 
 /// Keeps the exceptions of a statement as those of a provider's records are kept.

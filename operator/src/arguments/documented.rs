@@ -9,11 +9,12 @@ use clap::{Parser, error::ErrorKind};
 use super::Arguments;
 
 /// What stands in the documents for an id, a time, a file, and one.
-const PLACEHOLDERS: [(&str, &str); 10] = [
+const PLACEHOLDERS: [(&str, &str); 11] = [
     ("mer_…", "mer_7hg4admtgmca4t9anwfqwgwfqc"),
     ("\"$merchant\"", "mer_7hg4admtgmca4t9anwfqwgwfqc"),
     ("pay_…", "pay_01m8bdydkwx60b9pqbhjw8ybvj"),
     ("exc_…", "exc_01m8bdydkwx60b9pqbhjw8ybvj"),
+    ("stl_…", "stl_01m8bdydkwx60b9pqbhjw8ybvj"),
     ("95ee1c…", "95ee1c"),
     ("-per-minute N", "-per-minute 1"),
     ("$(date +%s)", "1800000000"),
@@ -100,6 +101,7 @@ fn a_command_that_is_not_ours_would_be_seen() {
         assert_eq!(wrong(good, true), None);
     }
     for bad in [
+        "tollgate payment settle pay_…",
         "tollgate payment resolve pay_…",
         "tollgate providers off stripe --why \"x\"",
         "tollgate provider off stripe",
@@ -108,7 +110,7 @@ fn a_command_that_is_not_ours_would_be_seen() {
         assert!(wrong(bad, true).is_some(), "{bad}");
     }
     assert_eq!((wrong("tollgate payment show", false), wrong("tollgate provider …", false)), (None, None));
-    assert!(wrong("tollgate payment resolve", false).is_some());
+    assert!(wrong("tollgate payment settle", false).is_some());
     let (typed, named) = commands("`tollgate migrate`\n```sh\nX=$(tollgate migrate)\necho tollgate\n```\n");
     assert_eq!((typed, named), (vec!["tollgate migrate)"], vec!["tollgate migrate"]));
 }

@@ -2,10 +2,10 @@
 //!
 //! Must not know: what an exception is.
 
-use clap::{Args, Subcommand, value_parser};
+use clap::{Subcommand, value_parser};
 use tollgate_domain::ExceptionId;
 
-use super::provider::{by, why};
+use super::word::{By, by, why};
 
 /// More are not listed at once.
 const LISTED_AT_MOST: u32 = 100_000;
@@ -61,12 +61,4 @@ pub(crate) enum ExceptionsCommand {
         #[command(flatten)]
         by: By,
     },
-}
-
-/// Who says so.
-#[derive(Args)]
-pub(crate) struct By {
-    /// Who; not given: the user who runs this.
-    #[arg(long, value_name = "NAME", value_parser = by)]
-    pub(crate) by: Option<String>,
 }

@@ -7,9 +7,8 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, value_parser};
 use tollgate_domain::{Currency, MerchantId, ProviderName, routing::Scope};
 
-/// The longest name and the longest reason, in characters.
-const BY_CHARS: usize = 64;
-const WHY_CHARS: usize = 200;
+use super::word::Word;
+
 const WEIGHT_AT_MOST: u32 = 1_000_000;
 const CHANGES_AT_MOST: u32 = 1000;
 
@@ -54,17 +53,6 @@ pub(crate) enum ProviderCommand {
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..=i64::from(CHANGES_AT_MOST)))]
         limit: u32,
     },
-}
-
-/// Who says so, and why: kept with the change, and shown in the timelines of the payments that it leads somewhere else.
-#[derive(Args)]
-pub(crate) struct Word {
-    /// Why. Merchants read it in their payments' timelines.
-    #[arg(long, value_name = "TEXT", value_parser = why)]
-    pub(crate) why: String,
-    /// Who; not given: the user who runs this.
-    #[arg(long, value_name = "NAME", value_parser = by)]
-    pub(crate) by: Option<String>,
 }
 
 /// Whose payments.
@@ -112,29 +100,6 @@ impl FromStr for Share {
             .map(|weight| Self::Of(provider, weight))
             .ok_or_else(|| format!("the weight must be 0 to {WEIGHT_AT_MOST}"))
     }
-}
-
-/// The name of whoever runs this, fit to be kept; `None`: nobody can be told.
-pub(crate) fn user() -> Option<String> {
-    ["USER", "LOGNAME"].into_iter().find_map(|name| by(&std::env::var(name).ok()?).ok())
-}
-
-/// Who.
-pub(super) fn by(text: &str) -> Result<String, String> {
-    line(text, BY_CHARS)
-}
-
-/// Why.
-pub(super) fn why(text: &str) -> Result<String, String> {
-    line(text, WHY_CHARS)
-}
-
-fn line(text: &str, at_most: usize) -> Result<String, String> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > at_most || text.chars().any(char::is_control) {
-        return Err(format!("must be 1 to {at_most} characters, none of them a control character"));
-    }
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use tollgate_api::{
     timeline::TimelineEntry,
     webhooks::{DeliveriesBody, DeliveryBody},
 };
-use tollgate_domain::{Operation, OperationState, Review};
+use tollgate_domain::{Operation, OperationState, Payment, Review};
+use tollgate_gateway::records::TimelineRow;
 
 use super::Dossier;
 
@@ -23,6 +24,58 @@ pub(super) struct PaymentDossier {
     refunds: Vec<RefundBody>,
     deliveries: Vec<DeliveryBody>,
     timeline: Vec<TimelineEntry>,
+}
+
+/// What happened to a payment, alone.
+#[derive(Serialize)]
+pub(super) struct Happened {
+    payment_id: String,
+    merchant_id: String,
+    status: &'static str,
+    version: u64,
+    needs_review: Option<ReviewBody>,
+    timeline: Vec<TimelineEntry>,
+}
+
+impl Happened {
+    pub(super) fn of(payment: &Payment, rows: &[TimelineRow]) -> Self {
+        Self {
+            payment_id: payment.id.to_string(),
+            merchant_id: payment.merchant.to_string(),
+            status: payment.status.as_str(),
+            version: payment.version,
+            needs_review: payment.review.map(ReviewBody::from),
+            timeline: rows.iter().map(TimelineEntry::from).collect(),
+        }
+    }
+}
+
+/// A payment that was closed.
+#[derive(Serialize)]
+pub(super) struct Resolved<'a> {
+    object: &'static str,
+    payment_id: String,
+    status: &'static str,
+    /// The version that it is in by that.
+    version: u64,
+    by: &'a str,
+    why: &'a str,
+    /// Whether the next settlement pays it out.
+    to_be_settled: bool,
+}
+
+impl<'a> Resolved<'a> {
+    pub(super) fn of(payment: &Payment, by: &'a str, why: &'a str) -> Self {
+        Self {
+            object: "payment_resolution",
+            payment_id: payment.id.to_string(),
+            status: payment.status.as_str(),
+            version: payment.version,
+            by,
+            why,
+            to_be_settled: payment.to_settle_at().is_some(),
+        }
+    }
 }
 
 #[derive(Serialize)]

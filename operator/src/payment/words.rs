@@ -15,7 +15,7 @@ pub(super) fn of(dossier: &Dossier) -> String {
         ("operations", operations(dossier)),
         ("refunds", refunds(dossier)),
         ("deliveries", deliveries(dossier)),
-        ("timeline", timeline(dossier)),
+        ("timeline", timeline(&dossier.timeline)),
     ] {
         let below = if table.is_empty() { "  none\n".to_owned() } else { table.to_string() };
         text.extend(["\n", title, "\n", &below]);
@@ -108,9 +108,10 @@ fn deliveries(dossier: &Dossier) -> Table {
     table
 }
 
-fn timeline(dossier: &Dossier) -> Table {
+/// What happened, in order.
+pub(super) fn timeline(rows: &[TimelineRow]) -> Table {
     let mut table = Table::new(["AT", "WHAT", "MORE", "CORRELATION"]);
-    for row in &dossier.timeline {
+    for row in rows {
         table.row(&match row {
             TimelineRow::Change(change) => changed(change),
             TimelineRow::Call(call) => called(call),

@@ -58,9 +58,9 @@ pub struct TransitionEntry {
 /// Who or what caused a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CauseEntry {
-    /// `merchant_request`, `provider_answer`, `provider_event`, `look_up`, `payer_return` or `job`.
+    /// `merchant_request`, `provider_answer`, `provider_event`, `look_up`, `payer_return`, `job` or `operator`.
     pub r#type: String,
-    /// The event's id or the job's name.
+    /// The event's id, or the job's or the operator's name.
     pub id: Option<String>,
 }
 

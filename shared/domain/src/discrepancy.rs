@@ -29,6 +29,40 @@ pub enum Discrepancy {
 }
 
 impl Discrepancy {
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
+        Self::Amount,
+        Self::NotHeld,
+        Self::NotCaptured,
+        Self::VoidedThere,
+        Self::CapturedAmount,
+        Self::RefundedThere,
+        Self::RefundedLess,
+        Self::RefundMissing,
+        Self::NotOurs,
+        Self::ReversalReturned,
+    ];
+
+    /// The kind that words of [`Discrepancy::told`] begin with.
+    pub fn of_words(words: &str) -> Option<Self> {
+        let kind = words.split(';').next().unwrap_or_default();
+        Self::ALL.into_iter().find(|one| one.as_str() == kind)
+    }
+
+    /// What differs, in words: the same as long as both sides say the same. `view`: the transaction as the provider shows it.
+    pub fn told(self, payment: &Payment, view: Option<&TransactionView>) -> String {
+        let ours = format!(
+            "here {} captured, {} given back, {} about to be",
+            payment.captured, payment.refunded, payment.refund_reserved
+        );
+        match view {
+            Some(view) => {
+                format!("{}; the provider shows {} of {}; {ours}", self.as_str(), shown(&view.state), view.amount)
+            }
+            None => format!("{}; {ours}", self.as_str()),
+        }
+    }
+
     /// The name in metrics, reports and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,6 +77,18 @@ impl Discrepancy {
             Self::NotOurs => "not_ours",
             Self::ReversalReturned => "reversal_returned",
         }
+    }
+}
+
+fn shown(state: &TransactionState) -> String {
+    match state {
+        TransactionState::AwaitingPayer { .. } => "a payer who has to act".to_owned(),
+        TransactionState::Approved { .. } => "an approval".to_owned(),
+        TransactionState::Processing => "work".to_owned(),
+        TransactionState::Authorized { .. } => "a hold".to_owned(),
+        TransactionState::Captured { amount, refunded } => format!("{amount} captured, {refunded} given back,"),
+        TransactionState::Voided => "a release".to_owned(),
+        TransactionState::Declined(_) => "a refusal".to_owned(),
     }
 }
 

@@ -43,7 +43,7 @@ pub use payment::{AUTHORIZATION_LASTS, CaptureMethod, Details, NewPayment, Payme
 pub use provider::{Answer, Failure, ProviderName, RefundState, RefundView, TransactionState, TransactionView};
 pub use refund::{Refund, RefundStatus};
 pub use refusal::Refusal;
-pub use review::{Review, ReviewReason};
+pub use review::{NotResolved, Review, ReviewReason};
 pub use settlement::{Settlement, SettlementDay, SettlementStatus};
 pub use transitions::{Attempt, NotSettled, Observation};
 

@@ -33,3 +33,23 @@ impl ReviewReason {
         }
     }
 }
+
+/// Why a person's word does not end what waits for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum NotResolved {
+    /// Nothing waits for a person.
+    #[error("it waits for nobody")]
+    NothingWaits,
+    /// An operation has no outcome yet: nobody's word but the provider's gives it one.
+    #[error("an operation has no outcome yet")]
+    OutcomeUnknown,
+    /// It is over, and the provider has its money: that is given back by itself.
+    #[error("it is over, and what the provider still has is given back by itself")]
+    GivenBackByItself,
+    /// Under its id the provider shows something that is not this payment's.
+    #[error("what the provider shows is not this payment's")]
+    NotOurs,
+    /// It is captured, so the next settlement would pay it out, and nobody said that it should.
+    #[error("the next settlement would pay it out as it is booked")]
+    WouldBePaidOut,
+}

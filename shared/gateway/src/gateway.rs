@@ -12,9 +12,10 @@ use crate::{
     kept_errors::KeptErrors,
     kept_statuses::KeepingNow,
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Entropy, EventBacklog, EventFormat, Exceptions, FailPoints, Flags,
-        Merchants, Provider, Queue, RecordBooks, SettlementChunks, SettlementShards, Settlements, ShardQueue, Spawn,
-        Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST, statuses::StatusCache, store::Upkeep,
+        Agenda, Audit, Deliveries, DeliveryLists, Endpoints, Entropy, EventBacklog, EventFormat, Exceptions,
+        FailPoints, Flags, Merchants, OperatorActs, Provider, Queue, RecordBooks, SettlementChunks, SettlementShards,
+        Settlements, ShardQueue, Spawn, Store, Time, Timelines, WebhookSender, settlements::CHUNK_AT_MOST,
+        statuses::StatusCache, store::Upkeep,
     },
     recent_returns::RecentReturns,
     records::{Cause, ChangeSet, EventRecord, ProviderReference},
@@ -63,6 +64,8 @@ pub struct Stores {
     pub timelines: Arc<dyn Timelines>,
     /// Deliveries to merchants.
     pub deliveries: Arc<dyn Deliveries>,
+    /// All of them, by time.
+    pub delivery_lists: Arc<dyn DeliveryLists>,
     /// Where merchants' webhooks go.
     pub endpoints: Arc<dyn Endpoints>,
     /// Merchants.
@@ -83,6 +86,8 @@ pub struct Stores {
     pub record_books: Arc<dyn RecordBooks>,
     /// What does not agree with them.
     pub exceptions: Arc<dyn Exceptions>,
+    /// What operators did.
+    pub operator_acts: Arc<dyn OperatorActs>,
     /// House-keeping.
     pub upkeep: Arc<dyn Upkeep>,
 }
@@ -94,6 +99,7 @@ impl Stores {
         S: Store
             + Timelines
             + Deliveries
+            + DeliveryLists
             + Endpoints
             + Merchants
             + Flags
@@ -104,12 +110,14 @@ impl Stores {
             + Audit
             + RecordBooks
             + Exceptions
+            + OperatorActs
             + Upkeep,
     {
         Self {
             payments: Arc::clone(store) as _,
             timelines: Arc::clone(store) as _,
             deliveries: Arc::clone(store) as _,
+            delivery_lists: Arc::clone(store) as _,
             endpoints: Arc::clone(store) as _,
             merchants: Arc::clone(store) as _,
             flags: Arc::clone(store) as _,
@@ -120,6 +128,7 @@ impl Stores {
             audit: Arc::clone(store) as _,
             record_books: Arc::clone(store) as _,
             exceptions: Arc::clone(store) as _,
+            operator_acts: Arc::clone(store) as _,
             upkeep: Arc::clone(store) as _,
         }
     }

@@ -62,7 +62,7 @@ pub use rate_limits::{RateLimits, Refused, Taken};
 pub use refund_payment::{RefundDone, RefundPayment};
 pub use resolve_operation::Resolution;
 pub use return_link::ReturnLinks;
-pub use settle::{JOB as SETTLEMENT_JOB, MerchantSettlement, ShardSettled};
+pub use settle::{JOB as SETTLEMENT_JOB, MerchantSettlement, SettlementCheck, ShardSettled};
 pub use show_payments::in_timeline_order;
 pub use spans::SPAN_TARGET;
 pub use standing::ProviderStanding;

@@ -90,6 +90,8 @@ pub enum Cause {
     Payer,
     /// A job of this name.
     Job(String),
+    /// The operator of this name.
+    Operator(String),
 }
 
 impl Cause {
@@ -102,14 +104,15 @@ impl Cause {
             Self::LookUp => "look_up",
             Self::Payer => "payer_return",
             Self::Job(_) => "job",
+            Self::Operator(_) => "operator",
         }
     }
 
-    /// What tells two of a kind apart: the event's id, the job's name.
+    /// What tells two of a kind apart: the event's id, the job's or the operator's name.
     pub fn subject(&self) -> Option<&str> {
         match self {
             Self::ProviderEvent(id) => Some(id),
-            Self::Job(name) => Some(name),
+            Self::Job(name) | Self::Operator(name) => Some(name),
             _ => None,
         }
     }

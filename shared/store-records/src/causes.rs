@@ -11,6 +11,7 @@ pub fn cause(name: &str, subject: Option<String>) -> Option<Cause> {
         "look_up" => Cause::LookUp,
         "payer_return" => Cause::Payer,
         "job" => Cause::Job(subject?),
+        "operator" => Cause::Operator(subject?),
         _ => return None,
     })
 }
@@ -23,7 +24,8 @@ mod tests {
     fn every_cause_reads_as_it_was_written() {
         let event = || Cause::ProviderEvent("evt_1".to_owned());
         let causes = [Cause::Merchant, Cause::ProviderAnswer, event(), Cause::LookUp, Cause::Payer];
-        for written in causes.into_iter().chain([Cause::Job("settlement".to_owned())]) {
+        let named = [Cause::Job("settlement".to_owned()), Cause::Operator("ann".to_owned())];
+        for written in causes.into_iter().chain(named) {
             assert_eq!(cause(written.as_str(), written.subject().map(str::to_owned)), Some(written));
         }
         assert_eq!(cause("job", None), None);

@@ -97,6 +97,7 @@ pub const INDEXES: &[Index] = &[
     index("events", "events_by_id", 1, &["event_id"]),
     index("events", "events_by_merchant", 5, &["merchant_id", "feed_shard", "committed_at"]),
     index("deliveries", "deliveries_due", 2, &["shard", "next_attempt_at"]),
+    index("deliveries", "deliveries_by_time", 6, &["shard", "created_at", "merchant_id", "status"]),
     index("deliveries", "deliveries_waiting", 1, &["merchant_id", "waits_for_endpoint"]),
     index("provider_events", "provider_events_by_payment", 1, &["payment_id"]),
     index("api_keys", "api_keys_by_merchant", 1, &["merchant_id"]),
@@ -105,6 +106,7 @@ pub const INDEXES: &[Index] = &[
     index("settlements", "settlements_by_status", 2, &["status", "date"]),
     index("settlement_totals", "settlement_totals_by_chunk", 2, &["settlement_id", "chunk"]),
     index("invariant_violations", "invariant_violations_by_invariant", 1, &["invariant"]),
+    index("operator_acts", "operator_acts_by_time", 2, &["acted_at"]),
     index("reconciliation_exceptions", "reconciliation_exceptions_by_time", 2, &["first_seen"]),
     index("reconciliation_exceptions", "reconciliation_exceptions_open", 3, &["first_seen", "resolved_at"]),
 ];

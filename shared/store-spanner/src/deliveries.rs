@@ -203,7 +203,7 @@ impl Decision for Release {
     }
 }
 
-fn several(places: &[(PaymentId, u32)]) -> Asked {
+pub(crate) fn several(places: &[(PaymentId, u32)]) -> Asked {
     DELIVERIES.read(keys(places.iter().map(|(payment, sequence)| key([text(*payment), int(*sequence)]))))
 }
 
@@ -327,7 +327,7 @@ pub(crate) async fn of_payment(
     Ok(deliveries)
 }
 
-fn read(row: &Row) -> Result<Delivery> {
+pub(crate) fn read(row: &Row) -> Result<Delivery> {
     Ok(Delivery {
         payment: row.text("payment_id")?,
         sequence: row.int("sequence")?,

@@ -57,6 +57,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "0006_settlement_shards.sql",
         sql: include_str!("../../../schemas/spanner/0006_settlement_shards.sql"),
     },
+    Migration {
+        version: 7,
+        name: "0007_operators.sql",
+        sql: include_str!("../../../schemas/spanner/0007_operators.sql"),
+    },
 ];
 
 /// Which were applied, and what the database's whole DDL was after each; `NULL` while it is being applied.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use tollgate_domain::{
-    Answer, Failure, OperationKind, PaymentId, PaymentStatus, ProviderName, RefundId, RefundState, RefundStatus,
-    RefundView, ReviewReason, TransactionState, TransactionView, audit::Invariant,
+    Answer, Failure, NotResolved, OperationKind, PaymentId, PaymentStatus, ProviderName, RefundId, RefundState,
+    RefundStatus, RefundView, ReviewReason, TransactionState, TransactionView, audit::Invariant,
 };
 use tollgate_gateway::{
     Ingested, JobReport, JobRun,
@@ -16,6 +16,7 @@ use tollgate_gateway::{
         Audit, Time,
         provider::{LookUp, News, ProviderEvent},
     },
+    reconcile::StillWaits,
     records::{Cause, TimelineRow},
 };
 
@@ -576,6 +577,39 @@ async fn what_contradicts_is_counted_and_shown_to_a_person_once_until_the_provid
         assert_eq!(told(&world.truth().await), (vec![("agreed", 1), ("review_over", 1)], vec![]));
         assert_eq!(world.now_is(&payment).await.review, None);
     }
+}
+
+#[tokio::test]
+async fn what_a_person_left_as_it_is_comes_back_only_when_either_side_says_something_else() {
+    let back = |minor| found(shows(TransactionState::Captured { amount: yen(1000), refunded: yen(minor) }));
+    let world = World::new();
+    let payment = world.settled().await;
+    world.script.look_ups([back(300), back(300), back(400), back(0), back(400)]);
+    let truth = async || {
+        world.later(7200);
+        told(&world.truth().await)
+    };
+    assert_eq!(truth().await, (vec![("needs_review", 1)], vec![("refunded_there", 1)]));
+    let in_review = world.now_is(&payment).await;
+    let stale = world.left_as_it_is(&payment, Some(in_review.version - 1)).await;
+    assert_eq!(stale, Err(StillWaits::Moved(in_review.version)), "he looked at an older one");
+    let left = world.left_as_it_is(&payment, Some(in_review.version)).await.unwrap();
+    assert_eq!((left.review, left.version), (None, in_review.version + 1));
+    assert_eq!((left.status, left.captured, left.refunded), (payment.status, payment.captured, payment.refunded));
+    let timeline = world.gateway.timeline(merchant(), payment.id).await.unwrap();
+    let Some(TimelineRow::Change(last)) = timeline.last() else { panic!("a change ends it: {timeline:?}") };
+    assert_eq!(
+        (last.cause.clone(), last.detail.as_deref()),
+        (Cause::Operator("ann".to_owned()), Some("provider_differs: ticket 7"))
+    );
+    let again = world.left_as_it_is(&payment, None).await;
+    assert!(matches!(again, Err(StillWaits::Stands(NotResolved::NothingWaits, _))), "{again:?}");
+
+    assert_eq!(truth().await, (vec![("left_as_it_is", 1)], vec![]), "the same as then");
+    assert_eq!(world.now_is(&payment).await.version, left.version);
+    assert_eq!(truth().await, (vec![("needs_review", 1)], vec![("refunded_there", 1)]), "more went back");
+    assert_eq!(truth().await, (vec![("agreed", 1), ("review_over", 1)], vec![]));
+    assert_eq!(truth().await, (vec![("needs_review", 1)], vec![("refunded_there", 1)]), "nobody left that as it is");
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ use tollgate_gateway::{
         queue::NoQueue,
         statuses::StatusCache,
     },
+    reconcile::{ByHand, StillWaits, resolve_by_hand},
     records::{Cause, ChangeSet, Committed, EventRecord, IdempotencyRecord, ListQuery},
     secrets::SecretsKey,
 };
@@ -468,6 +469,13 @@ impl World {
     pub(crate) async fn truth(&self) -> JobReport {
         let run = JobRun::scheduled(Duration::from_secs(60));
         self.gateway.provider_truth(run, context()).await.unwrap()
+    }
+
+    /// A person leaves the payment as it is, having looked at it in this version.
+    pub(crate) async fn left_as_it_is(&self, payment: &Payment, version: Option<u64>) -> Result<Payment, StillWaits> {
+        let change_id = ChangeId::from_random(random());
+        let word = ByHand { payment: payment.id, version, pays_out: false, by: "ann", why: "ticket 7", change_id };
+        resolve_by_hand(&Stores::of(&self.store), word, self.time.now()).await.unwrap()
     }
 
     /// The payment that was made last, while its own answer is still on the way.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::samples::{NOW, attempt, authorized, capturing, held, jpy, key, opened, shows, taken, view};
 use crate::{
     Account::{Available, FeeIncome, MemoDue, MemoHeld, Pending, Receivable, Refunding},
-    Answer, CaptureMethod, Change, EventKind, Failure, MerchantId, Money, NotSettled, Observation, OperationKind,
-    OperationState, Payment, PaymentStatus, PostingSet, ProviderName, Refund, RefundId, RefundState, RefundStatus,
-    RefundView, Refusal, Review, ReviewReason, SettlementId, Timestamp, TransactionState, What,
+    Answer, CaptureMethod, Change, Discrepancy, EventKind, Failure, MerchantId, Money, NotResolved, NotSettled,
+    Observation, OperationKind, OperationState, Payment, PaymentStatus, PostingSet, ProviderName, Refund, RefundId,
+    RefundState, RefundStatus, RefundView, Refusal, Review, ReviewReason, SettlementId, Timestamp, TransactionState,
+    What,
     ledger::{Account, Side},
 };
 
@@ -201,6 +202,59 @@ fn what_cannot_be_settled_says_why() {
         (over.what, over.payment.review, over.detail.as_deref()),
         (What::ReviewOver, None, Some("provider_differs"))
     );
+}
+
+#[test]
+fn a_person_ends_what_differs_and_nothing_that_only_the_provider_can_end() {
+    let differs = |payment: &Payment| payment.differs("refunded_there; x", NOW).unwrap().payment;
+    let resolve = |payment: &Payment, pays_out| payment.resolve_by_hand(None, pays_out, "ticket 7", NOW);
+    let why = |payment: &Payment| resolve(payment, true).unwrap_err();
+    assert_eq!(why(&captured(1000)), NotResolved::NothingWaits);
+    assert_eq!(why(&differs(&capturing(1000))), NotResolved::OutcomeUnknown);
+    let unresolved = captured(1000).needs_review(ReviewReason::Unresolved, NOW).unwrap().payment;
+    assert_eq!(why(&unresolved), NotResolved::OutcomeUnknown);
+    let failed = Payment { status: PaymentStatus::Failed, ..captured(1000) };
+    assert_eq!(why(&differs(&failed)), NotResolved::GivenBackByItself);
+    let (held, taken) = (differs(&captured(1000)), differs(&settled(1000)));
+    assert_eq!(held.resolve_by_hand(Some("not_ours; x"), true, "", NOW), Err(NotResolved::NotOurs));
+    assert_eq!(resolve(&held, false), Err(NotResolved::WouldBePaidOut), "and nobody said that it should");
+    for change in [resolve(&held, true).unwrap(), resolve(&taken, false).unwrap()] {
+        assert_eq!((change.what, change.payment.review), (What::ReviewOver, None));
+        assert_eq!(change.detail.as_deref(), Some("provider_differs: ticket 7"));
+        assert!(change.events.is_empty() && change.transitions.is_empty() && change.postings.lines().is_empty());
+    }
+}
+
+#[test]
+fn what_differs_is_told_in_words_that_change_with_either_side_and_name_its_kind() {
+    let payment = settled(1000);
+    let there = |minor| view(TransactionState::Captured { amount: jpy(1000), refunded: jpy(minor) });
+    let told = |payment: &Payment, minor| Discrepancy::RefundedThere.told(payment, Some(&there(minor)));
+    let words = told(&payment, 400);
+    assert_eq!(
+        words,
+        "refunded_there; the provider shows 1000 JPY captured, 400 JPY given back, of 1000 JPY; here 1000 JPY captured, \
+         0 JPY given back, 0 JPY about to be"
+    );
+    assert_eq!(words, told(&payment, 400));
+    let others = [
+        told(&payment, 500),
+        told(&Payment { refunded: jpy(100), ..payment.clone() }, 400),
+        told(&Payment { refund_reserved: jpy(100), ..payment.clone() }, 400),
+        Discrepancy::RefundedThere.told(&payment, Some(&view(TransactionState::Voided))),
+        Discrepancy::RefundedThere.told(&payment, None),
+        Discrepancy::RefundMissing.told(&payment, None),
+    ];
+    for (at, other) in others.iter().enumerate() {
+        assert!(*other != words && !others[..at].contains(other), "{other}");
+    }
+    for kind in Discrepancy::ALL {
+        assert_eq!(Discrepancy::of_words(&kind.told(&payment, None)), Some(kind));
+    }
+    assert_eq!((Discrepancy::of_words(""), Discrepancy::of_words("refunded_there2; x")), (None, None));
+    let detail = payment.differs(&words, NOW).unwrap().detail.unwrap();
+    assert_eq!(Payment::difference_of(&detail), Some(words.as_str()));
+    assert_eq!((Payment::difference_of("provider_differs"), Payment::difference_of("unresolved")), (None, None));
 }
 
 #[test]

@@ -34,6 +34,7 @@ enum Happening {
     ExpireApproval,
     NeedsReview(ReviewReason),
     ReviewOver(ReviewReason),
+    ResolvedByHand(bool),
     Later(u32),
 }
 
@@ -102,6 +103,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::ExpireApproval),
         1 => prop::sample::select(&ReviewReason::ALL[..]).prop_map(Happening::NeedsReview),
         1 => prop::sample::select(&ReviewReason::ALL[..]).prop_map(Happening::ReviewOver),
+        1 => any::<bool>().prop_map(Happening::ResolvedByHand),
         // Now and then past the end of a payer's turn, seldom past that of a hold.
         2 => prop_oneof![9 => 1..900_u32, 1 => Just(8 * 86_400)].prop_map(Happening::Later),
     ]
@@ -216,6 +218,7 @@ impl World {
             Happening::ExpireApproval => payment.expire_approval(next.lease, now),
             Happening::NeedsReview(reason) => payment.needs_review(*reason, now),
             Happening::ReviewOver(reason) => payment.review_over(*reason, now),
+            Happening::ResolvedByHand(pays_out) => payment.resolve_by_hand(None, *pays_out, "agreed", now).ok(),
             Happening::Later(seconds) => {
                 self.now = now + Duration::from_secs(u64::from(*seconds));
                 None

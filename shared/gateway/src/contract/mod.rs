@@ -16,8 +16,8 @@ use tollgate_domain::{PaymentId, Timestamp};
 
 use crate::{
     ports::{
-        Agenda, Audit, Deliveries, Endpoints, Exceptions, Flags, Merchants, RecordBooks, SettlementChunks,
-        SettlementShards, Settlements, Store, Timelines, store::Upkeep,
+        Agenda, Audit, Deliveries, DeliveryLists, Endpoints, Exceptions, Flags, Merchants, OperatorActs, RecordBooks,
+        SettlementChunks, SettlementShards, Settlements, Store, Timelines, store::Upkeep,
     },
     records::{ChangeSet, Committed, Guard},
 };
@@ -41,12 +41,14 @@ pub trait Subject: Send + Sync {
         + Flags
         + Endpoints
         + Deliveries
+        + DeliveryLists
         + Agenda
         + Audit
         + Settlements
         + SettlementChunks
         + RecordBooks
         + Exceptions
+        + OperatorActs
         + SettlementShards;
 
     /// The store.
@@ -228,6 +230,11 @@ checks! { ($)
         an_exception_comes_back_unchanged_with_who_did_what_to_it,
         of_two_changes_of_an_exception_at_once_one_happens,
         open_exceptions_are_counted_by_kind_and_paged_through_the_oldest_first,
+    }
+    operators {
+        what_operators_did_is_kept_with_what_came_of_it_the_last_one_first,
+        deliveries_are_looked_through_by_time_and_the_end_of_the_time_is_outside,
+        deliveries_are_looked_for_by_merchant_and_by_how_they_stand,
     }
     settlements {
         a_date_has_one_settlement_and_each_follows_on_the_latest,

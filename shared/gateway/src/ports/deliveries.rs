@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tollgate_domain::{Delivery, PaymentId, Timestamp};
+use tollgate_domain::{Delivery, DeliveryStatus, MerchantId, PaymentId, Timestamp};
 
 use super::{StoreError, merchants::WebhookEndpoint, queue::DeliveryDue};
 
@@ -61,4 +61,50 @@ pub trait Deliveries: Send + Sync + 'static {
 
     /// All deliveries of a payment, in order, each with its tries.
     async fn deliveries(&self, payment: PaymentId) -> Result<Vec<(Delivery, Vec<DeliveryAttempt>)>, StoreError>;
+}
+
+/// Where a delivery stands among all: by the time of its event, and of one time by payment and number.
+pub type DeliveryPlace = (Timestamp, PaymentId, u32);
+
+/// Which deliveries are looked for, whosever they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryQuery {
+    /// Only this merchant's.
+    pub merchant: Option<MerchantId>,
+    /// Only those that stand so; empty: however they stand.
+    pub statuses: Vec<DeliveryStatus>,
+    /// Those whose events were made at this time or later.
+    pub from: Timestamp,
+    /// And before this one.
+    pub until: Timestamp,
+    /// Only those behind this place.
+    pub after: Option<DeliveryPlace>,
+    /// How many are looked at, whether they are what is looked for or not.
+    pub limit: u32,
+}
+
+impl DeliveryQuery {
+    /// Whether a delivery of this merchant, which stands so, is looked for.
+    pub fn wants(&self, merchant: MerchantId, status: DeliveryStatus) -> bool {
+        self.merchant.is_none_or(|wanted| wanted == merchant)
+            && (self.statuses.is_empty() || self.statuses.contains(&status))
+    }
+}
+
+/// Some deliveries that were looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveriesSeen {
+    /// Those that are looked for, in order.
+    pub found: Vec<Delivery>,
+    /// How many were looked at.
+    pub seen: u32,
+    /// Where to go on; `None`: those were the last.
+    pub next: Option<DeliveryPlace>,
+}
+
+/// Deliveries as operators look for them: by time.
+#[async_trait]
+pub trait DeliveryLists: Send + Sync + 'static {
+    /// Looks through at most `limit` deliveries, in the order of their events' times.
+    async fn look_through(&self, query: &DeliveryQuery) -> Result<DeliveriesSeen, StoreError>;
 }

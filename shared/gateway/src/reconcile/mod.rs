@@ -4,6 +4,7 @@
 //! Must not know: who starts a job, or when.
 
 mod adopt;
+mod by_hand;
 mod expiry;
 mod invariants;
 mod left_behind;
@@ -15,6 +16,7 @@ mod round;
 mod statement;
 mod stuck_payments;
 
+pub use by_hand::{ByHand, StillWaits, resolve_by_hand};
 pub use invariants::{INVARIANTS, violated};
 pub use provider_truth::PROVIDER_TRUTH;
 pub use records::{

@@ -8,6 +8,7 @@ use tollgate_domain::{
 };
 
 use super::{
+    by_hand::last_difference,
     outcome::{came_to, count},
     round::{Hours, Looked},
 };
@@ -77,14 +78,14 @@ impl Gateway {
             other => return Ok(other),
         }
         if asked.missing {
-            return self.differs(payment, Discrepancy::RefundMissing, None, cause, report, context).await;
+            return self.differs(payment, (Discrepancy::RefundMissing, None), None, cause, report, context).await;
         }
         let (found, row) = self.look_up_the_money(&payment, context).await?;
         match found {
             LookUp::Found(Answer::Shows(view)) => self.compare_with(payment, &view, row, cause, report, context).await,
             LookUp::NotFound => self.agrees(payment, row, cause, report, context).await,
             LookUp::NotOurs { .. } => {
-                self.differs(payment, Discrepancy::NotOurs, Some(row), cause, report, context).await
+                self.differs(payment, (Discrepancy::NotOurs, None), Some(row), cause, report, context).await
             }
             LookUp::Found(_) | LookUp::Failed { .. } => {
                 self.commit_row(row).await?;
@@ -129,23 +130,34 @@ impl Gateway {
             Observation::AskProvider | Observation::Later => false,
         };
         match payment.differs_from(view).or(contradicts.then_some(Discrepancy::Amount)) {
-            Some(discrepancy) => self.differs(payment, discrepancy, Some(row), cause, report, context).await,
+            Some(discrepancy) => {
+                self.differs(payment, (discrepancy, Some(view)), Some(row), cause, report, context).await
+            }
             None => self.agrees(payment, row, cause, report, context).await,
         }
     }
 
-    /// Counts a discrepancy, and asks a person to look, once. One that was only a payment in motion counts for nothing.
+    /// Counts a discrepancy, and asks a person to look, once. One that was only a payment in motion counts for nothing, and so does one
+    /// that a person left as it is.
     async fn differs(
         &self,
         payment: Payment,
-        discrepancy: Discrepancy,
+        (discrepancy, view): (Discrepancy, Option<&TransactionView>),
         row: Option<ProviderCall>,
         cause: &Cause,
         report: &mut JobReport,
         context: &Context,
     ) -> Result<Resolution, Error> {
         let kind = discrepancy.as_str();
-        if let Some(change) = payment.needs_review(ReviewReason::ProviderDiffers, self.now()) {
+        let words = discrepancy.told(&payment, view);
+        if let Some(change) = payment.differs(&words, self.now()) {
+            if self.was_left_as_it_is(&payment, &words).await? {
+                if let Some(row) = row {
+                    self.commit_row(row).await?;
+                }
+                report.did("left_as_it_is");
+                return Ok(Resolution::NothingOpen);
+            }
             let mut set = self.change_set(Some(&payment), change, cause.clone(), context);
             set.calls.extend(row);
             if self.commit(&set).await? != Committed::Done {
@@ -165,6 +177,13 @@ impl Gateway {
         metrics::counter!("reconciliation_discrepancies", "kind" => kind).increment(1);
         report.could_not(kind);
         Ok(Resolution::NothingOpen)
+    }
+
+    /// Whether a person was last asked to look because of the same difference, and left it as it is.
+    async fn was_left_as_it_is(&self, payment: &Payment, words: &str) -> Result<bool, Error> {
+        let timeline = self.ports.stores.timelines.timeline(payment.id);
+        let timeline = self.within_store_time(self.settings.store_timeout, timeline).await?;
+        Ok(last_difference(&timeline).is_some_and(|last| last.left_as_it_is && last.words == Some(words)))
     }
 
     /// They agree: what a person had to look at is over.

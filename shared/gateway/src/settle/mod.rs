@@ -18,6 +18,7 @@
 //! | `settlement_failed` | error | everything is in, and the ledger does not agree: a person has to look |
 
 mod build;
+mod check;
 mod commit;
 mod shards;
 mod show;
@@ -39,6 +40,7 @@ use crate::{
 
 use build::{Fees, Page};
 
+pub use check::SettlementCheck;
 pub use shards::ShardSettled;
 pub use show::MerchantSettlement;
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use tollgate_domain::SettlementId;
 use tollgate_emulators::GrpcProxy;
 use tollgate_gateway::{
-    contract::{Samples, Subject},
+    contract::{Samples, Subject, yen},
     ports::{Deliveries, Store},
-    records::{ChangeSet, Committed},
+    records::{Cause, ChangeSet, Committed, EventRecord},
 };
 use tollgate_store_spanner::{INDEXES, MUTATIONS_AT_MOST, SETTLEMENT_CHUNK, SpannerStore, mutations_of};
 
@@ -41,19 +42,37 @@ async fn a_change_set_is_one_call_and_a_decision_two() {
     assert_eq!(proxy.take_counts(), calls(&[("StreamingRead", 1), ("Commit", 1)]), "it begins with the read");
 }
 
+/// What a settlement commits of one payment, with a fee and its event.
+fn settled(samples: &Samples) -> ChangeSet {
+    let captured = samples.opened().authorized().capture_requested(1000).captured(1000);
+    let change = captured.payment.settle(SettlementId::from_random([1; 16]), yen(10), captured.now).unwrap();
+    assert_eq!((change.events.len(), change.postings.lines().len()), (1, 4));
+    let event = |event: &tollgate_domain::Event| EventRecord {
+        id: samples.event_id(),
+        payment: captured.payment.id,
+        merchant: samples.merchant,
+        sequence: event.sequence,
+        kind: event.kind,
+        body: "{}".to_owned(),
+        at: event.at,
+    };
+    let events = change.events.iter().map(event).collect();
+    ChangeSet::of(samples.change_id(), change, Cause::Job("settlement".to_owned()), "corr", events)
+}
+
 #[tokio::test]
 async fn no_commit_counts_for_more_mutations_than_is_said() {
     let Some(subject) = OnSpanner::new().await else { return };
     let samples = Samples::new(211);
-    let mut most = 0;
     for (_, story) in samples.every_state() {
         for set in &story.sets {
-            most = most.max(mutations_of(set));
+            assert!(mutations_of(set) < MUTATIONS_AT_MOST / 100);
             subject.store().commit(set).await.unwrap();
         }
     }
     // With a line and totals of its own each, a settlement's chunk has room for this many.
-    assert!(SETTLEMENT_CHUNK as usize * (most + 26) < MUTATIONS_AT_MOST, "{most}");
+    let settled = mutations_of(&settled(&samples));
+    assert!(SETTLEMENT_CHUNK as usize * (settled + 26) < MUTATIONS_AT_MOST, "{settled}");
     let mut large = ChangeSet::beside(samples.change_id());
     let story = samples.opened();
     large.calls = (0..3000).map(|_| samples.call(&story)).collect();

@@ -179,7 +179,7 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
         .map(|at| at.map(|at| at.0))
 }
 
-fn read(row: &Row<'_>) -> Result<Delivery> {
+pub(super) fn read(row: &Row<'_>) -> Result<Delivery> {
     Ok(Delivery {
         payment: row.get::<_, Text<_>>("payment_id")?.0,
         sequence: row.get("sequence")?,

@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../../schemas/sqlite/0008_flags.sql"),
     include_str!("../../../../schemas/sqlite/0009_provider_records.sql"),
     include_str!("../../../../schemas/sqlite/0010_settlement_shards.sql"),
+    include_str!("../../../../schemas/sqlite/0011_operators.sql"),
 ];
 
 /// Brings the database to the schema that this program knows. Safe where several processes start at once: each step

@@ -21,18 +21,19 @@ use tollgate_gateway::{
     ports::{
         agenda::Agendum,
         audit::JobState,
-        deliveries::DeliveryAttempt,
+        deliveries::{DeliveryAttempt, DeliveryQuery},
         exceptions::KeptRecord,
         merchants::{ApiKey, Merchant, WebhookEndpoint},
+        operators::OperatorAct,
         settlements::{Checkpoint, Chunk, ChunkCommitted, Lane, SetAside, ShardBooks},
     },
     records::{Cause, ChangeSet, ListQuery},
 };
 
 use super::{
-    agenda, audit, change_set, deliveries, events, exceptions, idempotency, jobs, merchants, migrations, operations,
-    payments, provider_records, received_events, refunds, settlement_chunks, settlement_lines, settlement_shards,
-    settlements, timeline,
+    agenda, audit, change_set, deliveries, delivery_lists, events, exceptions, idempotency, jobs, merchants,
+    migrations, operations, operator_acts, payments, provider_records, received_events, refunds, settlement_chunks,
+    settlement_lines, settlement_shards, settlements, timeline,
 };
 
 #[test]
@@ -136,6 +137,7 @@ pub(super) fn everything(connection: &Connection) {
     merchants::put_endpoint(connection, &WebhookEndpoint { revision: 2, ..endpoint }).unwrap();
     jobs_and_deliveries(connection, merchant.id);
     records(connection);
+    operators(connection, &samples);
     settle(connection, &samples);
     idempotency::find(connection, digest).unwrap();
     idempotency::delete_expired(connection, Timestamp::MAX, 10).unwrap();
@@ -162,6 +164,33 @@ fn records(connection: &Connection) {
     for open in [true, false] {
         assert_eq!(exceptions::page(connection, open, None, 10).unwrap().len(), 1);
     }
+}
+
+/// Every statement that the operator's command needs for itself.
+fn operators(connection: &Connection, samples: &Samples) {
+    let act = OperatorAct {
+        id: samples.change_id(),
+        at: Samples::start(),
+        by: "ann".to_owned(),
+        why: None,
+        command: "deliveries redeliver".to_owned(),
+        subject: "all".to_owned(),
+        outcome: None,
+    };
+    operator_acts::begin(connection, &act).unwrap();
+    operator_acts::end(connection, act.id, "1 is due again").unwrap();
+    assert_eq!(operator_acts::page(connection, None, 10).unwrap().len(), 1);
+    let query = DeliveryQuery {
+        merchant: None,
+        statuses: Vec::new(),
+        from: Samples::start(),
+        until: Timestamp::MAX,
+        after: None,
+        limit: 1,
+    };
+    let page = delivery_lists::look_through(connection, &query).unwrap();
+    let query = DeliveryQuery { after: page.next, ..query };
+    assert_eq!(delivery_lists::look_through(connection, &query).unwrap().seen, 1);
 }
 
 /// Every statement that a settlement needs.

@@ -280,7 +280,7 @@ impl Audit for SqliteStore {
 }
 
 impl SqliteStore {
-    async fn put<W>(&self, operation: &'static str, write: W) -> Result<(), StoreError>
+    pub(super) async fn put<W>(&self, operation: &'static str, write: W) -> Result<(), StoreError>
     where
         W: Fn(&Connection) -> rusqlite::Result<()> + Send + 'static,
     {

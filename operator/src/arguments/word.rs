@@ -1,0 +1,60 @@
+//! Who says so and why, as it is typed: kept with every change.
+//!
+//! Must not know: what is changed.
+
+use clap::Args;
+
+/// The longest name and the longest reason, in characters.
+const BY_CHARS: usize = 64;
+const WHY_CHARS: usize = 200;
+
+/// Who says so, and why: kept with the change, and shown in the timelines of the payments that it leads somewhere else.
+#[derive(Args)]
+pub(crate) struct Word {
+    /// Why. Merchants read it in their payments' timelines.
+    #[arg(long, visible_alias = "reason", value_name = "TEXT", value_parser = why)]
+    pub(crate) why: String,
+    #[command(flatten)]
+    pub(crate) by: By,
+}
+
+/// The same, where a reason may be left out. It is kept; merchants do not see it.
+#[derive(Args)]
+pub(crate) struct MaybeWord {
+    /// Why: kept with who and what.
+    #[arg(long, visible_alias = "reason", value_name = "TEXT", value_parser = why)]
+    pub(crate) why: Option<String>,
+    #[command(flatten)]
+    pub(crate) by: By,
+}
+
+/// Who says so.
+#[derive(Args)]
+pub(crate) struct By {
+    /// Who; not given: the user who runs this.
+    #[arg(long, value_name = "NAME", value_parser = by)]
+    pub(crate) by: Option<String>,
+}
+
+/// The name of whoever runs this, fit to be kept; `None`: nobody can be told.
+pub(crate) fn user() -> Option<String> {
+    ["USER", "LOGNAME"].into_iter().find_map(|name| by(&std::env::var(name).ok()?).ok())
+}
+
+/// Who.
+pub(super) fn by(text: &str) -> Result<String, String> {
+    line(text, BY_CHARS)
+}
+
+/// Why.
+pub(super) fn why(text: &str) -> Result<String, String> {
+    line(text, WHY_CHARS)
+}
+
+fn line(text: &str, at_most: usize) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > at_most || text.chars().any(char::is_control) {
+        return Err(format!("must be 1 to {at_most} characters, none of them a control character"));
+    }
+    Ok(text.to_owned())
+}

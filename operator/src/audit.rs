@@ -1,0 +1,159 @@
+//! What operators do by this command: kept with who and why before it is done, and with what came of it after. `tollgate changes`
+//! shows it.
+//!
+//! Must not know: what is done.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use tollgate_domain::ChangeId;
+use tollgate_gateway::ports::operators::OperatorAct;
+
+use crate::{
+    arguments::{self, By, MaybeWord, Word},
+    failure::mistaken,
+    open::Operator,
+    output::{answer, note},
+    table::Table,
+};
+
+/// The longest that is kept of what came of an act, in characters.
+const OUTCOME_CHARS: usize = 500;
+/// Who did what may be done by nobody whom we know: a job that sets up a deployment, say.
+const UNKNOWN: &str = "unknown";
+/// Acts that one read brings.
+const PAGE: u32 = 500;
+
+/// Who, and why.
+pub(crate) struct Who {
+    /// Who.
+    pub(crate) by: String,
+    /// Why, where he said it.
+    pub(crate) why: Option<String>,
+}
+
+impl Who {
+    /// The name that is given, or the user's.
+    pub(crate) fn name(by: By) -> anyhow::Result<String> {
+        by.by.or_else(arguments::user).ok_or_else(|| mistaken("it is not known who you are: say it with --by"))
+    }
+
+    /// Who says that word.
+    pub(crate) fn of(word: Word) -> anyhow::Result<Self> {
+        Ok(Self { by: Self::name(word.by)?, why: Some(word.why) })
+    }
+
+    /// The same, where a name and a reason may be missing.
+    pub(crate) fn maybe(word: MaybeWord) -> Self {
+        let by = word.by.by.or_else(arguments::user).unwrap_or_else(|| UNKNOWN.to_owned());
+        Self { by, why: word.why }
+    }
+}
+
+/// Something that is being done.
+pub(crate) struct Act(ChangeId);
+
+/// Keeps that it is begun: what cannot be kept is not done.
+pub(crate) async fn begin(
+    operator: &Operator,
+    who: &Who,
+    command: &'static str,
+    subject: impl Display,
+) -> anyhow::Result<Act> {
+    let id = operator.change_id();
+    let act = OperatorAct {
+        id,
+        at: operator.now(),
+        by: who.by.clone(),
+        why: who.why.clone(),
+        command: command.to_owned(),
+        subject: subject.to_string(),
+        outcome: None,
+    };
+    operator.ask(operator.stores.operator_acts.begin_act(&act)).await?;
+    Ok(Act(id))
+}
+
+/// Keeps what came of it. It is done, or is not, whether that can be kept or not.
+pub(crate) async fn end(operator: &Operator, Act(id): Act, outcome: &str) {
+    let outcome: String = outcome.chars().take(OUTCOME_CHARS).collect();
+    if let Err(why) = operator.ask(operator.stores.operator_acts.end_act(id, &outcome)).await {
+        note(&format!("what came of it could not be kept ({why:#}): `tollgate changes` shows that it was begun"));
+    }
+}
+
+/// Does `work`, and keeps that and how it ended.
+pub(crate) async fn audited<T>(
+    operator: &Operator,
+    who: &Who,
+    command: &'static str,
+    subject: impl Display,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let act = begin(operator, who, command, subject).await?;
+    let done = work.await;
+    let outcome = done.as_ref().err().map_or_else(|| "done".to_owned(), |error| format!("failed: {error:#}"));
+    end(operator, act, &outcome).await;
+    done
+}
+
+#[derive(Serialize)]
+struct ListBody<'a> {
+    data: Vec<ActBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct ActBody<'a> {
+    object: &'static str,
+    id: String,
+    at: String,
+    by: &'a str,
+    why: Option<&'a str>,
+    command: &'a str,
+    subject: &'a str,
+    /// Null: it was begun, and whether it was done is not known.
+    outcome: Option<&'a str>,
+}
+
+/// Shows what was done, the last first.
+pub(crate) async fn changes(operator: &Operator, limit: u32, json: bool) -> anyhow::Result<()> {
+    let mut all: Vec<OperatorAct> = Vec::new();
+    while all.len() < limit as usize {
+        let before = all.last().map(|act| (act.at, act.id));
+        let page = PAGE.min(limit - u32::try_from(all.len()).unwrap_or(limit));
+        let found = operator.ask(operator.stores.operator_acts.acts(before, page)).await?;
+        let is_last = found.len() < page as usize;
+        all.extend(found);
+        if is_last {
+            break;
+        }
+    }
+    let body = |act: &OperatorAct| (act.id.to_string(), act.at.to_string());
+    let names: Vec<_> = all.iter().map(body).collect();
+    let data = all.iter().zip(names).map(|(act, (id, at))| ActBody {
+        object: "operator_act",
+        id,
+        at,
+        by: &act.by,
+        why: act.why.as_deref(),
+        command: &act.command,
+        subject: &act.subject,
+        outcome: act.outcome.as_deref(),
+    });
+    answer(json, &ListBody { data: data.collect() }, || words(&all))
+}
+
+fn words(all: &[OperatorAct]) -> String {
+    let mut table = Table::new(["AT", "BY", "WHAT", "TO WHAT", "CAME TO", "WHY"]);
+    for act in all {
+        table.row(&[
+            act.at.to_string(),
+            act.by.clone(),
+            act.command.clone(),
+            act.subject.clone(),
+            act.outcome.clone().unwrap_or_else(|| "begun; not known".to_owned()),
+            act.why.clone().unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    if table.is_empty() { "there are no changes yet".to_owned() } else { table.to_string() }
+}

@@ -1,0 +1,81 @@
+//! `changes`: whatever the command changes is kept with who and why, before it is done, and with what came of it.
+
+use serde_json::json;
+use tollgate_domain::MerchantId;
+use tollgate_gateway::{contract::Samples, ports::operators::OperatorAct};
+
+use crate::place::{Place, on_each_store};
+
+on_each_store! {
+    every_change_is_kept_with_who_and_why_and_what_came_of_it,
+    what_was_begun_and_not_ended_says_so,
+}
+
+async fn every_change_is_kept_with_who_and_why_and_what_came_of_it(place: Place) {
+    let nothing = place.tollgate.run("changes").answer();
+    assert_eq!(nothing, "there are no changes yet\n");
+    let run = |words: &str| place.tollgate.run(words);
+    let merchant = run("merchants create Shoes --by ann --why new --json").json();
+    let merchant: MerchantId = merchant["id"].as_str().unwrap().parse().unwrap();
+    let key = run(&format!("keys create {merchant} --by ann --why new")).answer();
+    run(&format!("merchants set {merchant} --name Boots --by bob --reason renamed")).answer();
+    run(&format!("keys rotate {merchant} --by bob --why leaked")).answer();
+    run(&format!("endpoints set {merchant} https://shop.example/hooks --by bob --why asked")).answer();
+    run(&format!("endpoints rotate-secret {merchant} --by bob --why leaked")).answer();
+    run("provider off stripe --by ann --why incident").answer();
+    // What changes nothing, and what only reads, is no change.
+    run("provider off stripe --by ann --why again").answer();
+    run("merchants list").answer();
+    assert_eq!(run(&format!("keys revoke {merchant} abcdef --by bob --why gone")).code, 1);
+    // Nobody has to say who or why: then that is what is kept.
+    place.tollgate.with("USER", "").with("LOGNAME", "").run(&format!("keys create {merchant}")).answer();
+    let changes = run("changes --json").json();
+    let acts = changes["data"].as_array().unwrap();
+    let told: Vec<_> = acts
+        .iter()
+        .rev()
+        .map(|act| ["command", "by", "why"].map(|name| act[name].as_str().unwrap_or("-").to_owned()).join(" "))
+        .collect();
+    let expected = [
+        "merchants create ann new",
+        "keys create ann new",
+        "merchants set bob renamed",
+        "keys rotate bob leaked",
+        "endpoints set bob asked",
+        "endpoints rotate-secret bob leaked",
+        "provider off|on ann incident",
+        "keys revoke bob gone",
+        "keys create unknown -",
+    ];
+    assert_eq!(told, expected);
+    let outcomes: Vec<_> = acts.iter().rev().map(|act| act["outcome"].as_str().unwrap()).collect();
+    assert!(outcomes[7].starts_with("failed: "), "{outcomes:?}");
+    assert!(outcomes.iter().enumerate().all(|(at, outcome)| at == 7 || *outcome == "done"), "{outcomes:?}");
+    let fields: Vec<_> = acts[0].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(fields.join(" "), "at by command id object outcome subject why");
+    let words = run("changes --limit 2").answer();
+    assert_eq!(words.lines().count(), 3, "{words}");
+    assert!(!words.contains(key.trim()) && !changes.to_string().contains(key.trim()), "no key is in it");
+    assert!(!place.files_hold(key.trim().as_bytes()));
+    for words in ["changes --limit 0", "changes --limit x"] {
+        assert_eq!(run(words).code, 2, "{words}");
+    }
+}
+
+async fn what_was_begun_and_not_ended_says_so(place: Place) {
+    let samples = Samples::new(999);
+    let act = OperatorAct {
+        id: samples.change_id(),
+        at: Samples::start(),
+        by: "ann".to_owned(),
+        why: Some("x".to_owned()),
+        command: "settlement run".to_owned(),
+        subject: "the first\u{1b}[2J".to_owned(),
+        outcome: None,
+    };
+    place.stores().operator_acts.begin_act(&act).await.unwrap();
+    let words = place.tollgate.run("changes").answer();
+    assert!(words.contains("begun; not known") && !words.contains('\u{1b}'), "{words}");
+    let body = place.tollgate.run("changes --json").json();
+    assert_eq!(body["data"][0]["outcome"], json!(null));
+}
