@@ -146,7 +146,7 @@ impl Server {
                     }
                     failures = failures.wrapping_add(1);
                     // What the process is out of, idle connections may hold.
-                    connections.places.make_room();
+                    connections.places.make_room(true);
                     self.system.time.sleep(ACCEPT_PAUSE).await;
                 }
             }

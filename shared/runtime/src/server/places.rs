@@ -59,11 +59,12 @@ impl Places {
     /// A place for a new connection. Where there is none, those that have waited longest without a request are told to leave;
     /// where all have one under way, it is a spare one.
     pub(super) async fn take(self: &Arc<Self>) -> Place {
+        let mut has_waited = false;
         loop {
             if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
                 return self.place(permit, false);
             }
-            if !self.make_room()
+            if !self.make_room(has_waited)
                 && let Ok(permit) = Arc::clone(&self.spare).try_acquire_owned()
             {
                 return self.place(permit, true);
@@ -72,13 +73,19 @@ impl Places {
             if let Some(Ok(permit)) = within(&*self.time, LOOK_AGAIN, Arc::clone(&self.free).acquire_owned()).await {
                 return self.place(permit, false);
             }
+            has_waited = true;
         }
     }
 
-    /// Tells some of those without a request to leave. `false`: there are none, and nobody is leaving.
-    pub(super) fn make_room(&self) -> bool {
+    /// Tells some of those without a request to leave; more while others are still leaving only if those do not suffice (`more`).
+    /// `false`: there are none, and nobody is leaving.
+    pub(super) fn make_room(&self, more: bool) -> bool {
         let now = self.time.monotonic();
         let open = self.open();
+        let is_coming = open.all.values().any(|activity| activity.is_leaving() && !activity.is_busy());
+        if is_coming && !more {
+            return true;
+        }
         let mut idle: Vec<_> = open.all.iter().filter_map(|(id, activity)| Some((activity.claim(now)?, *id))).collect();
         if idle.len() > self.at_once {
             idle.select_nth_unstable(self.at_once);
@@ -91,7 +98,7 @@ impl Places {
         }
         let told = u64::try_from(idle.len()).unwrap_or(u64::MAX);
         metrics::counter!("connections_closed_total", "reason" => "make_room").increment(told);
-        told > 0 || open.all.values().any(|activity| activity.is_leaving() && !activity.is_busy())
+        told > 0 || is_coming
     }
 
     /// Tells all to leave.
@@ -120,5 +127,32 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.places.open().all.remove(&self.id);
         metrics::gauge!("connections_open").decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, future::join_all};
+
+    use super::*;
+    use crate::SystemClock;
+
+    #[tokio::test]
+    async fn who_comes_while_others_are_leaving_waits_for_their_places_and_has_nobody_else_closed() {
+        let time: Arc<dyn Time> = Arc::new(SystemClock::start());
+        let places = Places::new(&time, 3);
+        let here = join_all((0..3).map(|_| places.take())).await;
+        let mut coming = [Box::pin(places.take()), Box::pin(places.take())];
+        for place in &mut coming {
+            assert!(place.as_mut().now_or_never().is_none(), "there is no place yet");
+        }
+        let leaving = |here: &[Place]| here.iter().filter(|place| place.activity.is_leaving()).count();
+        assert_eq!(leaving(&here), 1);
+        let [first, second] = coming;
+        // Nobody goes: after a while one more is told, and by the other one, too.
+        assert!(within(&*time, LOOK_AGAIN * 3 / 2, first).await.is_none());
+        assert!(leaving(&here) > 1);
+        drop(here);
+        assert!(!second.await.is_spare);
     }
 }
