@@ -1,9 +1,12 @@
 //! The processes that are measured. Each ends with its handle, however the bench ends.
 
 use std::{
-    io::{BufRead, BufReader},
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::Range,
     process::{Child, ChildStdout, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 use anyhow::{Context, Result, bail};
@@ -11,9 +14,17 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::usage::{self, Memory};
 
+/// Ports that no system gives to an outgoing connection, or to who asks for any port.
+const PORTS: Range<u16> = 20_000..32_000;
+/// How many of them have been tried.
+static TRIED: AtomicU16 = AtomicU16::new(0);
+
 /// A process that serves on 127.0.0.1. Dropped, it is killed.
 pub(crate) struct Process {
     child: Child,
+    name: String,
+    /// What it complains of.
+    complaints: Option<File>,
     /// Where it serves.
     pub(crate) address: SocketAddr,
     /// Kept open: a process may mind that nobody can hear it.
@@ -23,6 +34,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a program that prints `ready URL` when it serves, and waits for that.
     pub(crate) fn announced(mut command: Command) -> Result<Self> {
+        let name = name(&command);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start a process")?;
         let mut output = BufReader::new(child.stdout.take().context("a process has an output")?);
@@ -31,18 +43,19 @@ impl Process {
         let Some(address) = line.trim().strip_prefix("ready http://").and_then(|address| address.parse().ok()) else {
             _ = child.kill();
             _ = child.wait();
-            bail!("a process ended before it was ready; its last words were {line:?}")
+            bail!("{name} ended before it was ready; its last words were {line:?}")
         };
-        Ok(Self { child, address, _output: Some(output) })
+        Ok(Self { child, name, complaints: None, address, _output: Some(output) })
     }
 
     /// Starts a program that takes its port from `PORT` and says nothing; it may not serve yet.
     pub(crate) fn on_free_port(mut command: Command) -> Result<Self> {
-        // Somebody else may take the port in between: nothing on this machine should, while it is measured.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let address = free_address()?;
+        let complaints = tempfile::tempfile()?;
         command.env("PORT", address.port().to_string());
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start a process")?;
-        Ok(Self { child, address, _output: None })
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(complaints.try_clone()?);
+        let child = command.spawn().context("cannot start a process")?;
+        Ok(Self { child, name: name(&command), complaints: Some(complaints), address, _output: None })
     }
 
     /// Its id.
@@ -57,10 +70,13 @@ impl Process {
 
     /// An error if it has ended.
     pub(crate) fn must_run(&mut self) -> Result<()> {
-        match self.child.try_wait()? {
-            None => Ok(()),
-            Some(status) => bail!("a process ended too soon: {status}"),
+        let Some(status) = self.child.try_wait()? else { return Ok(()) };
+        let mut said = Vec::new();
+        if let Some(complaints) = &mut self.complaints {
+            complaints.rewind()?;
+            complaints.read_to_end(&mut said)?;
         }
+        bail!("{} ended too soon: {status}\n{}", self.name, String::from_utf8_lossy(&said))
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -88,4 +104,23 @@ impl Drop for Process {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+/// Where nobody listens. Every program listens on all addresses, so all of them have to be free.
+fn free_address() -> Result<SocketAddr> {
+    // Two benches on one machine begin elsewhere.
+    let first = u16::try_from(std::process::id() % u32::try_from(PORTS.len())?)?;
+    for _ in PORTS {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start + (first.wrapping_add(tried)) % (PORTS.end - PORTS.start);
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return Ok((Ipv4Addr::LOCALHOST, port).into());
+        }
+    }
+    bail!("no port from {} to {} is free", PORTS.start, PORTS.end - 1)
+}
+
+fn name(command: &Command) -> String {
+    let name = std::path::Path::new(command.get_program()).file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }

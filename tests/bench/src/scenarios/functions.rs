@@ -180,7 +180,7 @@ fn python() -> Option<Start> {
             let mut command = Command::new(&python);
             command.args(["-m", "functions_framework", "--target", "pay", "--source"]);
             // It writes no compiled file beside its source.
-            command.arg(source("python").join("main.py")).env("PYTHONDONTWRITEBYTECODE", "1").stderr(Stdio::null());
+            command.arg(source("python").join("main.py")).env("PYTHONDONTWRITEBYTECODE", "1");
             command
         })
     })
