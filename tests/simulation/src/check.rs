@@ -62,6 +62,14 @@ pub(crate) fn check(world: &Arc<World>) {
     }
 }
 
+/// Whether there is a merchant who will be told of something by a later try.
+pub(crate) fn somebody_waits(world: &World) -> bool {
+    all_books(world).keys().any(|id| {
+        let deliveries = world.store.deliveries(*id).now_or_never().and_then(Result::ok).unwrap_or_default();
+        deliveries.iter().any(|(delivery, _)| !delivery.is_over())
+    })
+}
+
 /// Every payment with all that is kept with it.
 fn all_books(world: &World) -> BTreeMap<PaymentId, Books> {
     let (mut all, mut after) = (BTreeMap::new(), None);

@@ -24,6 +24,7 @@ use tollgate_simulators::Webhook;
 use tollgate_store::{Options, SqliteStore};
 
 use crate::{
+    check,
     dice::Dice,
     executor::{Executor, Owner, locked},
     faults::Weather,
@@ -49,6 +50,8 @@ pub(crate) const STORM: Duration = Duration::from_secs(12 * 3600);
 /// So long after the beginning everything is over: two settlements were made, what was put off for half a day was tried again, and
 /// merchants' endpoints that were down for most of a day have been told.
 const END: Duration = Duration::from_secs(50 * 3600);
+/// Unless one is left that had failed six times when its endpoint came back, at 32 h at the latest: its last try comes within 26.4 h.
+const LATE_END: Duration = Duration::from_secs(60 * 3600);
 
 /// What one simulation is made of.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +128,9 @@ impl World {
         self.stage.weather.clear_up();
         self.stage.story.tell(Owner::WORLD, None, "the storm is over", String::new);
         self.run_until(END);
+        if check::somebody_waits(self) {
+            self.run_until(LATE_END);
+        }
     }
 
     /// Lets everybody do what he does, until then.
@@ -364,7 +370,7 @@ impl World {
                 other => world.stage.story.is_wrong(None, format!("the books do not add up: {other:?}")),
             }
         });
-        self.run_until(END + HOUR);
+        self.run_until(self.stage.executor.now() + HOUR);
     }
 
     /// Holds the providers' own records against everything, as the job does by hand: whatever the storm made look wrong has
@@ -381,7 +387,7 @@ impl World {
                 other => world.stage.story.is_wrong(None, format!("the providers' records are not read: {other:?}")),
             }
         });
-        self.run_until(END + 2 * HOUR);
+        self.run_until(self.stage.executor.now() + HOUR);
     }
 }
 
