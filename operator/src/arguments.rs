@@ -29,7 +29,7 @@ pub(crate) use provider::{ProviderCommand, Share};
 pub(crate) use recovery::{Drill, Recovery};
 pub(crate) use settlement::{SettlementCommand, WhichSettlement};
 pub(crate) use verify::{Expected, Verify};
-pub(crate) use word::{By, MaybeWord, Word, user};
+pub(crate) use word::{By, Word, user};
 
 /// The longest that old keys are kept: who needs more does not rotate.
 const KEEP_AT_MOST: Duration = Duration::from_hours(90 * 24);

@@ -10,7 +10,7 @@ use tollgate_domain::ChangeId;
 use tollgate_gateway::ports::operators::OperatorAct;
 
 use crate::{
-    arguments::{self, By, MaybeWord, Word},
+    arguments::{self, By, Word},
     failure::mistaken,
     open::Operator,
     output::{answer, note},
@@ -19,8 +19,6 @@ use crate::{
 
 /// The longest that is kept of what came of an act, in characters.
 const OUTCOME_CHARS: usize = 500;
-/// Who did what may be done by nobody whom we know: a job that sets up a deployment, say.
-const UNKNOWN: &str = "unknown";
 /// Acts that one read brings.
 const PAGE: u32 = 500;
 
@@ -28,7 +26,7 @@ const PAGE: u32 = 500;
 pub(crate) struct Who {
     /// Who.
     pub(crate) by: String,
-    /// Why, where he said it.
+    /// Why; `None` where that says the act itself: an exception is assigned, or kept as a statement shows it.
     pub(crate) why: Option<String>,
 }
 
@@ -41,12 +39,6 @@ impl Who {
     /// Who says that word.
     pub(crate) fn of(word: Word) -> anyhow::Result<Self> {
         Ok(Self { by: Self::name(word.by)?, why: Some(word.why) })
-    }
-
-    /// The same, where a name and a reason may be missing.
-    pub(crate) fn maybe(word: MaybeWord) -> Self {
-        let by = word.by.by.or_else(arguments::user).unwrap_or_else(|| UNKNOWN.to_owned());
-        Self { by, why: word.why }
     }
 }
 
@@ -82,7 +74,7 @@ pub(crate) async fn end(operator: &Operator, Act(id): Act, outcome: &str) {
     }
 }
 
-/// Does `work`, and keeps that and how it ended.
+/// Does `work`, and keeps that and how it ended. `subject` says what is changed, and to what.
 pub(crate) async fn audited<T>(
     operator: &Operator,
     who: &Who,
@@ -90,9 +82,24 @@ pub(crate) async fn audited<T>(
     subject: impl Display,
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
+    audited_as(operator, who, command, subject, work, |_| None).await
+}
+
+/// The same, where only the work knows what it changed: `came_to` says it, and no secret.
+pub(crate) async fn audited_as<T>(
+    operator: &Operator,
+    who: &Who,
+    command: &'static str,
+    subject: impl Display,
+    work: impl Future<Output = anyhow::Result<T>>,
+    came_to: impl FnOnce(&T) -> Option<String>,
+) -> anyhow::Result<T> {
     let act = begin(operator, who, command, subject).await?;
     let done = work.await;
-    let outcome = done.as_ref().err().map_or_else(|| "done".to_owned(), |error| format!("failed: {error:#}"));
+    let outcome = match &done {
+        Ok(done) => came_to(done).map_or_else(|| "done".to_owned(), |what| format!("done: {what}")),
+        Err(error) => format!("failed: {error:#}"),
+    };
     end(operator, act, &outcome).await;
     done
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     arguments::Endpoints,
-    audit::{Who, audited},
+    audit::{Who, audited, audited_as},
     failure::mistaken,
     open::Operator,
     output::{self, answer},
@@ -27,12 +27,12 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     match (command, secrets_key) {
         (Endpoints::Set { merchant, url, word }, Some(key)) => {
-            let (who, done) = (Who::maybe(word), set(operator, &key, merchant, &url, json));
-            audited(operator, &who, "endpoints set", merchant, done).await
+            let (who, done) = (Who::of(word)?, set(operator, &key, merchant, &url, json));
+            audited_as(operator, &who, "endpoints set", merchant, done, |url| Some(url.clone())).await.map(drop)
         }
         (Endpoints::RotateSecret { merchant, secrets_key_was_changed, word }, Some(key)) => {
             let done = rotate_secret(operator, &key, merchant, secrets_key_was_changed, json);
-            audited(operator, &Who::maybe(word), "endpoints rotate-secret", merchant, done).await
+            audited(operator, &Who::of(word)?, "endpoints rotate-secret", merchant, done).await
         }
         (command, _) => show(operator, command.merchant(), json).await,
     }
@@ -48,17 +48,20 @@ async fn show(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::
     answer(json, &WebhookEndpointBody::from(&endpoint), || words(&endpoint))
 }
 
-/// Sets the URL, by the rules of the API.
+/// Sets the URL, by the rules of the API; answers the one that is set.
 async fn set(
     operator: &Operator,
     secrets_key: &[u8; 32],
     merchant: MerchantId,
     url: &str,
     json: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
     operator.merchant(merchant).await?;
     let changed = operator.gateway(secrets_key).set_webhook_endpoint(merchant, url).await;
-    show_changed(changed.map_err(|error| said(error, merchant))?, json)
+    let changed = changed.map_err(|error| said(error, merchant))?;
+    let set = changed.endpoint.url.clone();
+    show_changed(changed, json)?;
+    Ok(set)
 }
 
 /// Makes a new secret; the old one signs along for a day.

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     arguments::Keys,
-    audit::{Who, audited},
+    audit::{Who, audited_as},
     digest,
     open::Operator,
     output::{self, answer},
@@ -62,23 +62,24 @@ impl From<&ApiKey> for KeyBody {
 pub(crate) async fn run(operator: &Operator, command: Keys, json: bool) -> anyhow::Result<()> {
     match command {
         Keys::Create { merchant, word } => {
-            let who = Who::maybe(word);
-            audited(operator, &who, "keys create", merchant, create(operator, merchant, json)).await
+            let who = Who::of(word)?;
+            let done = create(operator, merchant, json);
+            audited_as(operator, &who, "keys create", merchant, done, |key| Some(key.clone())).await.map(drop)
         }
         Keys::List { merchant } => list(operator, merchant, json).await,
         Keys::Revoke { merchant, digest, word } => {
-            let (who, to) = (Who::maybe(word), format!("{merchant}, one of its keys"));
-            audited(operator, &who, "keys revoke", to, revoke(operator, merchant, &digest, json)).await
+            let (who, done) = (Who::of(word)?, revoke(operator, merchant, &digest, json));
+            audited_as(operator, &who, "keys revoke", merchant, done, |key| Some(key.clone())).await.map(drop)
         }
         Keys::Rotate { merchant, keep_old_for, word } => {
-            let (who, rotated) = (Who::maybe(word), rotate(operator, merchant, keep_old_for.0, json));
-            audited(operator, &who, "keys rotate", merchant, rotated).await
+            let (who, rotated) = (Who::of(word)?, rotate(operator, merchant, keep_old_for.0, json));
+            audited_as(operator, &who, "keys rotate", merchant, rotated, |keys| Some(keys.clone())).await.map(drop)
         }
     }
 }
 
-/// Makes a key and shows it.
-async fn create(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<()> {
+/// Makes a key and shows it; answers which.
+async fn create(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::Result<String> {
     let merchant = operator.merchant(merchant).await?;
     let (text, key) = make(operator, merchant.id).await?;
     let body = NewKeyBody { key: &text, kept: KeyBody::from(&key) };
@@ -89,7 +90,7 @@ async fn create(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow
         merchant.id,
         digest::short(&key)
     ));
-    Ok(())
+    Ok(digest::short(&key))
 }
 
 /// Lists a merchant's keys, oldest first.
@@ -105,8 +106,8 @@ async fn list(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::
     })
 }
 
-/// Refuses a key from now on. One that is refused already stays as it is.
-async fn revoke(operator: &Operator, merchant: MerchantId, prefix: &str, json: bool) -> anyhow::Result<()> {
+/// Refuses a key from now on, and answers which. One that is refused already stays as it is.
+async fn revoke(operator: &Operator, merchant: MerchantId, prefix: &str, json: bool) -> anyhow::Result<String> {
     operator.merchant(merchant).await?;
     let keys = operator.ask(operator.stores.merchants.keys(merchant)).await?;
     let mut key = *digest::find(&keys, prefix)?;
@@ -116,7 +117,8 @@ async fn revoke(operator: &Operator, merchant: MerchantId, prefix: &str, json: b
         operator.ask(operator.stores.merchants.put_api_key(&key)).await?;
     }
     let (done, short) = (if key.revoked_at == was { "was revoked before" } else { "is revoked" }, digest::short(&key));
-    answer(json, &KeyBody::from(&key), || format!("{short} {done}; {FOLLOWED_WITHIN}"))
+    answer(json, &KeyBody::from(&key), || format!("{short} {done}; {FOLLOWED_WITHIN}"))?;
+    Ok(format!("{short} {done}"))
 }
 
 /// Makes a key, which the store has confirmed.

@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
         Err(code) => return code,
     };
     let code = arguments.command.failure_code();
-    match run(arguments.command, arguments.json).await {
+    match Box::pin(run(arguments.command, arguments.json)).await {
         Ok(code) => code,
         Err(error) => failure::report(&error, code),
     }

@@ -72,7 +72,7 @@ async fn create(operator: &Operator, new: NewMerchant, json: bool) -> anyhow::Re
         let made = operator.ask(operator.stores.merchants.put_merchant(&merchant)).await;
         made.with_context(|| format!("{} was made or not, `tollgate merchants list` tells", merchant.id))
     };
-    audited(operator, &Who::maybe(new.word), "merchants create", merchant.id, made).await?;
+    audited(operator, &Who::of(new.word)?, "merchants create", differs(&merchant, None), made).await?;
     show_one(&merchant, json)
 }
 
@@ -110,15 +110,32 @@ async fn show(operator: &Operator, merchant: MerchantId, json: bool) -> anyhow::
 
 /// Changes one: what is not named stays. Of two operators at once the later one's word stands.
 async fn set(operator: &Operator, changes: MerchantChanges, json: bool) -> anyhow::Result<()> {
-    let mut merchant = operator.merchant(changes.merchant).await?;
+    let before = operator.merchant(changes.merchant).await?;
+    let mut merchant = before.clone();
     merchant.name = changes.name.unwrap_or(merchant.name);
     merchant.fee_basis_points = changes.fee_basis_points.unwrap_or(merchant.fee_basis_points);
     if let Some(limit) = changes.requests_per_minute {
         merchant.requests_per_minute = limit.0;
     }
     let put = operator.ask(operator.stores.merchants.put_merchant(&merchant));
-    audited(operator, &Who::maybe(changes.word), "merchants set", merchant.id, put).await?;
+    audited(operator, &Who::of(changes.word)?, "merchants set", differs(&merchant, Some(&before)), put).await?;
     show_one(&merchant, json)
+}
+
+/// What a change is of, and from what to what.
+fn differs(merchant: &Merchant, before: Option<&Merchant>) -> String {
+    let facts = |merchant: &Merchant| {
+        let fee = merchant.fee_basis_points.to_string();
+        [("name", merchant.name.clone()), ("requests a minute", limit(merchant)), ("fee in basis points", fee)]
+    };
+    let (now, was) = (facts(merchant), before.map(facts));
+    let changed = now.iter().enumerate().filter_map(|(at, (name, value))| match was.as_ref().map(|was| &was[at].1) {
+        Some(was) if was == value => None,
+        Some(was) => Some(format!("{name} {was} -> {value}")),
+        None => Some(format!("{name} {value}")),
+    });
+    let changed = changed.collect::<Vec<_>>().join(", ");
+    if changed.is_empty() { format!("{}: nothing", merchant.id) } else { format!("{}: {changed}", merchant.id) }
 }
 
 fn show_one(merchant: &Merchant, json: bool) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ use tollgate_gateway::{
     secrets::SecretsKey,
 };
 use tollgate_runtime::{System, system::within};
-use tollgate_store::{Options as SqliteOptions, SqliteStore};
+use tollgate_store::{Options as SqliteOptions, Schema, SqliteStore};
 use tollgate_store_spanner::{DatabaseName, Options as SpannerOptions, SETTLEMENT_CHUNK, SpannerStore};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
 
@@ -53,6 +53,7 @@ impl Operator {
                 if !path.is_file() {
                     bail!("STORE_URL: there is no database {}; `tollgate migrate` makes it", path.display());
                 }
+                has_this_schema(path)?;
                 (Stores::of(&Arc::new(open_sqlite(path, &system)?)), (Keys::ByTime, None))
             }
             StoreConfiguration::Spanner { database, emulator } => {
@@ -134,6 +135,19 @@ impl Operator {
         settings.settlement_chunk = self.habits.1.unwrap_or(settings.settlement_chunk);
         Gateway::new(ports, settings)
     }
+}
+
+/// Opening a store migrates it: that is for `tollgate migrate` to do, and for functions, not for whoever only looks.
+fn has_this_schema(path: &Path) -> anyhow::Result<()> {
+    let schema = SqliteStore::schema(path);
+    let Schema { applied, known } = schema.with_context(|| format!("the store {} cannot be opened", path.display()))?;
+    if applied < known {
+        bail!(
+            "STORE_URL: {} has {applied} of the {known} migrations that this program knows: run `tollgate migrate`",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Opens the file, makes it or migrates it where needed.

@@ -13,7 +13,7 @@ use tollgate_gateway::change_flag;
 
 use crate::{
     arguments::{ProviderCommand, Share, Word},
-    audit::{Who, audited},
+    audit::{Who, audited_as},
     failure::mistaken,
     open::Operator,
     output::answer,
@@ -49,18 +49,10 @@ struct ListBody<'a> {
 impl FlagBody {
     fn of(name: FlagName, flag: Option<&Flag>) -> Self {
         let value = flag.map_or(&FlagValue::Unset, |flag| &flag.value);
-        let state = match name {
-            FlagName::Provider(_) => Some(match value {
-                FlagValue::Off => "off",
-                FlagValue::Unreadable(_) => "unreadable",
-                FlagValue::Unset | FlagValue::Weights(_) => "on",
-            }),
-            FlagName::Weights(_) => None,
-        };
         Self {
             object: "flag",
             flag: name.to_string(),
-            state,
+            state: state(name, value),
             weights: match value {
                 FlagValue::Weights(weights) => {
                     Some(weights.iter().map(|(provider, weight)| (provider.as_str(), *weight)).collect())
@@ -71,8 +63,25 @@ impl FlagBody {
             changed_at: flag.map(|flag| flag.changed_at.to_string()),
             changed_by: flag.map(|flag| flag.changed_by.clone()),
             why: flag.map(|flag| flag.why.clone()),
-            stands: state.map_or_else(|| value.to_string(), str::to_owned),
+            stands: stands(name, value),
         }
+    }
+}
+
+/// How a flag stands, for people.
+fn stands(name: FlagName, value: &FlagValue) -> String {
+    state(name, value).map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Whether a provider is on; weights are neither.
+fn state(name: FlagName, value: &FlagValue) -> Option<&'static str> {
+    match name {
+        FlagName::Provider(_) => Some(match value {
+            FlagValue::Off => "off",
+            FlagValue::Unreadable(_) => "unreadable",
+            FlagValue::Unset | FlagValue::Weights(_) => "on",
+        }),
+        FlagName::Weights(_) => None,
     }
 }
 
@@ -156,9 +165,11 @@ async fn set(operator: &Operator, name: FlagName, value: FlagValue, word: Word, 
         FlagName::Weights(_) => "provider weights",
     };
     let change = change_flag(flags, name, &value, (&who.by, &why), operator.now());
-    let (before, flag) = audited(operator, &who, command, format!("{name}: {value}"), operator.ask(change)).await?;
-    let (before, body) = (Flag { value: before, ..flag.clone() }, FlagBody::of(name, Some(&flag)));
-    let before = FlagBody::of(name, Some(&before)).stands;
+    let subject = format!("{name}: {}", stands(name, &value));
+    let came_to =
+        |(before, flag): &(FlagValue, Flag)| Some(format!("{} -> {}", stands(name, before), stands(name, &flag.value)));
+    let (before, flag) = audited_as(operator, &who, command, subject, operator.ask(change), came_to).await?;
+    let (before, body) = (stands(name, &before), FlagBody::of(name, Some(&flag)));
     answer(json, &body, || format!("{name}: {before} -> {}; {FOLLOWED_WITHIN}", body.stands))
 }
 

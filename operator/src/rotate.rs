@@ -26,13 +26,13 @@ struct Body<'a> {
     replaces: Vec<KeyBody>,
 }
 
-/// Makes a key, shows it, and refuses those before it from `keep_old_for` on.
+/// Makes a key, shows it, and refuses those before it from `keep_old_for` on; answers which for which.
 pub(crate) async fn rotate(
     operator: &Operator,
     merchant: MerchantId,
     keep_old_for: Duration,
     json: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
     let merchant = operator.merchant(merchant).await?;
     let mut old = operator.ask(operator.stores.merchants.keys(merchant.id)).await?;
     let (text, key) = make(operator, merchant.id).await?;
@@ -51,7 +51,9 @@ pub(crate) async fn rotate(
         merchant.id,
         digest::short(&key)
     ));
-    refuse(operator, &old).await
+    refuse(operator, &old).await?;
+    let old: Vec<_> = old.iter().map(digest::short).collect();
+    Ok(format!("{} for [{}], refused from {refused_from} on", digest::short(&key), old.join(", ")))
 }
 
 async fn refuse(operator: &Operator, old: &[ApiKey]) -> anyhow::Result<()> {

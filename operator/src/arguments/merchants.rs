@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{ArgGroup, Args, Subcommand, value_parser};
 use tollgate_domain::MerchantId;
 
-use super::{KeepFor, word::MaybeWord};
+use super::{KeepFor, word::Word};
 
 /// The longest name, in characters.
 const NAME_CHARS: usize = 100;
@@ -42,7 +42,7 @@ pub(crate) struct NewMerchant {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u32).range(0..=10_000))]
     pub(crate) fee_basis_points: u32,
     #[command(flatten)]
-    pub(crate) word: MaybeWord,
+    pub(crate) word: Word,
 }
 
 #[derive(Args)]
@@ -61,7 +61,7 @@ pub(crate) struct MerchantChanges {
     #[arg(long, group = "changes", value_name = "N", value_parser = value_parser!(u32).range(0..=10_000))]
     pub(crate) fee_basis_points: Option<u32>,
     #[command(flatten)]
-    pub(crate) word: MaybeWord,
+    pub(crate) word: Word,
 }
 
 #[derive(Subcommand)]
@@ -71,7 +71,7 @@ pub(crate) enum Keys {
         /// `mer_…`
         merchant: MerchantId,
         #[command(flatten)]
-        word: MaybeWord,
+        word: Word,
     },
     /// List a merchant's keys by their digests.
     List {
@@ -86,7 +86,7 @@ pub(crate) enum Keys {
         #[arg(value_name = "DIGEST_PREFIX")]
         digest: String,
         #[command(flatten)]
-        word: MaybeWord,
+        word: Word,
     },
     /// Make a new key, shown this once on stdout, and refuse those before it.
     Rotate {
@@ -96,7 +96,7 @@ pub(crate) enum Keys {
         #[arg(long, value_name = "TIME", default_value = "0s")]
         keep_old_for: KeepFor,
         #[command(flatten)]
-        word: MaybeWord,
+        word: Word,
     },
 }
 
@@ -114,7 +114,7 @@ pub(crate) enum Endpoints {
         /// https, on a public address.
         url: String,
         #[command(flatten)]
-        word: MaybeWord,
+        word: Word,
     },
     /// Make a new signing secret, shown this once; the old one signs along for 24 hours.
     RotateSecret {
@@ -124,7 +124,7 @@ pub(crate) enum Endpoints {
         /// `mer_…`
         merchant: MerchantId,
         #[command(flatten)]
-        word: MaybeWord,
+        word: Word,
     },
 }
 

@@ -18,16 +18,6 @@ pub(crate) struct Word {
     pub(crate) by: By,
 }
 
-/// The same, where a reason may be left out. It is kept; merchants do not see it.
-#[derive(Args)]
-pub(crate) struct MaybeWord {
-    /// Why: kept with who and what.
-    #[arg(long, visible_alias = "reason", value_name = "TEXT", value_parser = why)]
-    pub(crate) why: Option<String>,
-    #[command(flatten)]
-    pub(crate) by: By,
-}
-
 /// Who says so.
 #[derive(Args)]
 pub(crate) struct By {

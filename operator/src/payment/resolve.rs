@@ -31,7 +31,10 @@ pub(super) async fn run(operator: &Operator, what: Resolve, json: bool) -> anyho
         let done = done.with_context(|| format!("it was closed or not: `tollgate payment timeline {id}` tells"))?;
         done.map_err(|why| refused(what.payment, &why))
     };
-    let after = audited(operator, &who, "payment resolve", id, done).await?;
+    let paid_out = if what.settle_as_booked { ", settled as booked" } else { "" };
+    let version = what.version.map_or_else(|| "as it stands".to_owned(), |version| format!("version {version}"));
+    let subject = format!("{id}: {version}{paid_out}");
+    let after = audited(operator, &who, "payment resolve", subject, done).await?;
     answer(json, &body::Resolved::of(&after, &who.by, &why), || words(&after))
 }
 

@@ -18,7 +18,7 @@ async fn every_change_is_kept_with_who_and_why_and_what_came_of_it(place: Place)
     let merchant = run("merchants create Shoes --by ann --why new --json").json();
     let merchant: MerchantId = merchant["id"].as_str().unwrap().parse().unwrap();
     let key = run(&format!("keys create {merchant} --by ann --why new")).answer();
-    run(&format!("merchants set {merchant} --name Boots --by bob --reason renamed")).answer();
+    run(&format!("merchants set {merchant} --name Boots --fee-basis-points 500 --by bob --reason renamed")).answer();
     run(&format!("keys rotate {merchant} --by bob --why leaked")).answer();
     run(&format!("endpoints set {merchant} https://shop.example/hooks --by bob --why asked")).answer();
     run(&format!("endpoints rotate-secret {merchant} --by bob --why leaked")).answer();
@@ -27,8 +27,23 @@ async fn every_change_is_kept_with_who_and_why_and_what_came_of_it(place: Place)
     run("provider off stripe --by ann --why again").answer();
     run("merchants list").answer();
     assert_eq!(run(&format!("keys revoke {merchant} abcdef --by bob --why gone")).code, 1);
-    // Nobody has to say who or why: then that is what is kept.
-    place.tollgate.with("USER", "").with("LOGNAME", "").run(&format!("keys create {merchant}")).answer();
+    // Without who and why nothing is done.
+    let nobody = place.tollgate.with("USER", "").with("LOGNAME", "");
+    let line = nobody.run(&format!("keys create {merchant} --why asked")).failure(2);
+    assert_eq!(line, "it is not known who you are: say it with --by");
+    for words in [
+        "merchants create Hats".to_owned(),
+        format!("merchants set {merchant} --name Hats"),
+        format!("keys create {merchant}"),
+        format!("keys revoke {merchant} abcdef"),
+        format!("keys rotate {merchant}"),
+        format!("endpoints set {merchant} https://shop.example/other"),
+        format!("endpoints rotate-secret {merchant}"),
+        "provider off stripe".to_owned(),
+    ] {
+        let ran = run(&format!("{words} --by bob"));
+        assert!(ran.code == 2 && ran.stderr.contains("--why"), "{words}: {ran:?}");
+    }
     let changes = run("changes --json").json();
     let acts = changes["data"].as_array().unwrap();
     let told: Vec<_> = acts
@@ -45,12 +60,26 @@ async fn every_change_is_kept_with_who_and_why_and_what_came_of_it(place: Place)
         "endpoints rotate-secret bob leaked",
         "provider off|on ann incident",
         "keys revoke bob gone",
-        "keys create unknown -",
     ];
     assert_eq!(told, expected);
     let outcomes: Vec<_> = acts.iter().rev().map(|act| act["outcome"].as_str().unwrap()).collect();
     assert!(outcomes[7].starts_with("failed: "), "{outcomes:?}");
-    assert!(outcomes.iter().enumerate().all(|(at, outcome)| at == 7 || *outcome == "done"), "{outcomes:?}");
+    let subjects: Vec<_> = acts.iter().rev().map(|act| act["subject"].as_str().unwrap()).collect();
+    // Which key it is, is told by its digest; the first was replaced by the second.
+    let (first, second) = (outcomes[1].strip_prefix("done: ").unwrap(), outcomes[3].strip_prefix("done: ").unwrap());
+    assert!(second.contains(&format!("for [{first}], refused from ")), "{outcomes:?}");
+    let what = [
+        (format!("{merchant}: name Shoes, requests a minute default, fee in basis points 0"), "done"),
+        (merchant.to_string(), outcomes[1]),
+        (format!("{merchant}: name Shoes -> Boots, fee in basis points 0 -> 500"), "done"),
+        (merchant.to_string(), outcomes[3]),
+        (merchant.to_string(), "done: https://shop.example/hooks"),
+        (merchant.to_string(), "done"),
+        ("stripe: off".to_owned(), "done: on -> off"),
+        (merchant.to_string(), outcomes[7]),
+    ];
+    let said: Vec<_> = subjects.into_iter().map(str::to_owned).zip(outcomes.iter().copied()).collect();
+    assert_eq!(said, what);
     let fields: Vec<_> = acts[0].as_object().unwrap().keys().cloned().collect();
     assert_eq!(fields.join(" "), "at by command id object outcome subject why");
     let words = run("changes --limit 2").answer();

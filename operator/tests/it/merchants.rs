@@ -15,8 +15,19 @@ on_each_store! {
 }
 
 async fn a_merchant_is_made_and_shown_as_it_was_made(place: Place) {
-    let arguments =
-        ["merchants", "create", "靴屋 & Söhne", "--requests-per-minute", "120", "--fee-basis-points", "325"];
+    let arguments = [
+        "merchants",
+        "create",
+        "靴屋 & Söhne",
+        "--requests-per-minute",
+        "120",
+        "--fee-basis-points",
+        "325",
+        "--by",
+        "ann",
+        "--why",
+        "asked",
+    ];
     let made = place.tollgate.run_all(&[&arguments[..], &["--json"]].concat()).json();
     let id = made["id"].as_str().unwrap();
     assert_eq!(made["name"], "靴屋 & Söhne");
@@ -28,13 +39,14 @@ async fn a_merchant_is_made_and_shown_as_it_was_made(place: Place) {
     for part in [id, "靴屋 & Söhne", "120", "325"] {
         assert!(words.contains(part), "{words}");
     }
-    let plain = place.tollgate.run("merchants create Hats --json").json();
+    let plain = place.tollgate.run("merchants create Hats --json --by ann --why asked").json();
     assert_eq!((&plain["requests_per_minute"], &plain["fee_basis_points"]), (&json!(null), &json!(0)));
 }
 
 async fn only_what_is_named_is_changed(place: Place) {
     let id = place.merchant("Shoes");
-    let set = |words: &str| place.tollgate.run(&format!("merchants set {id} --json {words}")).json();
+    let set =
+        |words: &str| place.tollgate.run(&format!("merchants set {id} --json {words} --by ann --why asked")).json();
     let limited = set("--requests-per-minute 60");
     assert_eq!((&limited["requests_per_minute"], &limited["name"]), (&json!(60), &json!("Shoes")));
     let renamed = set("--name Boots --fee-basis-points 10000");
@@ -60,10 +72,10 @@ async fn a_merchant_whom_nobody_knows_is_one_clear_line(place: Place) {
     let unknown = MerchantId::from_random([7; 16]);
     for words in [
         format!("merchants show {unknown}"),
-        format!("merchants set {unknown} --name x"),
+        format!("merchants set {unknown} --name x --by ann --why asked"),
         format!("endpoints show {unknown}"),
-        format!("endpoints set {unknown} https://shop.example/hooks"),
-        format!("endpoints rotate-secret {unknown}"),
+        format!("endpoints set {unknown} https://shop.example/hooks --by ann --why asked"),
+        format!("endpoints rotate-secret {unknown} --by ann --why asked"),
     ] {
         assert_eq!(place.tollgate.run(&words).failure(1), format!("there is no merchant {unknown}"), "{words}");
     }

@@ -20,10 +20,30 @@ fn on_sqlite_it_makes_the_database_and_a_second_run_is_success() {
 }
 
 #[test]
+fn on_sqlite_what_only_looks_changes_no_file_that_is_not_a_store_of_this_schema() {
+    let place = Place::on_sqlite();
+    let Store::Sqlite(folder) = &place.store else { unreachable!() };
+    let (empty, theirs) = (folder.path().join("empty.db"), folder.path().join("theirs.db"));
+    std::fs::write(&empty, "").unwrap();
+    rusqlite::Connection::open(&theirs).unwrap().execute_batch("CREATE TABLE theirs (a TEXT)").unwrap();
+    for (path, says) in [(&empty, "0 of the "), (&theirs, "another program's")] {
+        let before = std::fs::read(path).unwrap();
+        let on = place.tollgate.with("STORE_URL", &format!("sqlite:{}", path.display()));
+        for command in ["provider list", "merchants create Shoes --by ann --why asked"] {
+            let line = on.run(command).failure(1);
+            assert!(line.contains(says), "{line}");
+        }
+        assert_eq!(std::fs::read(path).unwrap(), before);
+    }
+    let line = place.tollgate.with("STORE_URL", &format!("sqlite:{}", theirs.display())).run("migrate").failure(1);
+    assert!(line.contains("another program's"), "{line}");
+}
+
+#[test]
 fn it_needs_no_secrets_key() {
     let place = Place::on_sqlite();
     place.tollgate.with("SECRETS_KEY", "").run("migrate").answer();
-    place.tollgate.with("SECRETS_KEY", "").run("merchants create Shoes").answer();
+    place.tollgate.with("SECRETS_KEY", "").run("merchants create Shoes --by ann --why asked").answer();
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn a_wrong_environment_is_one_line_for_each_mistake_and_code_2() {
         }
     }
     let both = Environment::new([("STORE_URL", "sqlite:".to_owned()), ("SECRETS_KEY", "c2hvcnQ=".to_owned())]);
-    let ran = both.run("endpoints set mer_00000000000000000000000001 https://shop.example/");
+    let ran = both.run("endpoints set mer_00000000000000000000000001 https://shop.example/ --by ann --why asked");
     assert_eq!((ran.code, ran.stderr.lines().count()), (2, 2), "{ran:?}");
     assert!(!ran.stderr.contains("c2hvcnQ="), "{ran:?}");
 }
@@ -33,13 +33,15 @@ fn secrets_need_their_key_and_nothing_else_does() {
     let merchant = place.merchant("Shoes");
     let without = place.tollgate.with("SECRETS_KEY", "");
     for words in [format!("set {merchant} https://shop.example/"), format!("rotate-secret {merchant}")] {
-        let line = without.run(&format!("endpoints {words}")).failure(2);
+        let line = without.run(&format!("endpoints {words} --by ann --why asked")).failure(2);
         assert!(line.starts_with("SECRETS_KEY is not set"), "{line}");
     }
-    let line =
-        place.tollgate.with("SECRETS_KEY", &SECRETS_KEY[1..]).run(&format!("endpoints rotate-secret {merchant}"));
+    let line = place
+        .tollgate
+        .with("SECRETS_KEY", &SECRETS_KEY[1..])
+        .run(&format!("endpoints rotate-secret {merchant} --by ann --why asked"));
     assert!(!line.failure(2).contains(&SECRETS_KEY[1..]));
-    without.run(&format!("keys create {merchant}")).answer();
+    without.run(&format!("keys create {merchant} --by ann --why asked")).answer();
 }
 
 #[test]
@@ -49,14 +51,14 @@ fn arguments_that_are_wrong_are_refused_before_anything_is_opened() {
     for words in [
         String::new(),
         "merchants".to_owned(),
-        "merchants create".to_owned(),
-        "merchants create x --fee-basis-points 10001".to_owned(),
-        "merchants create x --requests-per-minute 0".to_owned(),
+        "merchants create --by ann --why asked".to_owned(),
+        "merchants create x --fee-basis-points 10001 --by ann --why asked".to_owned(),
+        "merchants create x --requests-per-minute 0 --by ann --why asked".to_owned(),
         "merchants show pay_00000000000000000000000001".to_owned(),
-        format!("merchants set {merchant}"),
-        format!("merchants set {merchant} --requests-per-minute none"),
-        format!("keys rotate {merchant} --keep-old-for 24"),
-        format!("keys rotate {merchant} --keep-old-for 91d"),
+        format!("merchants set {merchant} --by ann --why asked"),
+        format!("merchants set {merchant} --requests-per-minute none --by ann --why asked"),
+        format!("keys rotate {merchant} --keep-old-for 24 --by ann --why asked"),
+        format!("keys rotate {merchant} --keep-old-for 91d --by ann --why asked"),
         "payment show 7".to_owned(),
         "payments list".to_owned(),
     ] {
@@ -65,7 +67,11 @@ fn arguments_that_are_wrong_are_refused_before_anything_is_opened() {
         assert!(!ran.stderr.is_empty() && !ran.stderr.contains("/nowhere"), "{words}: {ran:?}");
     }
     for name in ["", "  ", "a\u{1b}[2J", &"x".repeat(101)] {
-        assert_eq!(nowhere.run_all(&["merchants", "create", name]).code, 2, "{name:?}");
+        assert_eq!(
+            nowhere.run_all(&["merchants", "create", name, "--by", "ann", "--why", "asked"]).code,
+            2,
+            "{name:?}"
+        );
     }
 }
 

@@ -4,4 +4,4 @@
 
 pub mod sqlite;
 
-pub use sqlite::{Counts, FrozenFile, OpenError, Options, SqliteStore};
+pub use sqlite::{Counts, FrozenFile, OpenError, Options, Schema, SqliteStore};

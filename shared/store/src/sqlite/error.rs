@@ -15,6 +15,9 @@ pub enum OpenError {
     /// The files beside it cannot be made or locked.
     #[error("the files of the database cannot be used: {0}")]
     Files(#[from] std::io::Error),
+    /// The file is a database, and not this program's: a path with a mistake in it must not change what others keep.
+    #[error("the database is another program's: it has tables, and no record of our schema")]
+    Foreign,
     /// A newer program has migrated it.
     #[error("the database has schema {found}, made by a newer program: this one knows {known}")]
     Newer {

@@ -20,13 +20,36 @@ const STEPS: &[&str] = &[
     include_str!("../../../../schemas/sqlite/0011_operators.sql"),
 ];
 
+/// Which of the steps a database has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schema {
+    /// How many are applied; none in a new file.
+    pub applied: u32,
+    /// How many this program knows.
+    pub known: u32,
+}
+
+/// What a database has; it only reads.
+pub(super) fn schema(connection: &Connection) -> Result<Schema, OpenError> {
+    let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+    let tables = |name: &str| {
+        let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE ?1";
+        connection.query_row(count, [name], |row| row.get::<_, u32>(0))
+    };
+    match (tables("schema_migrations")?, tables("%")?) {
+        (0, 0) => Ok(Schema { applied: 0, known }),
+        (0, _) => Err(OpenError::Foreign),
+        _ => Ok(Schema { applied: applied(connection)?, known }),
+    }
+}
+
 /// Brings the database to the schema that this program knows. Safe where several processes start at once: each step
 /// is decided and applied under `SQLite`'s write lock.
 ///
 /// Where nothing is missing it only reads, so that a program starts while somebody holds that lock.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
-    // A new database has no such table.
-    if applied(connection).is_ok_and(|applied| applied as usize == STEPS.len()) {
+    let Schema { applied, known } = schema(connection)?;
+    if applied == known {
         return Ok(());
     }
     while apply_next(connection, STEPS)? {}
@@ -104,6 +127,26 @@ mod tests {
         connection.execute("INSERT INTO schema_migrations (number) VALUES (?1)", [999]).unwrap();
         let refused = migrate(&mut connection);
         assert!(matches!(refused, Err(OpenError::Newer { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn another_programs_database_is_left_as_it_is() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE theirs (a TEXT) STRICT").unwrap();
+        assert!(matches!(migrate(&mut connection), Err(OpenError::Foreign)));
+        assert!(matches!(schema(&connection), Err(OpenError::Foreign)));
+        assert_eq!(tables(&connection), 1);
+    }
+
+    #[test]
+    fn what_is_missing_is_known_before_it_is_applied() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let known = u32::try_from(STEPS.len()).unwrap();
+        assert_eq!(schema(&connection).unwrap(), Schema { applied: 0, known });
+        while apply_next(&mut connection, &STEPS[..4]).unwrap() {}
+        assert_eq!(schema(&connection).unwrap(), Schema { applied: 4, known });
+        migrate(&mut connection).unwrap();
+        assert_eq!(schema(&connection).unwrap(), Schema { applied: known, known });
     }
 
     #[test]

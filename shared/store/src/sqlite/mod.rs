@@ -56,6 +56,7 @@ mod writer;
 pub use error::OpenError;
 pub use frozen::FrozenFile;
 pub use measure::Counts;
+pub use migrations::Schema;
 pub use options::Options;
 
 use error::store_error;
@@ -85,6 +86,11 @@ impl SqliteStore {
     pub fn open(path: impl AsRef<Path>, options: Options, time: Arc<dyn Time>) -> Result<Self, OpenError> {
         let path = path.as_ref();
         Self::open_at(Location::File(path.to_owned()), Owners::beside(path), options, time)
+    }
+
+    /// Which schema the database at `path` has. It only reads: nothing is made, and nothing migrated.
+    pub fn schema(path: impl AsRef<Path>) -> Result<Schema, OpenError> {
+        migrations::schema(&Location::File(path.as_ref().to_owned()).reader()?)
     }
 
     /// A database in memory, gone with the last store on it. Always inline.
