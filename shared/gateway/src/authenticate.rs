@@ -230,7 +230,7 @@ pub fn api_key_digest(api_key: &str) -> KeyHash {
     KeyHash(Sha256::digest(api_key.as_bytes()).into())
 }
 
-/// A new API key: shown once, never stored. 160 random bits behind a prefix that scanners can recognise.
+/// A new API key: shown once, never stored. 128 random bits behind a prefix that scanners can recognise.
 pub fn new_api_key(entropy: &dyn Entropy) -> String {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes);

@@ -33,27 +33,26 @@ pub struct CreatePayment {
 impl CreatePayment {
     /// Defaults are left out, so that stating one is the same request.
     fn key(&self) -> Key {
-        let (amount, currency) = (self.amount.minor().to_string(), self.amount.currency());
-        let mut parts = vec![("amount", amount.as_str()), ("currency", currency.code())];
+        // Without `..`: a field that is forgotten here would make two requests of different meaning the same.
+        let Self { merchant, idempotency_key, amount, payment_method, provider, capture_method, details } = self;
+        let Details { merchant_reference, description, metadata, return_url } = details;
+        let (minor, currency) = (amount.minor().to_string(), amount.currency());
+        let mut parts = vec![("amount", minor.as_str()), ("currency", currency.code())];
         let tokens: Vec<_> =
-            self.payment_method.iter().map(|(name, token)| (format!("payment_method/{name}"), token)).collect();
+            payment_method.iter().map(|(name, token)| (format!("payment_method/{name}"), token)).collect();
         parts.extend(tokens.iter().map(|(name, token)| (name.as_str(), token.as_str())));
-        parts.extend(self.provider.map(|provider| ("provider", provider.as_str())));
-        if self.capture_method != CaptureMethod::default() {
-            parts.push(("capture_method", self.capture_method.as_str()));
+        parts.extend(provider.map(|provider| ("provider", provider.as_str())));
+        if *capture_method != CaptureMethod::default() {
+            parts.push(("capture_method", capture_method.as_str()));
         }
-        let details = &self.details;
-        for (name, value) in [
-            ("merchant_reference", &details.merchant_reference),
-            ("description", &details.description),
-            ("return_url", &details.return_url),
-        ] {
+        for (name, value) in
+            [("merchant_reference", merchant_reference), ("description", description), ("return_url", return_url)]
+        {
             parts.extend(value.as_deref().map(|value| (name, value)));
         }
-        let metadata: Vec<_> =
-            details.metadata.iter().map(|(name, value)| (format!("metadata/{name}"), value)).collect();
+        let metadata: Vec<_> = metadata.iter().map(|(name, value)| (format!("metadata/{name}"), value)).collect();
         parts.extend(metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        Key::new(self.merchant, Route::Create, &self.idempotency_key, "/v1/payments", &parts)
+        Key::new(*merchant, Route::Create, idempotency_key, "/v1/payments", &parts)
     }
 }
 

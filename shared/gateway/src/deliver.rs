@@ -95,7 +95,7 @@ impl Gateway {
             return Ok(DeliveryOutcome::Skipped);
         };
         if !is_about_next_try(&delivery, due) {
-            return self.after_the_last_try(&delivery, due).await;
+            return self.after_the_last_try(&delivery, due.attempt).await;
         }
         let Some(endpoint) = endpoint.filter(|endpoint| endpoint.paused_at.is_none()) else {
             self.reschedule(&delivery, &delivery.without_endpoint()).await?;
@@ -133,10 +133,10 @@ impl Gateway {
         Ok(DeliveryOutcome::PutOff)
     }
 
-    /// The try that `due` is about was made. If it was the last one and the message comes again, nobody may have heard that
+    /// This try was made. If it was the last one and the message comes again, nobody may have heard that
     /// the event was given up.
-    async fn after_the_last_try(&self, delivery: &Delivery, due: DeliveryDue) -> Result<DeliveryOutcome, Error> {
-        if delivery.status == DeliveryStatus::DeadLettered && due.attempt == delivery.attempts {
+    async fn after_the_last_try(&self, delivery: &Delivery, attempt: u32) -> Result<DeliveryOutcome, Error> {
+        if delivery.status == DeliveryStatus::DeadLettered && attempt == delivery.attempts {
             self.say_dead_lettered(delivery).await?;
         }
         Ok(DeliveryOutcome::Skipped)
@@ -208,7 +208,8 @@ impl Gateway {
                 return Ok(DeliveryOutcome::Skipped);
             };
             if present.attempts != delivery.attempts {
-                return Ok(DeliveryOutcome::Skipped);
+                // Whoever made it may have died since.
+                return self.after_the_last_try(&present, made.attempt.number).await;
             }
             delivery = present;
         }

@@ -20,6 +20,7 @@ const PROBES: u32 = 4;
 /// So many tries at once may go to any endpoint: where a queue pushes all that a merchant has at once, the rest comes a
 /// little later, and other merchants' deliveries find their places. (The embedded queue hands out fewer.)
 const AT_ONCE: u32 = 64;
+/// After this what found no place comes again.
 const CROWDED: Duration = Duration::from_secs(3);
 /// So much later at most: what is put off comes again in turns, as many at a time as may be under way.
 const CROWDED_AT_MOST: Duration = Duration::from_secs(5 * 60);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use google_cloud_spanner::{key::KeyRange, value::ToValue};
+use google_cloud_spanner::{
+    key::{KeyRange, KeySet},
+    value::ToValue,
+};
 use tollgate_domain::{Delivery, DeliveryStatus, MerchantId, PaymentId, Timestamp};
 use tollgate_gateway::{
     ports::{
@@ -41,6 +44,13 @@ static DELIVERIES: Source = Source {
         "created_at",
     ],
 };
+/// What taking one, or releasing it, needs. No word that a newer release may have written is among it: what this one cannot read
+/// keeps no other delivery from being taken.
+static TO_TAKE: Source = Source {
+    table: "deliveries",
+    index: None,
+    columns: &["payment_id", "sequence", "merchant_id", "attempts", "next_attempt_at", "waits_for_endpoint"],
+};
 static DUE: Source = Source {
     table: "deliveries",
     index: Some("deliveries_due"),
@@ -61,6 +71,8 @@ static ATTEMPTS: Source = Source {
 const SHARDS_AT_ONCE: usize = 16;
 /// How many deliveries are taken in one transaction.
 const TAKEN_AT_ONCE: usize = 100;
+/// After this no more are taken: who asked waits only so long, and what he does not hear of is lost to all for a while.
+const TAKES_FOR: Duration = Duration::from_secs(2);
 
 /// Writes the delivery of an event that is new.
 pub(crate) fn insert(event: &EventRecord) -> Counted {
@@ -169,12 +181,12 @@ impl Decision for Take {
 
     async fn decide(&self, locked: &Locked) -> Result<Decided<Vec<DeliveryDue>>> {
         let (mut answer, mut writes) = (Vec::new(), Vec::new());
-        for row in &locked.rows(several(&self.seen)).await? {
-            let delivery = read(row)?;
-            if delivery.next_attempt_at.is_some_and(|at| at <= self.now) {
-                let Delivery { merchant, payment, sequence, attempts, .. } = delivery;
+        for row in &locked.rows(TO_TAKE.read(places(&self.seen))).await? {
+            if row.maybe_time("next_attempt_at")?.is_some_and(|at| at <= self.now) {
+                let ((payment, sequence), attempts) = (place(row)?, row.int::<u32>("attempts")?);
+                let attempt = attempts.saturating_add(1);
                 writes.push(due_at(payment, sequence, self.until));
-                answer.push(DeliveryDue { merchant, payment, sequence, attempt: attempts.saturating_add(1) });
+                answer.push(DeliveryDue { merchant: row.text("merchant_id")?, payment, sequence, attempt });
             }
         }
         Ok(Decided { answer, writes })
@@ -193,26 +205,46 @@ impl Decision for Release {
 
     async fn decide(&self, locked: &Locked) -> Result<Decided<u32>> {
         let mut writes = Vec::new();
-        for row in &locked.rows(several(&self.seen)).await? {
-            let delivery = read(row)?;
-            if delivery.waits_for_endpoint {
-                writes.push(due_at(delivery.payment, delivery.sequence, self.at));
+        for row in &locked.rows(TO_TAKE.read(places(&self.seen))).await? {
+            if row.bool("waits_for_endpoint")? {
+                let (payment, sequence) = place(row)?;
+                writes.push(due_at(payment, sequence, self.at));
             }
         }
         Ok(Decided { answer: u32::try_from(writes.len()).unwrap_or(u32::MAX), writes })
     }
 }
 
-pub(crate) fn several(places: &[(PaymentId, u32)]) -> Asked {
-    DELIVERIES.read(keys(places.iter().map(|(payment, sequence)| key([text(*payment), int(*sequence)]))))
+pub(crate) fn several(of: &[(PaymentId, u32)]) -> Asked {
+    DELIVERIES.read(places(of))
+}
+
+fn places(of: &[(PaymentId, u32)]) -> KeySet {
+    keys(of.iter().map(|(payment, sequence)| key([text(*payment), int(*sequence)])))
 }
 
 impl SpannerStore {
     /// Takes what is due, of some shards after the other, so that several takers seldom meet. Which are due is read without
     /// a lock; each is looked at again in the transaction that takes it.
     pub(crate) async fn claim(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<DeliveryDue>> {
-        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut taken = Vec::new();
+        match self.claim_into(&mut taken, now, until, limit).await {
+            // What was taken before is nobody else's for a while: it is handed on, or nobody would send it meanwhile.
+            Err(error) if !taken.is_empty() => tracing::warn!(?error, "fewer deliveries were taken than are due"),
+            done => done?,
+        }
+        Ok(taken)
+    }
+
+    async fn claim_into(
+        &self,
+        taken: &mut Vec<DeliveryDue>,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<()> {
+        let began = self.time.monotonic();
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         for shards in self.shuffled_shards().chunks(SHARDS_AT_ONCE) {
             // Once more where others took what was seen: there may be more behind it.
             loop {
@@ -220,20 +252,23 @@ impl SpannerStore {
                 let seen = self.due_in(shards, now, room).await?;
                 let mut lost = 0;
                 for some in seen.chunks(TAKEN_AT_ONCE) {
+                    if !taken.is_empty() && self.time.monotonic().saturating_sub(began) > TAKES_FOR {
+                        return Ok(());
+                    }
                     let seen = some.to_vec();
                     let won = self.transact("tollgate:claim_due", Take { seen, now, until }).await?;
                     lost += some.len() - won.len();
                     taken.extend(won);
                 }
                 if taken.len() == wanted {
-                    return Ok(taken);
+                    return Ok(());
                 }
                 if lost == 0 {
                     break;
                 }
             }
         }
-        Ok(taken)
+        Ok(())
     }
 
     /// All shards, in an order that another taker hardly has at the same time.

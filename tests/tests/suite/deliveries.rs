@@ -11,7 +11,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::future::{BoxFuture, join_all};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::{BoxFuture, join_all},
+    stream::FuturesUnordered,
+};
 use tokio::sync::Semaphore;
 use tollgate_api::events::JsonEvents;
 use tollgate_domain::{
@@ -778,6 +782,34 @@ async fn giving_up_is_said_until_the_queue_has_heard_it() {
     assert_eq!((world.line.dead().len(), world.servers.count()), (1, 7), "said, and not sent again");
     assert_eq!(world.deliver(DeliveryDue { attempt: 6, ..due }).await, DeliveryOutcome::Skipped);
     assert_eq!(world.line.dead().len(), 1, "an older try's message says nothing");
+}
+
+#[tokio::test]
+async fn giving_up_is_said_by_another_handler_of_the_last_try_where_the_one_that_recorded_it_died() {
+    let world = World::with_endpoint().await;
+    let payment = world.payment().await;
+    world.until_the_last_try(&payment).await;
+    world.later(2 * DAY);
+    world.dispatch().await;
+    let due = world.line.only();
+    let (gate, second) = (world.servers.hold(URL), world.another(1, Arc::new(NoFailPoints)));
+    let mut handlers =
+        FuturesUnordered::from_iter([world.gateway.deliver(due).boxed(), second.gateway.deliver(due).boxed()]);
+    let both_sent = async {
+        world.sent(8).await;
+        // Whoever records it cannot say so: as if it died there.
+        world.line.fails(true);
+        gate.add_permits(1);
+        std::future::pending::<()>().await;
+    };
+    let first = tokio::select! { first = handlers.next() => first, () = in_time(both_sent) => None };
+    assert!(matches!(first, Some(Err(Error::Queue(_)))), "{first:?}");
+    assert_eq!((world.status(&payment).await, world.line.dead().len()), ((DeliveryStatus::DeadLettered, 7), 0));
+    world.line.fails(false);
+    gate.add_permits(1);
+    let other = in_time(handlers.next()).await;
+    assert!(matches!(other, Some(Ok(DeliveryOutcome::Skipped))), "{other:?}");
+    assert_eq!(world.line.dead().len(), 1, "it was said");
 }
 
 #[tokio::test]

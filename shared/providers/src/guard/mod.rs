@@ -47,7 +47,7 @@ pub struct GuardSettings {
 
 impl Default for GuardSettings {
     fn default() -> Self {
-        Self { breaker: BreakerSettings::default(), quota: QuotaSettings::default(), in_flight: 64 }
+        Self { breaker: BreakerSettings::default(), quota: QuotaSettings::default(), in_flight: 128 }
     }
 }
 

@@ -10,3 +10,4 @@ mod raw;
 mod round_trips;
 mod schema;
 mod subject;
+mod unreadable;
