@@ -38,6 +38,16 @@ impl Progress {
         Self(bar)
     }
 
+    /// Of steps that each have a name.
+    pub(crate) fn of_steps(json: bool) -> Self {
+        Self::new(json, None, "{spinner} {msg}, {elapsed}")
+    }
+
+    /// What is done now.
+    pub(crate) fn doing(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
     /// So much more is done.
     pub(crate) fn done(&self, more: u64) {
         self.0.inc(more);

@@ -22,6 +22,7 @@ use crate::{
     audit::{Who, audited},
     open::Operator,
     output::{answer, note},
+    progress::Progress,
 };
 
 /// The file's name for what is typed in.
@@ -50,7 +51,10 @@ pub(crate) async fn bank_statement(
 ) -> anyhow::Result<ExitCode> {
     let statements = statements(file)?;
     let (lines, not_booked) = lines::of(&statements);
+    let progress = Progress::of_steps(json);
+    progress.doing("holds the statement against our payments");
     let report = operator.statement_check().check(&lines).await.context("the statement could not be compared")?;
+    drop(progress);
     if let Some(by) = keeper {
         let who = Who { by, why: None };
         let subject = format!("{} exceptions", report.exceptions.len());

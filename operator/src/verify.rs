@@ -44,9 +44,10 @@ struct Body {
 /// Plays every step until one fails. Code 1: one did.
 pub(crate) async fn run(what: &Verify, key: &Secret, json: bool) -> anyhow::Result<ExitCode> {
     let system = System::real();
-    let merchant = Merchant::new(what, key, &system).context("an HTTP client cannot be made")?;
+    let merchant = Merchant::new(what, key, &system, json).context("an HTTP client cannot be made")?;
     let mut played = Vec::new();
     let verified = steps::play(&merchant, what, &mut played).await;
+    drop(merchant);
     let body = Body { verified, url: what.url.0.clone(), steps: played };
     answer(json, &body, || words(&body))?;
     Ok(if verified { ExitCode::SUCCESS } else { ExitCode::FAILURE })

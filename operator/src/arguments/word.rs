@@ -8,10 +8,12 @@ use clap::Args;
 const BY_CHARS: usize = 64;
 const WHY_CHARS: usize = 200;
 
-/// Who says so, and why: kept with the change, and shown in the timelines of the payments that it leads somewhere else.
+/// Who says so, and why: kept with the change. Of a provider's switch and weights, and of a payment that is closed, merchants read
+/// both in the timelines of the payments that it leads somewhere else.
 #[derive(Args)]
 pub(crate) struct Word {
-    /// Why. Merchants read it in their payments' timelines.
+    /// Why: kept with who and what. What turns a provider off or closes a payment, merchants read in their payments' timelines: nothing
+    /// private.
     #[arg(long, visible_alias = "reason", value_name = "TEXT", value_parser = why)]
     pub(crate) why: String,
     #[command(flatten)]
@@ -21,7 +23,7 @@ pub(crate) struct Word {
 /// Who says so.
 #[derive(Args)]
 pub(crate) struct By {
-    /// Who; not given: the user who runs this.
+    /// Who; not given: the user who runs this. Read wherever the reason is.
     #[arg(long, value_name = "NAME", value_parser = by)]
     pub(crate) by: Option<String>,
 }

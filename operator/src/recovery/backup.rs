@@ -12,7 +12,7 @@ use tollgate_runtime::System;
 use tollgate_store::FrozenFile;
 
 use super::manifest;
-use crate::output::answer;
+use crate::{output::answer, progress::Progress};
 
 #[derive(Serialize)]
 struct Body {
@@ -31,8 +31,12 @@ pub(super) async fn run(store: &StoreConfiguration, file: &Path, json: bool) -> 
     ensure!(!file.exists(), "{} is there already: a backup is never written over", file.display());
     let system = System::real();
     let source = FrozenFile::open(path, system.time.as_ref()).with_context(|| path.display().to_string())?;
+    let progress = Progress::of_steps(json);
+    progress.doing("copies the file");
     source.copy_to(file).with_context(|| format!("{} cannot be written", file.display()))?;
+    progress.doing("reads every row of it");
     let examined = examine(&source).await?;
+    drop(progress);
     // Last: what has no account beside it was not finished.
     manifest::write(file, &examined)?;
     let body = Body {

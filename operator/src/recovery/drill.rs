@@ -10,7 +10,7 @@ use tollgate_gateway::recovery::{Compared, Examined, compare};
 use tollgate_runtime::System;
 
 use super::{on_spanner, on_sqlite, report};
-use crate::{arguments::Drill, output::answer};
+use crate::{arguments::Drill, output::answer, progress::Progress};
 
 /// Something differs.
 const NOT_PROVEN: u8 = 1;
@@ -50,12 +50,15 @@ pub(super) struct Played {
 pub(super) async fn run(store: &StoreConfiguration, drill: &Drill, json: bool) -> anyhow::Result<ExitCode> {
     let system = System::real();
     let started = system.time.monotonic();
+    let progress = Progress::of_steps(json);
+    progress.doing("restores, and reads every row of both");
     let restored = match store {
         StoreConfiguration::Sqlite(path) => on_sqlite::restore(path, drill, &system).await?,
         StoreConfiguration::Spanner { database, emulator } => {
             on_spanner::restore(database, emulator.as_deref(), drill, &system).await?
         }
     };
+    drop(progress);
     let age = system.time.now().duration_since(restored.source.at);
     let played = Played {
         compared: compare(&restored.source, &restored.copy),

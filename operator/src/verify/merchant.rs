@@ -12,7 +12,7 @@ use tollgate_gateway::ports::{HttpClient, Time};
 use tollgate_providers::{HttpSettings, ReqwestClient};
 use tollgate_runtime::{System, config::Secret};
 
-use crate::arguments::Verify;
+use crate::{arguments::Verify, output::note, progress::Progress};
 
 /// A cold start of an instance is within it.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -20,6 +20,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(35);
 /// Before asking again, where nobody says how long.
 const PAUSE: Duration = Duration::from_millis(500);
+/// A longer wait is told of: whoever looks on should know what for.
+const TOLD_FROM: Duration = Duration::from_secs(5);
 
 /// A merchant who has until a moment.
 pub(super) struct Merchant {
@@ -30,6 +32,7 @@ pub(super) struct Merchant {
     until: Duration,
     /// Made once: what is sent again has the same keys.
     run: String,
+    progress: Progress,
 }
 
 /// An answer.
@@ -63,7 +66,7 @@ impl Answer {
 }
 
 impl Merchant {
-    pub(super) fn new(what: &Verify, key: &Secret, system: &System) -> anyhow::Result<Self> {
+    pub(super) fn new(what: &Verify, key: &Secret, system: &System, json: bool) -> anyhow::Result<Self> {
         let mut run = [0; 8];
         system.entropy.fill(&mut run);
         let http = ReqwestClient::new(HttpSettings { connect_timeout: CONNECT, ..HttpSettings::default() })?;
@@ -75,7 +78,13 @@ impl Merchant {
             time: Arc::clone(&system.time),
             until,
             run: hex::encode(run),
+            progress: Progress::of_steps(json),
         })
+    }
+
+    /// A step begins.
+    pub(super) fn begins(&self, step: &'static str) {
+        self.progress.doing(step);
     }
 
     /// The time, for how long a step took.
@@ -107,6 +116,7 @@ impl Merchant {
 
     /// Sends until there is an answer that is not for now only. The last one, where the time is up.
     async fn send(&self, method: Method, path: &str, key: Option<String>, body: String) -> anyhow::Result<Answer> {
+        let mut is_told = false;
         loop {
             let mut request = Request::builder()
                 .method(method.clone())
@@ -131,10 +141,19 @@ impl Merchant {
                     if self.now() + pause >= self.until {
                         return Ok(answer);
                     }
+                    if pause >= TOLD_FROM {
+                        note(&format!("{path} {}; it is asked again in {} s", answer.said(), pause.as_secs()));
+                    }
                     pause
                 }
                 Err(error) if self.now() + PAUSE >= self.until => bail!("no answer in time: {error}"),
-                Err(_) => PAUSE,
+                Err(error) => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        let left = self.until.saturating_sub(self.now()).as_secs();
+                        note(&format!("{path}: no answer ({error}); it is asked again for {left} s at most"));
+                    }
+                    PAUSE
+                }
             };
             self.waits_for(pause).await;
         }

@@ -53,6 +53,7 @@ async fn step<T>(
     name: &'static str,
     work: impl Future<Output = anyhow::Result<Seen<T>>>,
 ) -> Option<T> {
+    merchant.begins(name);
     let started = merchant.now();
     let seen = work.await;
     let seconds = merchant.now().saturating_sub(started).as_secs_f64();

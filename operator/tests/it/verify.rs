@@ -1,5 +1,10 @@
 //! `verify`: a payment over HTTP against a sandbox, and everything that must make it fail.
 
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+};
+
 use serde_json::{Value, json};
 use tollgate_sandbox::{
     client::Client,
@@ -115,8 +120,31 @@ async fn a_provider_that_is_off_fails_once_the_time_is_up() {
 }
 
 #[test]
+fn a_longer_wait_is_said_with_what_it_is_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serve = || {
+        for head in ["503 Service Unavailable\r\nretry-after: 5", "401 Unauthorized"] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).unwrap() > 0);
+            let answer = format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    };
+    let ran = std::thread::scope(|scope| {
+        scope.spawn(serve);
+        verify_with(&url, "tgk_any", "--json")
+    });
+    assert_eq!(ran.stderr, "/v1/payments answered 503; it is asked again in 5 s\n");
+    assert_eq!(failed(&ran).1, "answered 401");
+}
+
+#[test]
 fn a_gateway_that_is_away_fails_once_the_time_is_up() {
-    let (step, why) = failed(&verify_with("http://127.0.0.1:1", "tgk_any", "--json --timeout-seconds 1"));
+    let ran = verify_with("http://127.0.0.1:1", "tgk_any", "--json --timeout-seconds 1");
+    assert_eq!(ran.stderr.matches("/v1/payments: no answer (").count(), 1, "what it waits for is said, once: {ran:?}");
+    let (step, why) = failed(&ran);
     assert!(step == "create" && why.starts_with("no answer in time: not reached"), "{step}: {why}");
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tollgate_domain::Refusal;
+use tollgate_domain::{PaymentStatus, Refusal};
 use tollgate_gateway::{Error, ports::provider::Unsupported};
 
 use crate::{FieldError, Problem, ProblemCode};
@@ -72,20 +72,44 @@ impl From<Error> for Problem {
     }
 }
 
+/// Whether it is worth asking again.
+fn not_settled(status: PaymentStatus) -> String {
+    let then = match status {
+        PaymentStatus::Pending | PaymentStatus::Authorized => "nothing was captured yet: void it instead",
+        PaymentStatus::Captured => "the settlement of the next night makes it SETTLED, and then it can be",
+        _ => "it is over, and never can be",
+    };
+    format!("Only a payment that is SETTLED can be refunded. This one is {}; {then}.", status.as_str())
+}
+
 fn refused(refusal: Refusal) -> Problem {
     use ProblemCode as Code;
     let (code, detail) = match refusal {
         Refusal::OperationInProgress => (
             Code::OperationInProgress,
-            "Another operation on this payment has no outcome yet. Look at the payment, and ask again later.",
+            "Another operation on this payment has no outcome yet. Look at the payment, and ask again later."
+                .to_owned(),
         ),
-        Refusal::StateConflict => (Code::PaymentStateConflict, "The payment's status does not allow this."),
-        Refusal::NotSettled => (Code::PaymentNotSettled, "Only a settled payment can be refunded."),
-        Refusal::ExceedsAuthorized => (Code::AmountExceedsAuthorized, "The amount exceeds what is authorized."),
-        Refusal::RefundExceedsCaptured => {
-            (Code::RefundExceedsCaptured, "The refunds, those under way included, would exceed what was captured.")
-        }
-        Refusal::BadAmount => (Code::InvalidRequest, "The amount must be more than zero."),
+        Refusal::StateConflict(status) => (
+            Code::PaymentStateConflict,
+            format!(
+                "The payment is {}. Only one that is AUTHORIZED can be captured or voided, and captured only until `expires_at`.",
+                status.as_str()
+            ),
+        ),
+        Refusal::NotSettled(status) => (Code::PaymentNotSettled, not_settled(status)),
+        Refusal::ExceedsAuthorized(authorized) => (
+            Code::AmountExceedsAuthorized,
+            format!("The amount exceeds the {} that is authorized.", authorized.minor()),
+        ),
+        Refusal::RefundExceedsCaptured(left) => (
+            Code::RefundExceedsCaptured,
+            format!(
+                "The refunds, those under way included, would exceed what was captured: {} can still be refunded.",
+                left.minor()
+            ),
+        ),
+        Refusal::BadAmount => (Code::InvalidRequest, "The amount must be more than zero.".to_owned()),
     };
     Problem::new(code, detail)
 }

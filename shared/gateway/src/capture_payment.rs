@@ -1,6 +1,6 @@
 //! `POST /v1/payments/{id}/capture`: takes what is held, or a part of it; the rest is released.
 
-use tollgate_domain::{CaptureMethod, Money, Payment};
+use tollgate_domain::{CaptureMethod, Money, Payment, Refusal};
 
 use crate::{Context, Done, Error, Gateway, Route, Target, idempotency::Key};
 
@@ -15,7 +15,7 @@ impl Gateway {
             let key = Key::new(target.merchant, Route::Capture, &target.idempotency_key, &path, &parts);
             let decide = |payment: &Payment, attempt, now| {
                 let amount = minor.map(|minor| Money::new(minor, payment.amount.currency())).transpose();
-                let amount = amount.map_err(|_| tollgate_domain::Refusal::ExceedsAuthorized)?;
+                let amount = amount.map_err(|_| Refusal::ExceedsAuthorized(payment.amount))?;
                 let change = payment.request_capture(amount, attempt, key.hash, now)?;
                 gateway.can_capture(payment, amount)?;
                 Ok(change)

@@ -49,7 +49,7 @@ impl Gateway {
             let key = Key::new(target.merchant, Route::Refund, &target.idempotency_key, &path, &parts);
             let decide = |payment: &Payment, attempt, now| {
                 let amount = command.minor.map(|minor| Money::new(minor, payment.amount.currency())).transpose();
-                let amount = amount.map_err(|_| Refusal::RefundExceedsCaptured)?;
+                let amount = amount.map_err(|_| Refusal::RefundExceedsCaptured(payment.refundable()))?;
                 let reason = command.reason.clone();
                 let change = payment.request_refund(gateway.refund_id(), amount, reason, attempt, key.hash, now)?;
                 gateway.can_refund(payment, amount)?;

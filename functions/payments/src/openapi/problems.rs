@@ -14,7 +14,7 @@ use tollgate_api::{
     },
     problem::CONTENT_TYPE,
 };
-use tollgate_domain::{Failure, Refusal};
+use tollgate_domain::{Failure, Money, PaymentStatus, Refusal};
 use tollgate_gateway::{Error, ports::provider::Unsupported};
 
 use super::{answers::header, operations};
@@ -128,6 +128,12 @@ fn response(codes: &[ProblemCode], of_merchants: bool) -> Value {
     })
 }
 
+/// An amount to show.
+fn yen(minor: i64) -> Money {
+    let yen = "JPY".parse().ok().and_then(|currency| Money::new(minor, currency).ok());
+    yen.unwrap_or_else(|| unreachable!("yen have amounts"))
+}
+
 /// The code as it comes up.
 pub(super) fn example(code: ProblemCode) -> Problem {
     let refused = |refusal: Refusal| Problem::from(Error::Refused(refusal));
@@ -148,10 +154,10 @@ pub(super) fn example(code: ProblemCode) -> Problem {
         IdempotencyKeyReused => Error::KeyReused.into(),
         IdempotencyKeyInUse => Error::KeyInUse.into(),
         OperationInProgress => refused(Refusal::OperationInProgress),
-        PaymentStateConflict => refused(Refusal::StateConflict),
-        PaymentNotSettled => refused(Refusal::NotSettled),
-        AmountExceedsAuthorized => refused(Refusal::ExceedsAuthorized),
-        RefundExceedsCaptured => refused(Refusal::RefundExceedsCaptured),
+        PaymentStateConflict => refused(Refusal::StateConflict(PaymentStatus::Captured)),
+        PaymentNotSettled => refused(Refusal::NotSettled(PaymentStatus::Captured)),
+        AmountExceedsAuthorized => refused(Refusal::ExceedsAuthorized(yen(1000))),
+        RefundExceedsCaptured => refused(Refusal::RefundExceedsCaptured(yen(600))),
         CurrencyNotSupported => Error::Unsupported(Unsupported::Currency).into(),
         AmountNotSupported => Error::Unsupported(Unsupported::Amount).into(),
         PartialCaptureNotSupported => Error::PartialCaptureNotSupported.into(),

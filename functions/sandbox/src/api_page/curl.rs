@@ -42,7 +42,7 @@ pub(super) fn of(call: &Call, api: &Value, reader: &Reader) -> String {
         _ = write!(command, " \\\n  -H 'X-API-Key: {}'", reader.api_key);
     }
     if required().any(|parameter| parameter["name"] == "Idempotency-Key") {
-        command += " \\\n  -H \"Idempotency-Key: $(uuidgen)\"";
+        command += " \\\n  -H \"Idempotency-Key: try-$(date +%s)\"";
     }
     if let Some((media_type, body)) = body(call, api) {
         _ = write!(
@@ -90,7 +90,7 @@ mod tests {
         let reader = Reader { url: "http://127.0.0.1:1".to_owned(), api_key: "sk".to_owned() };
         let call = Call { method: "POST".to_owned(), path: "/v1/payments/{id}/refund", said: &call };
         let expected = "curl -sS -X POST \"http://127.0.0.1:1/v1/payments/$PAYMENT/refund?date=2027-01-16\" \\\n  -H 'X-API-Key: sk' \\\n  \
-            -H \"Idempotency-Key: $(uuidgen)\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{\"reason\":\"it'\\''s late\"}'";
+            -H \"Idempotency-Key: try-$(date +%s)\" \\\n  -H 'Content-Type: application/json' \\\n  -d '{\"reason\":\"it'\\''s late\"}'";
         assert_eq!(of(&call, &api, &reader), expected);
     }
 }

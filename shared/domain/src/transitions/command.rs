@@ -67,14 +67,14 @@ impl Payment {
     ) -> Result<Change, Refusal> {
         self.nothing_open()?;
         if self.status != PaymentStatus::Authorized || self.expires_at.is_some_and(|expires_at| expires_at <= now) {
-            return Err(Refusal::StateConflict);
+            return Err(Refusal::StateConflict(self.status));
         }
         let amount = amount.unwrap_or(self.amount);
         if amount.is_zero() {
             return Err(Refusal::BadAmount);
         }
         if amount.exceeds(self.amount).map_err(|_| Refusal::BadAmount)? {
-            return Err(Refusal::ExceedsAuthorized);
+            return Err(Refusal::ExceedsAuthorized(self.amount));
         }
         let mut operation = self.next_operation(OperationKind::Capture, amount, attempt, now);
         operation.key = Some(key);
@@ -97,7 +97,7 @@ impl Payment {
         }
         self.nothing_open()?;
         if self.status != PaymentStatus::Authorized {
-            return Err(Refusal::StateConflict);
+            return Err(Refusal::StateConflict(self.status));
         }
         Ok(self.intent(What::VoidRequested, operation, now))
     }
@@ -114,13 +114,13 @@ impl Payment {
     ) -> Result<Change, Refusal> {
         self.nothing_open()?;
         if self.status != PaymentStatus::Settled {
-            return Err(Refusal::NotSettled);
+            return Err(Refusal::NotSettled(self.status));
         }
         let left = self.refundable();
         let amount = amount.unwrap_or(left);
         // "All that is left" of nothing, where refunds on their way have reserved it all, is too much as well.
         if left.is_zero() || amount.exceeds(left).map_err(|_| Refusal::BadAmount)? {
-            return Err(Refusal::RefundExceedsCaptured);
+            return Err(Refusal::RefundExceedsCaptured(left));
         }
         if amount.is_zero() {
             return Err(Refusal::BadAmount);
@@ -143,7 +143,7 @@ impl Payment {
         operation.refund = Some(Box::new(refund.clone()));
         let mut change = self.intent(What::RefundRequested, operation, now);
         change.payment.refund_reserved =
-            change.payment.refund_reserved.plus(amount).map_err(|_| Refusal::RefundExceedsCaptured)?;
+            change.payment.refund_reserved.plus(amount).map_err(|_| Refusal::RefundExceedsCaptured(left))?;
         change.postings.transfer(Account::Available(self.merchant), Account::Refunding(self.merchant), amount);
         change.refund = Some(refund);
         Ok(change)

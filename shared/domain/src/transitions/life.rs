@@ -131,22 +131,26 @@ fn refunds_never_come_to_more_than_was_captured_and_are_more_than_nothing() {
     let ask = |payment: &Payment, amount: Option<i64>| {
         payment.request_refund(RefundId::from_random([7; 16]), amount.map(jpy), None, attempt(5, NOW), key(5), NOW)
     };
-    assert_eq!(ask(&payment, Some(1001)).unwrap_err(), Refusal::RefundExceedsCaptured);
+    assert_eq!(ask(&payment, Some(1001)).unwrap_err(), Refusal::RefundExceedsCaptured(jpy(1000)));
     assert_eq!(ask(&payment, Some(0)).unwrap_err(), Refusal::BadAmount);
     assert_eq!(ask(&payment, None).unwrap().refund.unwrap().amount, jpy(1000), "all that is left");
     let euros = Money::new(5, "EUR".parse().unwrap()).unwrap();
     let foreign =
         payment.request_refund(RefundId::from_random([7; 16]), Some(euros), None, attempt(5, NOW), key(5), NOW);
     assert_eq!(foreign.unwrap_err(), Refusal::BadAmount);
-    assert_eq!(ask(&captured(1000), Some(1)).unwrap_err(), Refusal::NotSettled);
+    assert_eq!(ask(&captured(1000), Some(1)).unwrap_err(), Refusal::NotSettled(PaymentStatus::Captured));
     let (reserved, refund) = refunding(&payment, 600);
     assert_eq!(ask(&reserved, Some(1)).unwrap_err(), Refusal::OperationInProgress);
     let accepted = reserved.refund_moved(&refund, &refund_shows(RefundState::Pending), NOW).unwrap().payment;
-    assert_eq!(ask(&accepted, Some(401)).unwrap_err(), Refusal::RefundExceedsCaptured, "what is on its way counts");
+    assert_eq!(
+        ask(&accepted, Some(401)).unwrap_err(),
+        Refusal::RefundExceedsCaptured(jpy(400)),
+        "what is on its way counts"
+    );
     assert_eq!(ask(&accepted, Some(400)).unwrap().refund.unwrap().amount, jpy(400));
     let (all, refund) = refunding(&accepted, 400);
     let all = all.refund_moved(&refund, &refund_shows(RefundState::Pending), NOW).unwrap().payment;
-    assert_eq!(ask(&all, None).unwrap_err(), Refusal::RefundExceedsCaptured, "all that is left of nothing");
+    assert_eq!(ask(&all, None).unwrap_err(), Refusal::RefundExceedsCaptured(jpy(0)), "all that is left of nothing");
 }
 
 #[test]

@@ -223,7 +223,10 @@ fn a_view_with_another_amount_is_not_adopted() {
 fn an_authorization_past_its_end_is_not_captured() {
     let payment = authorized();
     let end = payment.expires_at.unwrap();
-    assert_eq!(payment.request_capture(None, attempt(2, end), key(2), end), Err(Refusal::StateConflict));
+    assert_eq!(
+        payment.request_capture(None, attempt(2, end), key(2), end),
+        Err(Refusal::StateConflict(payment.status))
+    );
 }
 
 #[test]
