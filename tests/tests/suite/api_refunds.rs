@@ -246,7 +246,7 @@ async fn an_answer_that_names_a_wrong_refund_is_put_right() {
         world.fault(&json!({"kind": "drop_webhooks", "times": 20})).await;
         world.fault(&json!({"kind": "wrong_id", "times": 1})).await;
         world.send(refund(&world, &id, &json!({"amount": 300}))).await;
-        world.advance(20 * DAY).await;
+        world.advance(4 * DAY).await;
         let told = types_told(&world, &id).await;
         let last = told.iter().rfind(|kind| kind.starts_with("refund.")).unwrap().clone();
         assert_eq!(last, format!("refund.{}", status.to_lowercase()), "{card}: {told:?}");
