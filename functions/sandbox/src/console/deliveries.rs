@@ -13,6 +13,9 @@ use super::{
     story,
 };
 
+/// The column of what a delivery is of.
+const PAYMENT: &str = "Payment, reference";
+
 /// Of so many of each merchant's newest payments.
 const PAYMENTS: u32 = 20;
 
@@ -69,20 +72,20 @@ fn of_payments(shop: &Shop, found: &[(Payment, Vec<Told>)]) -> Markup {
     let rows = html! {
         @for (payment, told) in found { @for one in told {
             tr {
-                td {
+                td data-label=(PAYMENT) { span {
                     a.id href=(format!("/console/payments/{}", payment.id)) { (payment.id) }
                     br; (payment.details.merchant_reference.as_deref().unwrap_or("–"))
-                }
+                } }
                 (cells(one))
             }
         } }
     };
-    wide(&format!("Deliveries to {} as a table", shop.name), &table(&["Payment, reference"], &rows))
+    wide(&format!("Deliveries to {} as a table", shop.name), &table(&[PAYMENT], &rows))
 }
 
 fn table(first: &[&str], rows: &Markup) -> Markup {
     html! {
-        table {
+        table.cards {
             caption.hidden { "Deliveries" }
             thead { tr {
                 @for name in first.iter().chain(&["Event", "Status", "Tries", "Next try", "Again"]) { th scope="col" { (name) } }
@@ -94,20 +97,20 @@ fn table(first: &[&str], rows: &Markup) -> Markup {
 
 fn cells((delivery, tries): &Told) -> Markup {
     html! {
-        td { (delivery.sequence) ".\u{a0}" (delivery.kind.as_str()) }
-        td { (standing(delivery)) }
-        td { ol.tries { @for attempt in tries {
+        td data-label="Event" { (delivery.sequence) ".\u{a0}" (delivery.kind.as_str()) }
+        td data-label="Status" { (standing(delivery)) }
+        td data-label="Tries" { ol.tries { @for attempt in tries {
             li value=(attempt.number) {
                 (at(&millis(attempt.at))) " "
                 (badge(&story::outcome(attempt), if story::took(attempt) { Tone::Done } else { Tone::Failed }))
             }
         } } }
-        td {
+        td data-label="Next try" {
             @if delivery.waits_for_endpoint { "waits for the endpoint" }
             @else if delivery.is_over() { "–" }
             @else if let Some(next) = delivery.next_attempt_at { (at(&millis(next))) }
         }
-        td {
+        td data-label="Again" {
             form action=(format!("/console/payments/{}/redeliver", delivery.payment)) method="post" {
                 input type="hidden" name="event" value=(delivery.event.to_string());
                 button aria-label=(format!("Redeliver {}", delivery.kind.as_str())) { "Redeliver" }

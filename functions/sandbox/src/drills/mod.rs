@@ -33,7 +33,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tollgate_gateway::ports::{HttpClient, Time};
 use tollgate_providers::{HttpSettings, ReqwestClient};
-use tollgate_runtime::{SystemClock, function::stop_signal};
+use tollgate_runtime::{SystemClock, config::Mistakes, function::stop_signal};
 
 use crate::{
     client::Client,
@@ -59,7 +59,8 @@ pub async fn run(name: Option<&str>) -> anyhow::Result<()> {
         }
         Some(name) => {
             let finding = FINDINGS.iter().find(|finding| finding.number.eq_ignore_ascii_case(name));
-            play(finding.with_context(|| format!("there is no drill {name}; `drill` lists them"))?).await
+            let unknown = || Mistakes(vec![format!("there is no drill {name}; `drill` lists them")]);
+            play(finding.ok_or_else(unknown)?).await
         }
     }
 }
