@@ -35,8 +35,10 @@ fn on_sqlite_what_only_looks_changes_no_file_that_is_not_a_store_of_this_schema(
         }
         assert_eq!(std::fs::read(path).unwrap(), before);
     }
+    let before = std::fs::read(&theirs).unwrap();
     let line = place.tollgate.with("STORE_URL", &format!("sqlite:{}", theirs.display())).run("migrate").failure(1);
     assert!(line.contains("another program's"), "{line}");
+    assert_eq!(std::fs::read(&theirs).unwrap(), before, "not even its journal's kind");
 }
 
 #[test]

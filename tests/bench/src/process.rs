@@ -1,8 +1,7 @@
 //! The processes that are measured. Each ends with its handle, however the bench ends.
 
 use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read, Seek},
+    io::{BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     ops::Range,
     process::{Child, ChildStdout, Command, Stdio},
@@ -14,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::usage::{self, Memory};
 
-/// Ports that no system gives to an outgoing connection, or to who asks for any port.
+/// Ports that Linux, left as it is, gives neither to an outgoing connection nor to who asks for any port.
 const PORTS: Range<u16> = 20_000..32_000;
 /// How many of them have been tried.
 static TRIED: AtomicU16 = AtomicU16::new(0);
@@ -23,8 +22,6 @@ static TRIED: AtomicU16 = AtomicU16::new(0);
 pub(crate) struct Process {
     child: Child,
     name: String,
-    /// What it complains of.
-    complaints: Option<File>,
     /// Where it serves.
     pub(crate) address: SocketAddr,
     /// Kept open: a process may mind that nobody can hear it.
@@ -45,17 +42,15 @@ impl Process {
             _ = child.wait();
             bail!("{name} ended before it was ready; its last words were {line:?}")
         };
-        Ok(Self { child, name, complaints: None, address, _output: Some(output) })
+        Ok(Self { child, name, address, _output: Some(output) })
     }
 
     /// Starts a program that takes its port from `PORT` and says nothing; it may not serve yet.
     pub(crate) fn on_free_port(mut command: Command) -> Result<Self> {
         let address = free_address()?;
-        let complaints = tempfile::tempfile()?;
         command.env("PORT", address.port().to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(complaints.try_clone()?);
-        let child = command.spawn().context("cannot start a process")?;
-        Ok(Self { child, name: name(&command), complaints: Some(complaints), address, _output: None })
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().context("cannot start a process")?;
+        Ok(Self { child, name: name(&command), address, _output: None })
     }
 
     /// Its id.
@@ -70,13 +65,10 @@ impl Process {
 
     /// An error if it has ended.
     pub(crate) fn must_run(&mut self) -> Result<()> {
-        let Some(status) = self.child.try_wait()? else { return Ok(()) };
-        let mut said = Vec::new();
-        if let Some(complaints) = &mut self.complaints {
-            complaints.rewind()?;
-            complaints.read_to_end(&mut said)?;
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("{} ended too soon: {status}", self.name),
         }
-        bail!("{} ended too soon: {status}\n{}", self.name, String::from_utf8_lossy(&said))
     }
 
     /// SIGKILL, and waits until it is gone.

@@ -526,6 +526,14 @@ impl World {
         (delivery.status, attempts.len())
     }
 
+    /// The message of the payment's last try, when that is due.
+    async fn due_for_the_last_try(&self, payment: &Payment) -> DeliveryDue {
+        self.until_the_last_try(payment).await;
+        self.later(2 * DAY);
+        self.dispatch().await;
+        self.line.only()
+    }
+
     /// Fails the payment's delivery until only its last try is left.
     async fn until_the_last_try(&self, payment: &Payment) {
         self.line.take();
@@ -770,10 +778,7 @@ async fn one_try_and_six_retries_each_at_its_time_and_then_it_is_given_up_and_sa
 async fn giving_up_is_said_until_the_queue_has_heard_it() {
     let world = World::with_endpoint().await;
     let payment = world.payment().await;
-    world.until_the_last_try(&payment).await;
-    world.later(2 * DAY);
-    world.dispatch().await;
-    let due = world.line.only();
+    let due = world.due_for_the_last_try(&payment).await;
     world.line.fails(true);
     assert!(matches!(world.gateway.deliver(due).await, Err(Error::Queue(_))), "the message has to come again");
     assert_eq!(world.status(&payment).await, (DeliveryStatus::DeadLettered, 7));
@@ -788,10 +793,7 @@ async fn giving_up_is_said_until_the_queue_has_heard_it() {
 async fn giving_up_is_said_by_another_handler_of_the_last_try_where_the_one_that_recorded_it_died() {
     let world = World::with_endpoint().await;
     let payment = world.payment().await;
-    world.until_the_last_try(&payment).await;
-    world.later(2 * DAY);
-    world.dispatch().await;
-    let due = world.line.only();
+    let due = world.due_for_the_last_try(&payment).await;
     let (gate, second) = (world.servers.hold(URL), world.another(1, Arc::new(NoFailPoints)));
     let mut handlers =
         FuturesUnordered::from_iter([world.gateway.deliver(due).boxed(), second.gateway.deliver(due).boxed()]);
@@ -1125,10 +1127,8 @@ async fn what_the_queue_gave_up_is_due_again_and_never_dead_lettered_for_it() {
 async fn what_the_queue_gave_up_before_its_last_try_gets_it() {
     let world = World::with_endpoint().await;
     let payment = world.payment().await;
-    world.until_the_last_try(&payment).await;
-    world.later(2 * DAY);
-    world.dispatch().await;
-    world.gateway.delivery_given_up(world.line.only()).await.unwrap();
+    let due = world.due_for_the_last_try(&payment).await;
+    world.gateway.delivery_given_up(due).await.unwrap();
     assert_eq!(world.status(&payment).await, (DeliveryStatus::Retrying, 6));
     world.later(MINUTE);
     assert_eq!(world.deliver_what_is_due().await, [DeliveryOutcome::DeadLettered], "the seventh failed try, only that");
@@ -1301,10 +1301,7 @@ async fn redelivery_of_what_is_not_there_or_another_merchants_is_not_found() {
 async fn a_redelivery_asked_for_during_the_last_try_is_not_lost_with_it() {
     let world = World::with_endpoint().await;
     let payment = world.payment().await;
-    world.until_the_last_try(&payment).await;
-    world.later(2 * DAY);
-    world.dispatch().await;
-    let (due, asks, asked) = (world.line.only(), world.clone(), payment.clone());
+    let (due, asks, asked) = (world.due_for_the_last_try(&payment).await, world.clone(), payment.clone());
     world.servers.while_sending(move || {
         Box::pin(async move { asks.gateway.redeliver(asked.merchant, asked.id, None).await.unwrap() })
     });
@@ -1324,11 +1321,8 @@ async fn a_redelivery_asked_for_during_the_last_try_is_not_lost_with_it() {
 async fn a_redelivery_asked_for_while_it_is_put_off_keeps_its_new_schedule() {
     let world = World::with_endpoint().await;
     let payment = world.payment().await;
-    world.until_the_last_try(&payment).await;
-    world.later(2 * DAY);
-    world.dispatch().await;
     // The secret does not open there, so the try is put off; just before, the merchant asks for it anew.
-    let (due, asks, asked) = (world.line.only(), world.clone(), payment.clone());
+    let (due, asks, asked) = (world.due_for_the_last_try(&payment).await, world.clone(), payment.clone());
     let other = world.another(7, Arc::new(NoFailPoints));
     let asks = move || -> BoxFuture<'static, ()> {
         Box::pin(async move { asks.gateway.redeliver(asked.merchant, asked.id, None).await.unwrap() })

@@ -1,7 +1,10 @@
-//! Real time, for a store under test.
+//! Real time, for a store under test, and time that leaps.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -9,12 +12,22 @@ use async_trait::async_trait;
 use tollgate_domain::Timestamp;
 use tollgate_gateway::ports::Time;
 
-pub(crate) struct Clock(Instant);
+pub(crate) struct Clock {
+    started: Instant,
+    /// So much passes besides whenever it is looked at.
+    leap: Duration,
+    looks: AtomicU32,
+}
 
 impl Clock {
-    #[allow(clippy::disallowed_methods, reason = "the tests' real clock")]
     pub(crate) fn real() -> Arc<dyn Time> {
-        Arc::new(Self(Instant::now()))
+        Self::that_leaps(Duration::ZERO)
+    }
+
+    /// Everything takes so much longer.
+    #[allow(clippy::disallowed_methods, reason = "the tests' real clock")]
+    pub(crate) fn that_leaps(leap: Duration) -> Arc<dyn Time> {
+        Arc::new(Self { started: Instant::now(), leap, looks: AtomicU32::new(0) })
     }
 }
 
@@ -26,7 +39,7 @@ impl Time for Clock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.elapsed()
+        self.started.elapsed() + self.leap * self.looks.fetch_add(1, Ordering::Relaxed)
     }
 
     #[allow(clippy::disallowed_methods, reason = "the tests' real clock")]

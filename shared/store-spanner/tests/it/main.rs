@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::similar_names, reason = "a store is told stories")]
 
+mod claims;
 mod clock;
 mod contract;
 mod lost_answers;
@@ -10,4 +11,3 @@ mod raw;
 mod round_trips;
 mod schema;
 mod subject;
-mod unreadable;

@@ -8,6 +8,8 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, Result, config::DbConfig, hooks::Wal, wal::CheckpointMode};
 
+use super::{OpenError, migrations};
+
 /// How long a connection waits while another process writes. Shorter than the gateway's five seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 /// More than there are statements: each is prepared once per connection.
@@ -40,12 +42,14 @@ impl Location {
         }
     }
 
-    /// A connection that writes. `durable`: a commit is on disk when it returns.
-    pub(super) fn writer(&self, durable: bool) -> Result<Connection> {
+    /// A connection that writes. `durable`: a commit is on disk when it returns. What another program keeps is left as it is.
+    pub(super) fn writer(&self, durable: bool) -> Result<Connection, OpenError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | self.uri();
         let mut connection = Connection::open_with_flags(self.name(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare(&connection)?;
         if matches!(self, Self::File(_)) {
+            // Before the first change: whoever reads it must still be able to.
+            migrations::schema(&connection)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.wal_hook(Some(fold_back))?;
         }

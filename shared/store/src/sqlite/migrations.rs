@@ -32,13 +32,13 @@ pub struct Schema {
 /// What a database has; it only reads.
 pub(super) fn schema(connection: &Connection) -> Result<Schema, OpenError> {
     let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
-    let tables = |name: &str| {
-        let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name LIKE ?1";
-        connection.query_row(count, [name], |row| row.get::<_, u32>(0))
-    };
-    match (tables("schema_migrations")?, tables("%")?) {
-        (0, 0) => Ok(Schema { applied: 0, known }),
-        (0, _) => Err(OpenError::Foreign),
+    // At one moment: another process may be making them.
+    let count =
+        "SELECT count(*), count(*) FILTER (WHERE name = 'schema_migrations') FROM sqlite_schema WHERE type = 'table'";
+    let tables: (u32, u32) = connection.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    match tables {
+        (0, _) => Ok(Schema { applied: 0, known }),
+        (_, 0) => Err(OpenError::Foreign),
         _ => Ok(Schema { applied: applied(connection)?, known }),
     }
 }

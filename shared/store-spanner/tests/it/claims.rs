@@ -1,4 +1,4 @@
-//! Deliveries that this release cannot read, because a newer one wrote them: they keep nobody else's from being sent.
+//! What stands in the way of a delivery, such as a row that a newer release wrote, keeps nobody else's from being sent.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -7,9 +7,14 @@ use tollgate_gateway::{
     contract::Samples,
     ports::{Deliveries, Endpoints, Store},
 };
+use tollgate_store_spanner::SpannerStore;
 
-use crate::subject::OnSpanner;
+use crate::{
+    clock::Clock,
+    subject::{OnSpanner, options},
+};
 
+const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 struct Due {
@@ -64,6 +69,16 @@ async fn an_event_of_a_kind_that_is_not_known_yet_is_released_with_the_others() 
     due.change("kind = 'payment.something_new'", due.payments[7]).await;
     assert_eq!(due.subject.store.release_waiting(due.merchant, due.now, 500).await.unwrap(), 20);
     assert_eq!(due.left().await.len(), 20);
+}
+
+#[tokio::test]
+async fn who_waits_for_what_is_due_is_handed_what_was_taken_in_time() {
+    let Some(due) = Due::twenty().await else { return };
+    let slow = SpannerStore::new(options(&due.subject.database, &due.subject.host), Clock::that_leaps(3 * SECOND));
+    let taken = slow.claim_due(due.now, due.now + HOUR, 500).await.unwrap();
+    let (taken, left): (BTreeSet<_>, _) = (taken.iter().map(|due| due.payment).collect(), due.left().await);
+    assert!(!taken.is_empty() && !left.is_empty(), "{} taken, {} left", taken.len(), left.len());
+    assert_eq!(&taken | &left, due.payments.iter().copied().collect(), "what was not handed on is still due");
 }
 
 #[tokio::test]
