@@ -2,6 +2,7 @@
 //!
 //! Must not know: what a command does. What looks like a key or a secret is never repeated, however wrong it is here.
 
+mod changes;
 mod deliveries;
 #[cfg(test)]
 mod documented;
@@ -21,6 +22,7 @@ use clap_complete::Shell;
 
 use crate::output;
 
+pub(crate) use changes::Changes;
 pub(crate) use deliveries::{Again, DeadLetters, DeliveriesCommand, When, Which};
 pub(crate) use exceptions::{ExceptionsCommand, Reconciliation};
 pub(crate) use merchants::{Endpoints, Keys, MerchantChanges, Merchants, NewMerchant};
@@ -88,11 +90,7 @@ pub(crate) enum Command {
         limit: u32,
     },
     /// What operators did with this command, the last first: who, what, to what, why, and what came of it.
-    Changes {
-        /// How many at most.
-        #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..=10_000))]
-        limit: u32,
-    },
+    Changes(Changes),
     /// What a shell completes this command by, on stdout.
     Completions {
         /// bash, zsh, fish, elvish or powershell.

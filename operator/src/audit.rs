@@ -10,11 +10,11 @@ use tollgate_domain::ChangeId;
 use tollgate_gateway::ports::operators::OperatorAct;
 
 use crate::{
-    arguments::{self, By, Word},
+    arguments::{self, By, Changes, Word},
     failure::mistaken,
     open::Operator,
     output::{answer, note},
-    table::Table,
+    table::plain,
 };
 
 /// The longest that is kept of what came of an act, in characters.
@@ -123,18 +123,22 @@ struct ActBody<'a> {
 }
 
 /// Shows what was done, the last first.
-pub(crate) async fn changes(operator: &Operator, limit: u32, json: bool) -> anyhow::Result<()> {
+pub(crate) async fn changes(operator: &Operator, which: &Changes, json: bool) -> anyhow::Result<()> {
+    let (limit, from) = (which.limit as usize, which.from.map(|from| from.at(operator.now())));
     let mut all: Vec<OperatorAct> = Vec::new();
-    while all.len() < limit as usize {
-        let before = all.last().map(|act| (act.at, act.id));
-        let page = PAGE.min(limit - u32::try_from(all.len()).unwrap_or(limit));
-        let found = operator.ask(operator.stores.operator_acts.acts(before, page)).await?;
-        let is_last = found.len() < page as usize;
-        all.extend(found);
+    let mut before = None;
+    while all.len() < limit {
+        let page = operator.ask(operator.stores.operator_acts.acts(before, PAGE)).await?;
+        before = page.last().map(|act| (act.at, act.id));
+        let in_time = |act: &OperatorAct| from.is_none_or(|from| act.at >= from);
+        // The last come first: behind one that is too old are only such.
+        let is_last = page.len() < PAGE as usize || !page.iter().all(in_time);
+        all.extend(page.into_iter().filter(|act| in_time(act) && is_meant(act, which)));
         if is_last {
             break;
         }
     }
+    all.truncate(limit);
     let body = |act: &OperatorAct| (act.id.to_string(), act.at.to_string());
     let names: Vec<_> = all.iter().map(body).collect();
     let data = all.iter().zip(names).map(|(act, (id, at))| ActBody {
@@ -150,17 +154,22 @@ pub(crate) async fn changes(operator: &Operator, limit: u32, json: bool) -> anyh
     answer(json, &ListBody { data: data.collect() }, || words(&all))
 }
 
+fn is_meant(act: &OperatorAct, which: &Changes) -> bool {
+    let says = [Some(&act.command), Some(&act.subject), act.outcome.as_ref(), act.why.as_ref()];
+    which.by.as_ref().is_none_or(|by| *by == act.by)
+        && which.about.as_ref().is_none_or(|about| says.iter().flatten().any(|text| text.contains(about)))
+}
+
+/// A change is a few lines, not a row: what was changed can be long, and why.
 fn words(all: &[OperatorAct]) -> String {
-    let mut table = Table::new(["AT", "BY", "WHAT", "TO WHAT", "CAME TO", "WHY"]);
-    for act in all {
-        table.row(&[
-            act.at.to_string(),
-            act.by.clone(),
-            act.command.clone(),
-            act.subject.clone(),
-            act.outcome.clone().unwrap_or_else(|| "begun; not known".to_owned()),
-            act.why.clone().unwrap_or_else(|| "-".to_owned()),
-        ]);
+    let change = |act: &OperatorAct| {
+        let outcome = act.outcome.as_deref().unwrap_or("begun; not known");
+        let why = act.why.as_ref().map(|why| format!("\n  why: {}", plain(why))).unwrap_or_default();
+        let [by, subject, outcome] = [act.by.as_str(), act.subject.as_str(), outcome].map(plain);
+        format!("{}  {by}  {}\n  {subject}\n  {outcome}{why}", act.at, act.command)
+    };
+    if all.is_empty() {
+        return "there are no such changes".to_owned();
     }
-    if table.is_empty() { "there are no changes yet".to_owned() } else { table.to_string() }
+    all.iter().map(change).collect::<Vec<_>>().join("\n")
 }

@@ -28,7 +28,7 @@ pub(crate) async fn run(operator: &Operator, command: DeliveriesCommand, json: b
     match command {
         DeliveriesCommand::List { status, which, limit } => {
             let statuses = status.into_iter().map(|status| status.0).collect();
-            list(operator, &Search::of(which, statuses, LAST_DAY, operator.now())?, limit.limit, json).await
+            list(operator, Search::of(which, statuses, LAST_DAY, operator.now())?, limit.limit, json).await
         }
         DeliveriesCommand::Redeliver { status, again } => {
             let mut statuses: Vec<_> = status.into_iter().map(|status| status.0).collect();
@@ -45,13 +45,14 @@ pub(crate) async fn dead_letters(operator: &Operator, command: DeadLetters, json
     let statuses = vec![DeliveryStatus::DeadLettered];
     match command {
         DeadLetters::List { which, limit } => {
-            list(operator, &Search::of(which, statuses, LAST_MONTH, operator.now())?, limit.limit, json).await
+            list(operator, Search::of(which, statuses, LAST_MONTH, operator.now())?, limit.limit, json).await
         }
         DeadLetters::Redeliver { again } => again::run(operator, "dead-letters redeliver", statuses, again, json).await,
     }
 }
 
-async fn list(operator: &Operator, search: &Search, limit: u32, json: bool) -> anyhow::Result<()> {
+async fn list(operator: &Operator, search: Search, limit: u32, json: bool) -> anyhow::Result<()> {
+    let search = search.of_a_known_merchant(operator).await?;
     let progress = Progress::counting(json, "deliveries looked at");
     let mut looking = search.begin(operator);
     let mut all: Vec<Delivery> = Vec::new();
@@ -67,7 +68,7 @@ async fn list(operator: &Operator, search: &Search, limit: u32, json: bool) -> a
     if more {
         note(&format!("there are more than {limit}: see --limit"));
     }
-    answer(json, &body::ListBody::of(search, &all, more), || words(&all))
+    answer(json, &body::ListBody::of(&search, &all, more), || words(&all))
 }
 
 fn words(all: &[Delivery]) -> String {

@@ -56,7 +56,7 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command, json: bool) -> anyhow::Result<ExitCode> {
     if let Command::Completions { shell } = command {
-        return output::say(&String::from_utf8(arguments::completions(shell))?).map(|()| ExitCode::SUCCESS);
+        return output::offer(&String::from_utf8(arguments::completions(shell))?).map(|()| ExitCode::SUCCESS);
     }
     let mut vars = Variables::of_process();
     let logs = read_logs(&mut vars);
@@ -97,7 +97,7 @@ async fn on_store(
         Command::DeadLetters(command) => deliveries::dead_letters(operator, command, json).await,
         Command::Settlement(command) => return settlement::run(operator, command, json).await,
         Command::Invariants { limit } => return invariants::run(operator, limit, json).await,
-        Command::Changes { limit } => audit::changes(operator, limit, json).await,
+        Command::Changes(which) => audit::changes(operator, &which, json).await,
         Command::Reconcile(Reconcile::BankStatement { file, record, by }) => {
             let keeper = record.then(|| audit::Who::name(By { by })).transpose()?;
             return reconcile::bank_statement(operator, &file, keeper, json).await;

@@ -4,7 +4,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tollgate_api::events::JsonEvents;
 use tollgate_assembly::StoreConfiguration;
 use tollgate_domain::{BootId, ChangeId, MerchantId, Timestamp};
@@ -20,6 +20,8 @@ use tollgate_runtime::{System, system::within};
 use tollgate_store::{Options as SqliteOptions, Schema, SqliteStore};
 use tollgate_store_spanner::{DatabaseName, Options as SpannerOptions, SETTLEMENT_CHUNK, SpannerStore};
 use tollgate_webhooks::{AddressPolicy, HttpWebhookSender};
+
+use crate::failure::mistaken;
 
 /// Nobody waits longer for one question to the store, connecting to it included.
 const STORE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,7 +53,10 @@ impl Operator {
             StoreConfiguration::Sqlite(path) => {
                 // A path with a mistake in it would else become an empty store, in which nothing is found.
                 if !path.is_file() {
-                    bail!("STORE_URL: there is no database {}; `tollgate migrate` makes it", path.display());
+                    let path = path.display();
+                    return Err(mistaken(format!(
+                        "STORE_URL: there is no database {path}; `tollgate migrate` makes it"
+                    )));
                 }
                 has_this_schema(path)?;
                 (Stores::of(&Arc::new(open_sqlite(path, &system)?)), (Keys::ByTime, None))
@@ -142,10 +147,10 @@ fn has_this_schema(path: &Path) -> anyhow::Result<()> {
     let schema = SqliteStore::schema(path);
     let Schema { applied, known } = schema.with_context(|| format!("the store {} cannot be opened", path.display()))?;
     if applied < known {
-        bail!(
-            "STORE_URL: {} has {applied} of the {known} migrations that this program knows: run `tollgate migrate`",
-            path.display()
-        );
+        let path = path.display();
+        return Err(mistaken(format!(
+            "STORE_URL: {path} has {applied} of the {known} migrations that this program knows: run `tollgate migrate`"
+        )));
     }
     Ok(())
 }
@@ -154,7 +159,7 @@ fn has_this_schema(path: &Path) -> anyhow::Result<()> {
 pub(crate) fn open_sqlite(path: &Path, system: &System) -> anyhow::Result<SqliteStore> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        bail!("STORE_URL: there is no folder {}", folder.display());
+        return Err(mistaken(format!("STORE_URL: there is no folder {}", folder.display())));
     }
     // What stands beside the file is found by its name: all programs must come to the same one, links or not.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());

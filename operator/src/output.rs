@@ -21,6 +21,14 @@ pub(crate) fn say(text: &str) -> anyhow::Result<()> {
     written.context("the answer could not be written to standard output")
 }
 
+/// The same, for what a reader may stop reading (`| head`) without having missed anything.
+pub(crate) fn offer(text: &str) -> anyhow::Result<()> {
+    say(text).or_else(|error| {
+        let why = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if why == Some(std::io::ErrorKind::BrokenPipe) { Ok(()) } else { Err(error) }
+    })
+}
+
 /// Writes a line to stderr. There is nowhere else to say that it did not work.
 pub(crate) fn note(line: &str) {
     _ = writeln!(std::io::stderr().lock(), "{line}");

@@ -62,7 +62,7 @@ fn write_rows(rows: &[Vec<String>], to: &mut impl Write) -> fmt::Result {
 }
 
 /// Merchants' words and providers' words, without control characters.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 

@@ -37,6 +37,7 @@ pub fn router(payments: Payments) -> Router {
         .route("/v1/payments/{id}/capture", post(payments::capture))
         .route("/v1/payments/{id}/void", post(payments::void))
         .route("/v1/payments/{id}/refund", post(refunds::create))
+        .route("/v1/payments/{id}/refunds", get(refunds::list))
         .route("/v1/payments/{id}/timeline", get(payments::timeline))
         .route("/v1/refunds/{id}", get(refunds::show))
         .route("/v1/webhook-endpoint", get(webhooks::show_endpoint).put(webhooks::set_endpoint))

@@ -26,6 +26,7 @@ use utoipa::OpenApi;
         crate::payments::timeline,
         crate::refunds::create,
         crate::refunds::show,
+        crate::refunds::list,
         crate::webhooks::show_endpoint,
         crate::webhooks::set_endpoint,
         crate::webhooks::rotate_secret,

@@ -1,4 +1,4 @@
-//! `/v1/payments/{id}/refund` and `/v1/refunds/{id}`.
+//! `/v1/payments/{id}/refund`, `/v1/payments/{id}/refunds` and `/v1/refunds/{id}`.
 
 use axum::{
     Json,
@@ -8,7 +8,11 @@ use axum::{
     response::Response,
 };
 use tollgate_api::{
-    Problem, ProblemCode, problem::ProblemBody, refund::RefundBody, requests, requests::CreateRefundBody,
+    Problem, ProblemCode,
+    problem::ProblemBody,
+    refund::{RefundBody, RefundList},
+    requests,
+    requests::CreateRefundBody,
 };
 use tollgate_gateway::RefundPayment;
 
@@ -62,4 +66,19 @@ pub(crate) async fn show(
     let id = id.parse().map_err(|_| Problem::new(ProblemCode::NotFound, "There is no such refund."))?;
     let refund = payments.gateway.get_refund(caller.merchant.id, id).await?;
     Ok(Json((&refund).into()))
+}
+
+/// A payment's refunds, oldest first, all of them.
+#[utoipa::path(
+    get, path = "/v1/payments/{id}/refunds", tag = "refunds", security(("api_key" = [])),
+    params(("id" = String, Path, description = "`pay_…`")),
+    responses((status = 200, body = RefundList), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+)]
+pub(crate) async fn list(
+    State(payments): State<Payments>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<RefundList>, Problem> {
+    let refunds = payments.gateway.list_refunds(caller.merchant.id, answer::payment_id(&id)?).await?;
+    Ok(Json(RefundList { data: refunds.iter().map(RefundBody::from).collect() }))
 }

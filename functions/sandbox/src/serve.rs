@@ -280,9 +280,24 @@ fn start_serving(
     (stop, serving)
 }
 
+/// A port for the simulated providers: where they were the last time, if it is free, so that a payer's page that was open then
+/// still leads somewhere.
+async fn providers_port(folder: &Path) -> anyhow::Result<TcpListener> {
+    let file = folder.join("providers-port");
+    let before = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<u16>().ok());
+    if let Some(port) = before
+        && let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+    {
+        return Ok(listener);
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    std::fs::write(&file, listener.local_addr()?.port().to_string())?;
+    Ok(listener)
+}
+
 /// Starts the simulated providers in this process, on a port of their own. Answers where.
 async fn start_providers(system: &SandboxSystem, folder: &Path) -> anyhow::Result<String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let listener = providers_port(folder).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let settings = Settings { data: Some(folder.join("providers")), public_url: Some(url.clone()) };
     let simulators =

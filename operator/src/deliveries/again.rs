@@ -54,6 +54,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let who = Who::of(again.word)?;
     let search = Search::of(again.which, statuses, When::Ago(std::time::Duration::ZERO), operator.now())?;
+    let search = search.of_a_known_merchant(operator).await?;
     let counted = count(operator, &search, json).await?;
     if again.dry_run || counted.all == 0 {
         let body = AgainBody::of(&search, &counted, again.dry_run, Done::default());
@@ -99,6 +100,7 @@ fn found(counted: &Counted) -> String {
     };
     match counted.all {
         0 => "there are no such deliveries".to_owned(),
+        1 => format!("1 delivery of {of} ({})", statuses.join(", ")),
         all => format!("{all} deliveries of {of} ({})", statuses.join(", ")),
     }
 }
@@ -106,9 +108,9 @@ fn found(counted: &Counted) -> String {
 /// Asks whoever sits there. Where nobody does, it has to be said.
 fn asked(counted: &Counted, json: bool) -> anyhow::Result<bool> {
     if json || !stdin().is_terminal() {
-        return Err(mistaken(format!("{} would be sent again: say --yes, or --dry-run", found(counted))));
+        return Err(mistaken(format!("{} to be sent again: say --yes, or --dry-run", found(counted))));
     }
-    note(&format!("{} are sent again. Type yes to go on:", found(counted)));
+    note(&format!("{} to be sent again. Type yes to go on:", found(counted)));
     let mut line = String::new();
     stdin().read_line(&mut line).context("the answer could not be read")?;
     Ok(line.trim() == "yes")
@@ -136,7 +138,10 @@ async fn anew(operator: &Operator, delivery: Delivery) -> anyhow::Result<bool> {
 fn said(done: Done) -> String {
     let moved = match done.moved {
         0 => String::new(),
-        moved => format!("; {moved} had moved meanwhile and were left alone"),
+        moved => format!("; left alone, as they had moved meanwhile: {moved}"),
     };
-    format!("{} are due again{moved}", done.due)
+    match done.due {
+        1 => format!("1 is due again{moved}"),
+        due => format!("{due} are due again{moved}"),
+    }
 }

@@ -38,6 +38,14 @@ impl Search {
         Ok(Self { which, statuses, from, until })
     }
 
+    /// Nothing is found of a merchant whom nobody knows: that is a mistake, not an answer.
+    pub(super) async fn of_a_known_merchant(self, operator: &Operator) -> anyhow::Result<Self> {
+        if let Some(merchant) = self.which.merchant {
+            operator.merchant(merchant).await?;
+        }
+        Ok(self)
+    }
+
     /// Begins to look.
     pub(super) fn begin<'a>(&'a self, operator: &'a Operator) -> Looking<'a> {
         Looking { operator, search: self, after: None, is_over: false, endpoints: HashMap::new() }

@@ -13,7 +13,7 @@ on_each_store! {
 
 async fn every_change_is_kept_with_who_and_why_and_what_came_of_it(place: Place) {
     let nothing = place.tollgate.run("changes").answer();
-    assert_eq!(nothing, "there are no changes yet\n");
+    assert_eq!(nothing, "there are no such changes\n");
     let run = |words: &str| place.tollgate.run(words);
     let merchant = run("merchants create Shoes --by ann --why new --json").json();
     let merchant: MerchantId = merchant["id"].as_str().unwrap().parse().unwrap();
@@ -83,10 +83,25 @@ async fn every_change_is_kept_with_who_and_why_and_what_came_of_it(place: Place)
     let fields: Vec<_> = acts[0].as_object().unwrap().keys().cloned().collect();
     assert_eq!(fields.join(" "), "at by command id object outcome subject why");
     let words = run("changes --limit 2").answer();
-    assert_eq!(words.lines().count(), 3, "{words}");
+    let [last, before] = [&acts[0], &acts[1]].map(|act| act["at"].as_str().unwrap());
+    let expected = format!(
+        "{last}  bob  keys revoke\n  {merchant}\n  {}\n  why: gone\n{before}  ann  provider off|on\n  stripe: off\n  done: on -> off\n  why: incident\n",
+        outcomes[7]
+    );
+    assert_eq!(words, expected);
+    let whys = |options: &str| {
+        let found = run(&format!("changes --json {options}")).json();
+        found["data"].as_array().unwrap().iter().map(|act| act["why"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(whys("--by ann"), ["incident", "new", "new"]);
+    assert_eq!(whys("--about Boots"), ["renamed"]);
+    assert_eq!(whys("--by ann --about keys --limit 1"), ["new"]);
+    assert_eq!(whys(&format!("--from {before}")), ["gone", "incident"]);
+    assert_eq!(whys("--from 1h").len(), 8);
+    assert!(whys("--by nobody").is_empty());
     assert!(!words.contains(key.trim()) && !changes.to_string().contains(key.trim()), "no key is in it");
     assert!(!place.files_hold(key.trim().as_bytes()));
-    for words in ["changes --limit 0", "changes --limit x"] {
+    for words in ["changes --limit 0", "changes --limit x", "changes --from yesterday"] {
         assert_eq!(run(words).code, 2, "{words}");
     }
 }

@@ -47,6 +47,15 @@ impl Environment {
         Ran::of(running.wait_with_output().unwrap())
     }
 
+    /// Runs it with a reader who is gone before the first word.
+    pub(crate) fn run_unread(&self, words: &str) -> Ran {
+        let mut command = self.command(&words.split_whitespace().collect::<Vec<_>>());
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = command.spawn().unwrap();
+        drop(running.stdout.take());
+        Ran::of(running.wait_with_output().unwrap())
+    }
+
     /// Runs it where nothing can be written to stdout.
     pub(crate) fn run_on_a_full_disk(&self, words: &str) -> Ran {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -17,6 +17,13 @@ fn each_shell_is_given_every_command_without_a_store_or_an_environment() {
     assert!(ran.code == 2 && ran.stdout.is_empty() && ran.stderr.contains("bash"), "{ran:?}");
 }
 
+/// `tollgate completions bash | head -1`: whoever reads no further has missed nothing.
+#[test]
+fn a_reader_who_stops_reading_makes_it_no_failure() {
+    let ran = Environment::new([]).run_unread("completions bash");
+    assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
+}
+
 #[test]
 fn bash_completes_by_them() {
     let script = Environment::new([]).run("completions bash").answer();

@@ -99,7 +99,10 @@ async fn a_dry_run_counts_and_changes_nothing(place: Place) {
         let (command, status) = command.split_once(' ').unwrap_or((command, ""));
         let words = format!("{command} redeliver {status} --from {start} --dry-run --by ann --why trial");
         let said = place.tollgate.run(&words).answer();
-        assert!(said.contains(&format!("{found} deliveries of 1 merchant")), "{said}");
+        assert!(
+            said.contains(&format!("{found} deliver{} of 1 merchant", if found == 1 { "y" } else { "ies" })),
+            "{said}"
+        );
         assert!(said.contains("nothing was changed"), "{said}");
         let body = place.tollgate.run(&format!("{words} --json")).json();
         assert_eq!((&body["dry_run"], &body["found"], &body["redelivered"]), (&json!(true), &json!(found), &json!(0)));
@@ -117,7 +120,9 @@ async fn what_is_within_the_time_is_sent_again_and_nothing_else(place: Place) {
     let at = |seconds: u32| Samples::start() + SECOND * seconds;
     let nobodys = Samples::new(954).merchant;
     let others = format!("deliveries redeliver --merchant {nobodys} --from {} --yes --by ann --why x", at(0));
-    assert!(place.tollgate.run(&others).answer().contains("there are no such deliveries"));
+    let line = place.tollgate.run(&others).failure(1);
+    assert_eq!(line, format!("there is no merchant {nobodys}"), "a mistyped merchant is no answer");
+    assert_eq!(place.tollgate.run(&format!("deliveries list --merchant {nobodys}")).failure(1), line);
     // What was made at the beginning is inside, what was made at the end is not.
     let words = format!("deliveries redeliver --from {} --to {} --yes --by ann --why x --json", at(1), at(3));
     let body = place.tollgate.run(&words).json();
@@ -129,14 +134,14 @@ async fn what_is_within_the_time_is_sent_again_and_nothing_else(place: Place) {
     assert_eq!(stand(&place, &payments).await, [DeadLettered, Pending, Pending, DeadLettered]);
     assert_eq!(stand(&place, &[delivered]).await, [Delivered], "only where that is asked for");
     let words = format!("deliveries redeliver --status delivered --from {} --yes --by ann --reason x", at(0));
-    assert!(place.tollgate.run(&words).answer().starts_with("1 are due again; due in a minute"));
+    assert!(place.tollgate.run(&words).answer().starts_with("1 is due again; due in a minute"));
     assert_eq!(stand(&place, &[delivered]).await, [Pending]);
     assert_eq!(stand(&place, &payments).await, [DeadLettered, Pending, Pending, DeadLettered]);
     let changes = place.tollgate.run("changes --json").json();
     let told = |act: &Value| (act["command"].clone(), act["by"].clone(), act["why"].clone(), act["outcome"].clone());
     let expected = |outcome: &str| (json!("deliveries redeliver"), json!("ann"), json!("x"), json!(outcome));
     let acts = changes["data"].as_array().unwrap();
-    assert_eq!(acts.iter().map(told).collect::<Vec<_>>(), [expected("1 are due again"), expected("2 are due again")]);
+    assert_eq!(acts.iter().map(told).collect::<Vec<_>>(), [expected("1 is due again"), expected("2 are due again")]);
     let subject = acts[1]["subject"].as_str().unwrap();
     assert!(subject.starts_with("2 ") && subject.contains(&format!("from {} to before {}", at(1), at(3))), "{subject}");
 }

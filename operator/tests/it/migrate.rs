@@ -8,7 +8,7 @@ use crate::place::{Place, Store};
 #[test]
 fn on_sqlite_it_makes_the_database_and_a_second_run_is_success() {
     let place = Place::on_sqlite();
-    let line = place.tollgate.run("merchants list").failure(1);
+    let line = place.tollgate.run("merchants list").failure(2);
     assert!(line.contains("there is no database") && line.contains("`tollgate migrate`"), "{line}");
     let Store::Sqlite(folder) = &place.store else { unreachable!() };
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "what only looks makes nothing");
@@ -26,11 +26,11 @@ fn on_sqlite_what_only_looks_changes_no_file_that_is_not_a_store_of_this_schema(
     let (empty, theirs) = (folder.path().join("empty.db"), folder.path().join("theirs.db"));
     std::fs::write(&empty, "").unwrap();
     rusqlite::Connection::open(&theirs).unwrap().execute_batch("CREATE TABLE theirs (a TEXT)").unwrap();
-    for (path, says) in [(&empty, "0 of the "), (&theirs, "another program's")] {
+    for (path, says, code) in [(&empty, "0 of the ", 2), (&theirs, "another program's", 1)] {
         let before = std::fs::read(path).unwrap();
         let on = place.tollgate.with("STORE_URL", &format!("sqlite:{}", path.display()));
         for command in ["provider list", "merchants create Shoes --by ann --why asked"] {
-            let line = on.run(command).failure(1);
+            let line = on.run(command).failure(code);
             assert!(line.contains(says), "{line}");
         }
         assert_eq!(std::fs::read(path).unwrap(), before);
@@ -51,7 +51,7 @@ fn it_needs_no_secrets_key() {
 #[test]
 fn a_folder_that_is_not_there_is_one_clear_line() {
     let place = Place::on_sqlite();
-    let line = place.tollgate.with("STORE_URL", "sqlite:/nowhere/at/all/t.db").run("migrate").failure(1);
+    let line = place.tollgate.with("STORE_URL", "sqlite:/nowhere/at/all/t.db").run("migrate").failure(2);
     assert_eq!(line, "STORE_URL: there is no folder /nowhere/at/all");
 }
 

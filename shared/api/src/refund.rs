@@ -35,6 +35,13 @@ pub struct RefundBody {
     pub updated_at: String,
 }
 
+/// A payment's refunds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RefundList {
+    /// Oldest first, those that failed too.
+    pub data: Vec<RefundBody>,
+}
+
 impl From<&Refund> for RefundBody {
     fn from(refund: &Refund) -> Self {
         Self {

@@ -118,7 +118,7 @@ pub struct CreateRequest {
 pub fn read_create(body: &[u8]) -> Result<CreateRequest, Problem> {
     let mut fields = strict_json::read_object(body)?;
     let amount = fields.required_integer("amount", 1..=Money::MAX_MINOR);
-    let currency = fields.required_parsed("currency", 3, three_capitals);
+    let currency = fields.required_parsed("currency", TOKEN_CHARS, three_capitals);
     let payment_method = payment_method(&mut fields);
     let provider = fields.optional_one_of("provider", &ProviderName::ALL.map(|name| (name.as_str(), name)));
     if let (Ok(tokens), Ok(Some(provider))) = (&payment_method, provider)
@@ -274,6 +274,7 @@ fn payment_method(fields: &mut ObjectReader) -> Checked<BTreeMap<ProviderName, S
                 read.insert(name, token);
             }
         }
+        methods.refuse_others("is no provider: must be one of stripe, paypal, bank");
         Ok(read)
     })?;
     if tokens.is_empty() {

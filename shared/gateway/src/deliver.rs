@@ -199,7 +199,7 @@ impl Gateway {
             let next = delivery.after(made.tried, self.jitter(), now);
             let record = self.ports.stores.deliveries.record_attempt(&delivery, &next, &made.attempt);
             if self.within_store_time(self.settings.store_timeout, record).await? {
-                return self.recorded(&next, made.tried, now).await;
+                return self.recorded(&next, &made, now).await;
             }
             // Begun anew by hand or released while it was tried: that counts, and so does the try. Or made by another.
             let Some(Outgoing { delivery: present, .. }) =
@@ -216,7 +216,7 @@ impl Gateway {
         Err(Error::Internal)
     }
 
-    async fn recorded(&self, next: &Delivery, tried: Tried, now: Timestamp) -> Result<DeliveryOutcome, Error> {
+    async fn recorded(&self, next: &Delivery, made: &MadeTry, now: Timestamp) -> Result<DeliveryOutcome, Error> {
         Ok(match next.status {
             DeliveryStatus::Delivered => {
                 let age = Duration::try_from(now.duration_since(next.created_at)).unwrap_or_default();
@@ -226,12 +226,13 @@ impl Gateway {
             DeliveryStatus::DeadLettered => {
                 tracing::warn!(
                     event = "delivery_dead_lettered", merchant = %next.merchant, payment = %next.payment,
-                    sequence = next.sequence, "a delivery was given up after its last try"
+                    sequence = next.sequence, last_status = made.attempt.http_status, last_error = made.attempt.error,
+                    "a delivery was given up after its last try"
                 );
                 self.say_dead_lettered(next).await?;
                 DeliveryOutcome::DeadLettered
             }
-            _ if tried == Tried::Gone => DeliveryOutcome::Paused,
+            _ if made.tried == Tried::Gone => DeliveryOutcome::Paused,
             _ => DeliveryOutcome::Failed,
         })
     }

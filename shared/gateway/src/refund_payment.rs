@@ -1,7 +1,7 @@
-//! `POST /v1/payments/{id}/refund` and `GET /v1/refunds/{id}`: gives back what was taken, or a part of it. The amount is
+//! `POST /v1/payments/{id}/refund`, and the reads of refunds: gives back what was taken, or a part of it. The amount is
 //! reserved on the payment's row by the intent, so that no two refunds together exceed what was captured (rule 1).
 
-use tollgate_domain::{CaptureMethod, MerchantId, Money, Payment, Refund, RefundId, RefundStatus, Refusal};
+use tollgate_domain::{CaptureMethod, MerchantId, Money, Payment, PaymentId, Refund, RefundId, RefundStatus, Refusal};
 
 use crate::{Context, Error, Gateway, Route, Target, idempotency::Key};
 
@@ -68,6 +68,12 @@ impl Gateway {
     pub async fn get_refund(&self, merchant: MerchantId, id: RefundId) -> Result<Refund, Error> {
         let refund = self.load_refund(id).await?.ok_or(Error::NotFound)?;
         self.get_payment(merchant, refund.payment_id).await.map(|_| refund)
+    }
+
+    /// The refunds of the merchant's payment, oldest first; another merchant's payment is not found.
+    pub async fn list_refunds(&self, merchant: MerchantId, payment: PaymentId) -> Result<Vec<Refund>, Error> {
+        self.get_payment(merchant, payment).await?;
+        Ok(self.within_store_time(self.settings.store_timeout, self.ports.stores.timelines.refunds(payment)).await?)
     }
 
     pub(crate) async fn load_refund(&self, id: RefundId) -> Result<Option<Refund>, Error> {

@@ -397,6 +397,12 @@ async fn what_goes_wrong_is_a_page_for_people_and_a_problem_for_programs() {
             && page.text().contains("There is no such payment.")
     );
     guarded(&page, missing);
+    for nowhere in ["/console/foo", "/console/foo/bar"] {
+        let page = world.send_page(look(nowhere)).await;
+        assert_eq!(page.status, 404);
+        assert!(page.text().contains("There is no such page.") && page.text().contains("All payments"), "{nowhere}");
+        guarded(&page, nowhere);
+    }
     world.send(Request::new("GET", missing)).await.expect_problem(404, "not_found", "a program");
     world.send(Request::new("DELETE", "/console")).await.expect_problem(
         405,

@@ -38,6 +38,8 @@ async fn the_page_shows_every_call_event_and_code_with_commands_for_this_sandbox
     for schema in api["components"]["schemas"].as_object().unwrap().keys() {
         assert!(page.contains(&format!("id=\"object-{schema}\"")), "{schema}");
     }
+    let place = |id: &str| page.find(&format!("<h3 id=\"{id}\">")).unwrap();
+    assert!(place("create") < place("list"), "a reader makes a payment before he looks for one");
     links_lead_somewhere(&page);
 }
 

@@ -36,6 +36,7 @@ async fn another_merchants_payment_is_the_same_as_none() {
         [
             world.get(&path),
             world.get(&format!("{path}/timeline")),
+            world.get(&format!("{path}/refunds")),
             world.post_nothing(&format!("{path}/capture")),
             world.post(&format!("{path}/capture"), &json!({"amount": 5000})),
             world.post_nothing(&format!("{path}/void")),

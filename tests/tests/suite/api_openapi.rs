@@ -165,6 +165,7 @@ async fn real_answers_are_as_the_description_says() {
             problems.push(answer);
         }
         is(&api, "PaymentBody", &world.send(world.get(&path)).await.expect(200).json());
+        is(&api, "RefundList", &world.send(world.get(&format!("{path}/refunds"))).await.expect(200).json());
         is(&api, "TimelineBody", &world.send(world.get(&format!("{path}/timeline"))).await.expect(200).json());
     }
     is(&api, "PaymentList", &world.send(world.get("/v1/payments?limit=2")).await.expect(200).json());
@@ -234,7 +235,7 @@ fn every_code_says_what_it_means_and_where_it_comes_up() {
         assert_eq!(calls.is_empty(), !code["elsewhere"].as_str().unwrap().is_empty(), "{code}");
     }
     let all = |name: &str| codes.iter().find(|code| code["code"] == name).unwrap()["calls"].as_array().unwrap().len();
-    assert_eq!((all("unauthenticated"), all("idempotency_key_missing"), all("refund_exceeds_captured")), (16, 4, 1));
+    assert_eq!((all("unauthenticated"), all("idempotency_key_missing"), all("refund_exceeds_captured")), (17, 4, 1));
 }
 
 /// The headers that sign a webhook are as the description has them.

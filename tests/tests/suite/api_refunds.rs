@@ -77,7 +77,10 @@ async fn a_payment_is_refunded_in_parts_until_all_went_back() {
 
     let too_much = world.send(refund(&world, &id, &json!({"amount": 601}))).await;
     assert_eq!((too_much.status, too_much.json()["code"].as_str()), (422, Some("refund_exceeds_captured")));
-    world.send(refund(&world, &id, &json!({}))).await.expect(201);
+    world.advance(1).await;
+    let rest = world.send(refund(&world, &id, &json!({}))).await.expect(201).json();
+    let listed = world.send(world.get(&format!("/v1/payments/{id}/refunds"))).await.expect(200).json();
+    assert_eq!(listed, json!({"data": [part, rest]}), "oldest first, and not the one that was refused");
     let payment = world.look_at(&id).await;
     assert_eq!((&payment["status"], &payment["amount_refunded"]), (&json!("REFUNDED"), &json!(1000)));
     let more = world.send(refund(&world, &id, &json!({"amount": 1}))).await;

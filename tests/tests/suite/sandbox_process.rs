@@ -39,6 +39,18 @@ async fn a_sandbox_that_died_with_an_event_under_way_starts_again_at_once() {
 }
 
 #[tokio::test]
+async fn a_payer_whose_page_was_open_over_a_restart_goes_on_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::start(serve("0", folder.path())).await.unwrap();
+    let waits = client_of(folder.path()).unwrap().create("k", 1000, "pm_card_threeDSecure2Required").await.unwrap();
+    first.kill().await.unwrap();
+    let again = Process::start(serve("0", folder.path())).await.unwrap();
+    let page = waits.body["next_action"]["url"].as_str().unwrap();
+    assert_eq!(Http::new().get(page).await.status(), 200);
+    again.kill().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_sandbox_in_the_same_folder_is_refused_with_one_clear_line() {
     let folder = tempfile::tempdir().unwrap();
     let first = Process::start(serve("0", folder.path())).await.unwrap();

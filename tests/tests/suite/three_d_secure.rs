@@ -137,6 +137,11 @@ async fn a_return_link_that_we_did_not_make_leads_nowhere() {
     ] {
         let answer = stage.http().get(&forged).await;
         assert_eq!(answer.status(), 404, "{forged}");
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let browser = Request::get(&forged).header(header::ACCEPT, "text/html,*/*").body(Bytes::new()).unwrap();
+        let page = stage.http().send(browser).await;
+        assert_eq!(page.status(), 404, "{forged}");
+        assert_eq!(page.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
         assert!(answer.headers().get(header::LOCATION).is_none());
     }
     assert_eq!(stage.http().get(&mine).await.status(), 303, "the real one does");

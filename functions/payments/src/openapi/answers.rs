@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{examples::cursor, fields, operations};
 
 /// What a merchant's call is answered with: the call's id, the status, the examples.
-const ANSWERS: [(&str, &str, &[&str]); 24] = [
+const ANSWERS: [(&str, &str, &[&str]); 25] = [
     ("create", "201", &["authorized", "declined"]),
     ("create", "200", &["authorized"]),
     ("create", "202", &["waiting_for_the_payer"]),
@@ -20,6 +20,7 @@ const ANSWERS: [(&str, &str, &[&str]); 24] = [
     ("create_refund", "200", &["refund"]),
     ("create_refund", "202", &["refund_on_its_way"]),
     ("show_refund", "200", &["refund"]),
+    ("list_refunds", "200", &["refunds"]),
     ("show_endpoint", "200", &["endpoint"]),
     ("set_endpoint", "200", &["endpoint_with_secret", "endpoint"]),
     ("rotate_secret", "200", &["endpoint_with_new_secret"]),
@@ -43,7 +44,12 @@ const REQUESTS: [(&str, &[&str]); 5] = [
 
 /// From which call, with which status, which field leads to which call's id.
 const LINKS: [(&str, &str, &str, &[&str]); 3] = [
-    ("create", "201", "/id", &["show", "capture", "void", "create_refund", "timeline", "status", "redeliver"]),
+    (
+        "create",
+        "201",
+        "/id",
+        &["show", "capture", "void", "create_refund", "list_refunds", "timeline", "status", "redeliver"],
+    ),
     ("create", "202", "/id", &["show", "void", "timeline", "status"]),
     ("create_refund", "201", "/id", &["show_refund"]),
 ];
@@ -101,6 +107,7 @@ fn name(path: &str, call: &mut Map<String, Value>) {
     let unique = match (path, id) {
         ("/v1/payments/{id}/refund", _) => "create_refund",
         ("/v1/refunds/{id}", _) => "show_refund",
+        ("/v1/payments/{id}/refunds", _) => "list_refunds",
         ("/v1/settlements/{id}", _) => "show_settlement",
         _ => return,
     };

@@ -185,6 +185,7 @@ fn answers() -> Vec<(&'static str, &'static str, Value)> {
         ("timeline", "The first second of a payment", timeline()),
         ("refund", "Done", refund("COMPLETED")),
         ("refund_on_its_way", "Not known yet, or on its way", refund("PENDING")),
+        ("refunds", "Oldest first", json!({"data": [refund("COMPLETED")]})),
         ("deliveries", "One taken, one to be tried again", deliveries()),
         ("due_again", "What was not taken is due", due_again()),
         (

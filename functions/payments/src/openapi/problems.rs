@@ -32,7 +32,7 @@ const MOVES_MONEY: &[ProblemCode] =
 const CHANGES: &[ProblemCode] = &[NotFound, OperationInProgress, PaymentStateConflict, ProviderRefused];
 
 /// The codes of each call, by its id.
-const CALLS: [(&str, &[&[ProblemCode]]); 17] = [
+const CALLS: [(&str, &[&[ProblemCode]]); 18] = [
     ("create", &[DOOR, BODY, MOVES_MONEY, &[CurrencyNotSupported, AmountNotSupported]]),
     ("list", &[DOOR, QUERY]),
     ("show", &[DOOR, &[NotFound]]),
@@ -47,6 +47,7 @@ const CALLS: [(&str, &[&[ProblemCode]]); 17] = [
         &[DOOR, BODY, MOVES_MONEY, CHANGES, &[PaymentNotSettled, RefundExceedsCaptured, AmountNotSupported]],
     ),
     ("show_refund", &[DOOR, &[NotFound]]),
+    ("list_refunds", &[DOOR, &[NotFound]]),
     ("show_endpoint", &[DOOR, &[NotFound]]),
     ("set_endpoint", &[DOOR, BODY]),
     ("rotate_secret", &[DOOR, BODY, &[NotFound]]),

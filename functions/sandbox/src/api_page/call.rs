@@ -16,13 +16,15 @@ pub(super) struct Call<'a> {
     pub(super) said: &'a Value,
 }
 
-/// Every call, in the order of their paths.
+/// Every call, in the order of their paths; what makes something comes before what lists it.
 pub(super) fn all(api: &Value) -> Vec<Call<'_>> {
-    members(&api["paths"])
+    let mut all: Vec<_> = members(&api["paths"])
         .flat_map(|(path, item)| {
             members(item).map(move |(method, call)| Call { method: method.to_uppercase(), path, said: call })
         })
-        .collect()
+        .collect();
+    all.sort_by_key(|call| (call.path, call.method != "POST"));
+    all
 }
 
 impl Call<'_> {

@@ -86,8 +86,11 @@ fn start(reader: &Reader) -> Markup {
         section aria-labelledby="start" {
             h2 id="start" { "Start" }
             p { "This sandbox is at " code { (reader.url) } ", and its first merchant's key is in every command below. Commands name what they are about \
-                by a variable: set it once, to an id that a call answered." }
-            (curl::command("PAYMENT=pay_… REFUND=ref_… SETTLEMENT=stl_…"))
+                by a variable: " code { "PAYMENT" } ", " code { "REFUND" } ", " code { "SETTLEMENT" } ", each an id that a call answered. " a href="#create" { "Make a payment" } ", and this is it:" }
+            (curl::command(&format!(
+                "PAYMENT=$(curl -sS \"{}/v1/payments?limit=1\" -H 'X-API-Key: {}' | jq -r '.data[0].id')",
+                reader.url, reader.api_key
+            )))
         }
     }
 }

@@ -154,9 +154,14 @@ pub(crate) fn router(console: Console) -> Router {
         .route("/console/console.js", get(async || file("text/javascript; charset=utf-8", SCRIPT)))
         .route("/console/console.css", get(async || file("text/css; charset=utf-8", STYLE)))
         .route("/console/icon.svg", get(async || file("image/svg+xml", ICON)))
+        .route("/console/{*rest}", get(async || Err::<(), _>(nowhere())))
         .layer(guard)
         .route("/", get(async || Redirect::to("/console")))
         .with_state(console)
+}
+
+fn nowhere() -> Problem {
+    Problem::new(ProblemCode::NotFound, "There is no such page.")
 }
 
 fn file(media_type: &'static str, text: &'static str) -> ([(HeaderName, &'static str); 1], &'static str) {

@@ -76,7 +76,7 @@ fn facts(shop: &Shop, payment: &Payment, refunds: &[Refund]) -> Markup {
         dl {
             dt { "Status" } dd { (status(payment)) }
             @if let Some(open) = &payment.open {
-                dt { "Open" }
+                dt { "Under way" }
                 dd {
                     @match &open.payer {
                         Some(turn) => {
@@ -103,8 +103,8 @@ fn facts(shop: &Shop, payment: &Payment, refunds: &[Refund]) -> Markup {
                 @for refund in refunds { br; code { (refund.id) } " " (refund.amount.to_string()) " " (refund.status.as_str()) }
             }
             dt { "Provider" } dd { (payment.provider.as_str()) }
-            dt { "Transaction there" } dd { code { (or_none(&payment.provider_transaction_id)) } }
-            dt { "Our request there" } dd { code { (payment.provider_request_id.to_string()) } }
+            dt { "Transaction at the provider" } dd { code { (or_none(&payment.provider_transaction_id)) } }
+            dt { "Our request's key at the provider" } dd { code { (payment.provider_request_id.to_string()) } }
             dt { "Settlement" } dd {
                 @match payment.settlement {
                     Some(id) => a href=(format!("/console/settlements#{id}")) { (id) },
@@ -184,17 +184,17 @@ async fn redeliver(shop: &Shop, payment: &Payment, fields: &Fields) -> Result<St
 
 fn table(story: &[Entry]) -> Markup {
     html! {
-        table {
+        table.cards {
             caption.hidden { "What happened to the payment, by time" }
             thead { tr { @for name in ["At", "Kind", "What", "Detail", "Cause"] { th scope="col" { (name) } } } }
             tbody {
                 @for entry in story {
                     tr {
-                        td { (at(&millis(entry.at))) }
-                        td { (entry.lane.title()) }
-                        td { (badge(&entry.what, entry.tone)) }
-                        td { (entry.detail) }
-                        td { (entry.cause) }
+                        td data-label="At" { (at(&millis(entry.at))) }
+                        td data-label="Kind" { (entry.lane.title()) }
+                        td data-label="What" { (badge(&entry.what, entry.tone)) }
+                        td data-label="Detail" { (entry.detail) }
+                        td data-label="Cause" { (entry.cause) }
                     }
                 }
             }
@@ -207,12 +207,16 @@ fn ledger(booked: &[Booked]) -> Markup {
         return html! { p { "No postings." } };
     }
     let table = html! {
-        table {
+        table.cards {
             caption.hidden { "Ledger lines of the payment; debits have a plus" }
             thead { tr { th scope="col" { "Change" } th scope="col" { "Account" } th.n scope="col" { "Amount" } } }
             tbody {
                 @for line in booked {
-                    tr { td { (line.version) } td { code { (line.account) } } td.n { (story::amount(line)) } }
+                    tr {
+                        td data-label="Change" { (line.version) }
+                        td data-label="Account" { code { (line.account) } }
+                        td.n data-label="Amount" { (story::amount(line)) }
+                    }
                 }
             }
         }

@@ -32,6 +32,20 @@ fn every_wrong_field_is_named_at_once() {
 }
 
 #[test]
+fn a_mistake_is_told_in_its_own_words() {
+    for (body, said) in [
+        (r#"{"amount":1,"currency":"EURO","payment_method":{"stripe":"t"}}"#, "three capital letters"),
+        (
+            r#"{"amount":1,"currency":"EUR","payment_method":{"stripe":"t","visa":"x"}}"#,
+            "must be one of stripe, paypal, bank",
+        ),
+    ] {
+        let problem = refused(body);
+        assert!(problem.errors[0].detail.contains(said), "{:?}", problem.errors);
+    }
+}
+
+#[test]
 fn amounts_are_whole_and_more_than_nothing_and_fit() {
     for amount in ["0", "-5", "1.5", "1e3", "\"1000\"", "null", "true", "9223372036854775808", "1000000000000"] {
         let body = format!(r#"{{"amount":{amount},"currency":"JPY","payment_method":{{"stripe":"t"}}}}"#);

@@ -236,10 +236,15 @@ impl ObjectReader {
         value?.ok_or_else(|| self.refuse(name, "is required"))
     }
 
-    fn refuse_unknown(&mut self) {
+    /// Refuses all that was not asked for, in words that fit it better than those that all requests have.
+    pub fn refuse_others(&mut self, detail: &str) {
         for key in std::mem::take(&mut self.members).into_keys() {
-            self.refuse(&key, "is not a field of this request");
+            self.refuse(&key, detail);
         }
+    }
+
+    fn refuse_unknown(&mut self) {
+        self.refuse_others("is not a field of this request");
     }
 
     fn note(&mut self, at: &Pointer, detail: String) {
