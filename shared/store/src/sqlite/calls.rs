@@ -6,7 +6,7 @@ use rusqlite::{Connection, Result, Row, named_params};
 use tollgate_domain::PaymentId;
 use tollgate_gateway::records::ProviderCall;
 
-use super::columns::{Count, Micros, Name, Text};
+use super::columns::{Count, InOrder, Micros, Name, Text};
 
 /// Writes a call; one that is written already stays as it is.
 pub(super) fn insert(connection: &Connection, call: &ProviderCall) -> Result<()> {
@@ -44,6 +44,7 @@ pub(super) fn of_payment(connection: &Connection, payment: PaymentId) -> Result<
 }
 
 fn read(row: &Row<'_>) -> Result<ProviderCall> {
+    let row = InOrder::of(row);
     Ok(ProviderCall {
         id: row.get::<_, Text<_>>("id")?.0,
         payment: row.get::<_, Text<_>>("payment_id")?.0,

@@ -11,7 +11,7 @@ use tollgate_gateway::{
 };
 
 use super::{
-    columns::{Micros, Name, Text},
+    columns::{InOrder, Micros, Name, Text},
     merchants,
 };
 
@@ -180,6 +180,7 @@ pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>> {
 }
 
 pub(super) fn read(row: &Row<'_>) -> Result<Delivery> {
+    let row = InOrder::of(row);
     Ok(Delivery {
         payment: row.get::<_, Text<_>>("payment_id")?.0,
         sequence: row.get("sequence")?,

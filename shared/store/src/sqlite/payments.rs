@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 use tollgate_domain::{Currency, Details, Payment, PaymentId, PaymentStatus, Review, Timestamp};
 use tollgate_gateway::records::{ListQuery, Page};
 
-use super::columns::{Count, FromJson, Micros, Name, Text, ToJson, money};
+use super::columns::{Count, FromJson, InOrder, Micros, Name, Text, ToJson, money};
 
 /// Writes the first version.
 pub(super) fn insert(connection: &Connection, payment: &Payment) -> Result<()> {
@@ -149,6 +149,7 @@ const LIST_BY_REFERENCE: &str = "SELECT * FROM payments INDEXED BY payments_by_r
      ORDER BY created_at DESC, id DESC LIMIT :limit";
 
 pub(super) fn read(row: &Row<'_>) -> Result<Payment> {
+    let row = &InOrder::of(row);
     let currency: Currency = row.get::<_, Text<_>>("currency")?.0;
     let details: Details = row.get::<_, FromJson<_>>("details")?.0;
     Ok(Payment {
@@ -181,7 +182,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Payment> {
     })
 }
 
-fn review(row: &Row<'_>) -> Result<Option<Review>> {
+fn review(row: &InOrder<'_, '_>) -> Result<Option<Review>> {
     let reason = row.get::<_, Option<Name<_>>>("review")?.map(|reason| reason.0);
     let since = row.get::<_, Option<Micros>>("review_since")?.map(|since| since.0);
     Ok(reason.zip(since).map(|(reason, since)| Review { reason, since }))

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 use tollgate_domain::{Currency, PaymentId, Refund, RefundId};
 
-use super::columns::{FromJson, Micros, Name, Text, ToJson, money};
+use super::columns::{FromJson, InOrder, Micros, Name, Text, ToJson, money};
 
 /// Writes `refund` over what it was.
 pub(super) fn upsert(connection: &Connection, refund: &Refund) -> Result<()> {
@@ -45,6 +45,7 @@ pub(super) fn of_payment(connection: &Connection, payment: PaymentId) -> Result<
 }
 
 pub(super) fn read(row: &Row<'_>) -> Result<Refund> {
+    let row = &InOrder::of(row);
     let currency: Currency = row.get::<_, Text<_>>("currency")?.0;
     Ok(Refund {
         id: row.get::<_, Text<_>>("id")?.0,
