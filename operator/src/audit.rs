@@ -127,7 +127,8 @@ pub(crate) async fn changes(operator: &Operator, which: &Changes, json: bool) ->
     let (limit, from) = (which.limit as usize, which.from.map(|from| from.at(operator.now())));
     let mut all: Vec<OperatorAct> = Vec::new();
     let mut before = None;
-    while all.len() < limit {
+    // One more than is shown tells whether there are more.
+    while all.len() <= limit {
         let page = operator.ask(operator.stores.operator_acts.acts(before, PAGE)).await?;
         before = page.last().map(|act| (act.at, act.id));
         let in_time = |act: &OperatorAct| from.is_none_or(|from| act.at >= from);
@@ -137,6 +138,9 @@ pub(crate) async fn changes(operator: &Operator, which: &Changes, json: bool) ->
         if is_last {
             break;
         }
+    }
+    if all.len() > limit {
+        note(&format!("there are more than {limit}: see --limit, --from, --by and --about"));
     }
     all.truncate(limit);
     let body = |act: &OperatorAct| (act.id.to_string(), act.at.to_string());

@@ -11,7 +11,7 @@ use crate::{
     arguments::{MerchantChanges, Merchants, NewMerchant},
     audit::{Who, audited},
     open::Operator,
-    output::answer,
+    output::{answer, note},
     table::{Table, facts},
 };
 
@@ -73,6 +73,9 @@ async fn create(operator: &Operator, new: NewMerchant, json: bool) -> anyhow::Re
         made.with_context(|| format!("{} was made or not, `tollgate merchants list` tells", merchant.id))
     };
     audited(operator, &Who::of(new.word)?, "merchants create", differs(&merchant, None), made).await?;
+    if merchant.fee_basis_points == 0 {
+        note("no fee: he is paid all that is settled, unless you set --fee-basis-points");
+    }
     show_one(&merchant, json)
 }
 

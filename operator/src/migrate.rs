@@ -29,10 +29,12 @@ pub(crate) async fn run(store: &StoreConfiguration, json: bool) -> anyhow::Resul
     let system = System::real();
     match store {
         StoreConfiguration::Sqlite(path) => {
+            let is_new = !path.exists();
             drop(open_sqlite(path, &system)?);
             let body = Body { store: "sqlite", applied: None, applied_before: None };
+            let made = if is_new { "is a new, empty database, and " } else { "" };
             answer(json, &body, || {
-                format!("{} has this program's schema: opening a SQLite store migrates it.", path.display())
+                format!("{} {made}has this program's schema: opening a SQLite store migrates it.", path.display())
             })
         }
         StoreConfiguration::Spanner { database, emulator } => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tollgate_domain::{
     ProviderName,
-    routing::{Flag, FlagName, FlagValue},
+    routing::{Flag, FlagName, FlagValue, Scope},
 };
 use tollgate_gateway::change_flag;
 
@@ -16,7 +16,7 @@ use crate::{
     audit::{Who, audited_as},
     failure::mistaken,
     open::Operator,
-    output::answer,
+    output::{answer, note},
     table::Table,
 };
 
@@ -170,7 +170,24 @@ async fn set(operator: &Operator, name: FlagName, value: FlagValue, word: Word, 
         |(before, flag): &(FlagValue, Flag)| Some(format!("{} -> {}", stands(name, before), stands(name, &flag.value)));
     let (before, flag) = audited_as(operator, &who, command, subject, operator.ask(change), came_to).await?;
     let (before, body) = (stands(name, &before), FlagBody::of(name, Some(&flag)));
-    answer(json, &body, || format!("{name}: {before} -> {}; {FOLLOWED_WITHIN}", body.stands))
+    answer(json, &body, || format!("{name}: {before} -> {}; {FOLLOWED_WITHIN}", body.stands))?;
+    if let FlagName::Weights(scope) = name {
+        for flag in operator.ask(flags.flags()).await?.iter().filter(|flag| flag.value != FlagValue::Unset) {
+            if matches!(flag.name, FlagName::Weights(other) if is_closer(other, scope)) {
+                note(&format!("{} is closer, and stays: {}", flag.name, stands(flag.name, &flag.value)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether weights of `other` count before those of `scope`, for some of its payments.
+fn is_closer(other: Scope, scope: Scope) -> bool {
+    fn meet<T: PartialEq>(one: Option<T>, another: Option<T>) -> bool {
+        one.is_none() || another.is_none() || one == another
+    }
+    let closeness = |scope: Scope| (scope.merchant.is_some(), scope.currency.is_some());
+    meet(other.merchant, scope.merchant) && meet(other.currency, scope.currency) && closeness(other) > closeness(scope)
 }
 
 fn weights(shares: &[Share]) -> anyhow::Result<FlagValue> {

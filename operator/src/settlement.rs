@@ -26,6 +26,8 @@ const BUDGET: Duration = Duration::from_hours(6);
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
 /// The books do not agree.
 const DISAGREES: u8 = 1;
+/// The code where what there is agrees, and it is not all.
+const NOT_ENDED: u8 = 3;
 
 /// Does what was typed.
 pub(crate) async fn run(operator: &Operator, command: SettlementCommand, json: bool) -> anyhow::Result<ExitCode> {
@@ -45,7 +47,7 @@ pub(crate) async fn run(operator: &Operator, command: SettlementCommand, json: b
         SettlementCommand::Verify(which) => verify(operator, &which, json).await,
         SettlementCommand::Report { which, merchant } => {
             let settlement = find(operator, &which).await?;
-            report::run(operator, &settlement, merchant, json).await.map(|()| ExitCode::SUCCESS)
+            report::run(operator, &settlement, merchant, json).await
         }
     }
 }
@@ -126,7 +128,11 @@ async fn verify(operator: &Operator, which: &WhichSettlement, json: bool) -> any
     let check = check.await.context("the settlement could not be compared")?;
     drop(progress);
     answer(json, &body::CheckBody::of(&settlement, &check), || report::check_words(&settlement, &check))?;
-    Ok(if check.wrong.is_none() { ExitCode::SUCCESS } else { ExitCode::from(DISAGREES) })
+    Ok(match check.wrong {
+        Some(_) => ExitCode::from(DISAGREES),
+        None if settlement.status == SettlementStatus::Running => ExitCode::from(NOT_ENDED),
+        None => ExitCode::SUCCESS,
+    })
 }
 
 /// The one that is asked for, which must be there.

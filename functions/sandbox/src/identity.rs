@@ -71,6 +71,7 @@ impl Identity {
     pub(crate) async fn seed(&self, parts: &Parts, system: &System, inbox: &str) -> anyhow::Result<()> {
         let now = system.time.now();
         let merchants = self.merchants()?;
+        self.is_its_own(parts).await?;
         for (index, (id, name, key)) in merchants.iter().enumerate() {
             let digest = api_key_digest(key);
             if parts.stores.merchants.by_key(digest).await?.is_some() {
@@ -95,6 +96,23 @@ impl Identity {
             let key = ApiKey { digest, merchant: *id, created_at: now, revoked_at: None };
             parts.stores.merchants.put_api_key(&key).await?;
         }
+        Ok(())
+    }
+
+    /// A store with merchants, none of whom are this sandbox's, is somebody's: played providers know nothing of its payments, and
+    /// would have every one of them found missing.
+    async fn is_its_own(&self, parts: &Parts) -> anyhow::Result<()> {
+        for (id, ..) in self.merchants()? {
+            if parts.stores.merchants.merchant(id).await?.is_some() {
+                return Ok(());
+            }
+        }
+        let others = parts.stores.merchants.merchants(None, 1).await?;
+        anyhow::ensure!(
+            others.is_empty(),
+            "STORE_URL: this store has merchants that are not this sandbox's, whose payments its played providers would deny; \
+             unset STORE_URL, or give the --data DIR that it was made with"
+        );
         Ok(())
     }
 

@@ -7,7 +7,10 @@ use std::str::FromStr;
 use clap::{ArgGroup, Args, Subcommand, value_parser};
 use tollgate_domain::MerchantId;
 
-use super::{KeepFor, word::Word};
+use super::{
+    KeepFor,
+    word::{Word, kept},
+};
 
 /// The longest name, in characters.
 const NAME_CHARS: usize = 100;
@@ -92,8 +95,9 @@ pub(crate) enum Keys {
     Rotate {
         /// `mer_…`
         merchant: MerchantId,
-        /// How long those before it are still taken: 90s, 30m, 24h, 7d. Not given: not at all.
-        #[arg(long, value_name = "TIME", default_value = "0s")]
+        /// How long those before it are still taken, those of an earlier rotation too: 90s, 30m, 24h, 7d; 0s where one leaked: the
+        /// merchant sells nothing until he has the new one.
+        #[arg(long, value_name = "TIME")]
         keep_old_for: KeepFor,
         #[command(flatten)]
         word: Word,
@@ -158,7 +162,7 @@ fn name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.chars().count() > NAME_CHARS || text.chars().any(char::is_control) {
         return Err(format!("must be 1 to {NAME_CHARS} characters, none of them a control character"));
     }
-    Ok(text.to_owned())
+    kept(text).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ pub(crate) struct Resolve {
     #[arg(long, value_name = "N")]
     pub(crate) version: Option<u64>,
     /// It is captured, and not settled yet: let the next settlement pay it out as it is booked here, whatever the provider has.
-    #[arg(long)]
+    /// Only of the version that you looked at.
+    #[arg(long, requires = "version")]
     pub(crate) settle_as_booked: bool,
     #[command(flatten)]
     pub(crate) word: Word,

@@ -4,6 +4,8 @@
 
 use clap::Args;
 
+use super::SECRET_PREFIXES;
+
 /// The longest name and the longest reason, in characters.
 const BY_CHARS: usize = 64;
 const WHY_CHARS: usize = 200;
@@ -48,5 +50,14 @@ fn line(text: &str, at_most: usize) -> Result<String, String> {
     if text.is_empty() || text.chars().count() > at_most || text.chars().any(char::is_control) {
         return Err(format!("must be 1 to {at_most} characters, none of them a control character"));
     }
-    Ok(text.to_owned())
+    kept(text).map(str::to_owned)
+}
+
+/// What is kept for good, and read by merchants, holds nothing that must not be kept.
+pub(super) fn kept(text: &str) -> Result<&str, String> {
+    let holds_secret = SECRET_PREFIXES.iter().any(|prefix| text.contains(prefix));
+    if holds_secret || tollgate_api::card_data::is_in(text) {
+        return Err("must hold no card number, API key or secret: it is kept".to_owned());
+    }
+    Ok(text)
 }

@@ -114,6 +114,12 @@ pub(super) fn words(played: &Played) -> String {
     let at = played.taken_at;
     lines.push(format!("data as of {at}, {age} old; target (RPO) 5 min: {}\n", verdict(played.age <= RPO)));
     lines.extend(played.kept.then(|| format!("kept: {}\n", played.place)));
+    let violated =
+        |one: &&Compared| one.kind == Kind::Invariant && one.source.as_deref().is_some_and(|count| count != "0");
+    lines.extend(match played.compared.iter().filter(violated).count() {
+        0 => None,
+        count => Some(format!("THE SOURCE ITSELF VIOLATES {count} INVARIANTS: see docs/runbooks/ledger-mismatch.md\n")),
+    });
     lines.push(match played.differences() {
         0 => "everything is equal".to_owned(),
         1 => "1 DIFFERENCE".to_owned(),

@@ -2,8 +2,10 @@
 //!
 //! Must not know: how it is made.
 
+use std::process::ExitCode;
+
 use anyhow::ensure;
-use tollgate_domain::{MerchantId, Settlement, settlement::Totals};
+use tollgate_domain::{MerchantId, Settlement, SettlementStatus, settlement::Totals};
 use tollgate_gateway::{SettlementCheck, ports::merchants::Merchant};
 
 use super::body;
@@ -14,6 +16,9 @@ use crate::{
     table::{Table, facts},
 };
 
+/// What stands over figures that are not all.
+const NOT_ENDED: &str =
+    "NOT ENDED, these are only a part: pay nothing out by them, `tollgate settlement resume` goes on";
 /// Merchants that one read brings.
 const PAGE: u32 = 500;
 
@@ -30,7 +35,7 @@ pub(super) async fn run(
     settlement: &Settlement,
     merchant: Option<MerchantId>,
     json: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
     let parts = match merchant {
         Some(id) => {
             let part = part(operator, settlement, operator.merchant(id).await?).await?;
@@ -39,9 +44,12 @@ pub(super) async fn run(
         }
         None => everybodys(operator, settlement, json).await?,
     };
+    let has_ended = settlement.status != SettlementStatus::Running;
     answer(json, &body::ReportBody::of(settlement, &parts), || {
-        format!("{}\n{}\n{}", facts_of(settlement), totals_of(&settlement.totals), parts_of(&parts))
-    })
+        let totals = if has_ended { totals_of(&settlement.totals) } else { format!("{NOT_ENDED}\n") };
+        format!("{}\n{totals}\n{}", facts_of(settlement), parts_of(&parts))
+    })?;
+    Ok(if has_ended { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn everybodys(operator: &Operator, settlement: &Settlement, json: bool) -> anyhow::Result<Vec<Part>> {
@@ -92,6 +100,9 @@ pub(super) fn facts_of(settlement: &Settlement) -> String {
 /// What its books say.
 pub(super) fn check_words(settlement: &Settlement, check: &SettlementCheck) -> String {
     let said = match &check.wrong {
+        None if settlement.status == SettlementStatus::Running => {
+            format!("{NOT_ENDED}: {} chunks so far, their lines and the ledger agree\n", check.chunks)
+        }
         None => format!("{} chunks, their lines and the ledger agree\n", check.chunks),
         Some(wrong) => format!("{} chunks, and they do not agree: {wrong}\n", check.chunks),
     };
@@ -104,7 +115,7 @@ fn totals_of(all: &[Totals]) -> String {
     for totals in all {
         table.row(&cells(totals));
     }
-    if table.is_empty() { "nothing is in it, or it has not ended\n".to_owned() } else { table.to_string() }
+    if table.is_empty() { "nothing is in it\n".to_owned() } else { table.to_string() }
 }
 
 fn parts_of(parts: &[Part]) -> String {

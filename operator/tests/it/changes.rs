@@ -19,7 +19,7 @@ async fn every_change_is_kept_with_who_and_why_and_what_came_of_it(place: Place)
     let merchant: MerchantId = merchant["id"].as_str().unwrap().parse().unwrap();
     let key = run(&format!("keys create {merchant} --by ann --why new")).answer();
     run(&format!("merchants set {merchant} --name Boots --fee-basis-points 500 --by bob --reason renamed")).answer();
-    run(&format!("keys rotate {merchant} --by bob --why leaked")).answer();
+    run(&format!("keys rotate {merchant} --keep-old-for 0s --by bob --why leaked")).answer();
     run(&format!("endpoints set {merchant} https://shop.example/hooks --by bob --why asked")).answer();
     run(&format!("endpoints rotate-secret {merchant} --by bob --why leaked")).answer();
     run("provider off stripe --by ann --why incident").answer();
@@ -36,7 +36,7 @@ async fn every_change_is_kept_with_who_and_why_and_what_came_of_it(place: Place)
         format!("merchants set {merchant} --name Hats"),
         format!("keys create {merchant}"),
         format!("keys revoke {merchant} abcdef"),
-        format!("keys rotate {merchant}"),
+        format!("keys rotate {merchant} --keep-old-for 0s"),
         format!("endpoints set {merchant} https://shop.example/other"),
         format!("endpoints rotate-secret {merchant}"),
         "provider off stripe".to_owned(),
@@ -82,7 +82,9 @@ async fn every_change_is_kept_with_who_and_why_and_what_came_of_it(place: Place)
     assert_eq!(said, what);
     let fields: Vec<_> = acts[0].as_object().unwrap().keys().cloned().collect();
     assert_eq!(fields.join(" "), "at by command id object outcome subject why");
-    let words = run("changes --limit 2").answer();
+    let shown = run("changes --limit 2");
+    assert!(shown.stderr.starts_with("there are more than 2"), "{shown:?}");
+    let words = shown.answer();
     let [last, before] = [&acts[0], &acts[1]].map(|act| act["at"].as_str().unwrap());
     let expected = format!(
         "{last}  bob  keys revoke\n  {merchant}\n  {}\n  why: gone\n{before}  ann  provider off|on\n  stripe: off\n  done: on -> off\n  why: incident\n",

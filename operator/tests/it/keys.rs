@@ -51,7 +51,7 @@ async fn a_key_is_shown_once_and_lets_its_merchant_in_until_it_is_revoked(place:
 async fn a_rotation_takes_the_old_keys_away_at_once(place: Place) {
     let (merchant, other) = (place.merchant("Shoes"), place.merchant("Hats"));
     let (old, older, others) = (create(&place, merchant), create(&place, merchant), create(&place, other));
-    let new = place.tollgate.run(&format!("keys rotate {merchant} --by ann --why asked"));
+    let new = place.tollgate.run(&format!("keys rotate {merchant} --keep-old-for 0s --by ann --why asked"));
     assert_eq!(new.stderr.matches("is refused from").count(), 2, "{new:?}");
     let new = new.answer().trim().to_owned();
     for (key, expected) in [(&new, Some(merchant)), (&old, None), (&older, None), (&others, Some(other))] {
@@ -89,7 +89,7 @@ async fn a_rotation_may_keep_the_old_keys_for_a_while_and_never_longer_than_said
 async fn a_key_that_could_not_be_shown_opens_nothing_and_takes_none_away(place: Place) {
     let merchant = place.merchant("Shoes");
     let key = create(&place, merchant);
-    for command in ["create", "rotate"] {
+    for command in ["create", "rotate --keep-old-for 0s"] {
         let failed = place.tollgate.run_on_a_full_disk(&format!("keys {command} {merchant} --by ann --why asked"));
         let line = failed.failure(1);
         assert!(line.contains("was not shown, and is revoked again"), "{line}");
@@ -145,7 +145,7 @@ async fn keys_of_a_merchant_whom_nobody_knows_are_refused(place: Place) {
         "create {} --by ann --why asked",
         "list {}",
         "revoke {} abcdef --by ann --why asked",
-        "rotate {} --by ann --why asked",
+        "rotate {} --keep-old-for 0s --by ann --why asked",
     ] {
         let line = place.tollgate.run(&format!("keys {}", words.replace("{}", &unknown.to_string()))).failure(1);
         assert_eq!(line, format!("there is no merchant {unknown}"));

@@ -57,6 +57,7 @@ fn arguments_that_are_wrong_are_refused_before_anything_is_opened() {
         "merchants show pay_00000000000000000000000001".to_owned(),
         format!("merchants set {merchant} --by ann --why asked"),
         format!("merchants set {merchant} --requests-per-minute none --by ann --why asked"),
+        format!("keys rotate {merchant} --by ann --why asked"),
         format!("keys rotate {merchant} --keep-old-for 24 --by ann --why asked"),
         format!("keys rotate {merchant} --keep-old-for 91d --by ann --why asked"),
         "payment show 7".to_owned(),
@@ -66,7 +67,8 @@ fn arguments_that_are_wrong_are_refused_before_anything_is_opened() {
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{words}: {ran:?}");
         assert!(!ran.stderr.is_empty() && !ran.stderr.contains("/nowhere"), "{words}: {ran:?}");
     }
-    for name in ["", "  ", "a\u{1b}[2J", &"x".repeat(101)] {
+    let secret = ["tg", "k_0123"].concat();
+    for name in ["", "  ", "a\u{1b}[2J", &"x".repeat(101), "card 4242 4242 4242 4242", &secret] {
         assert_eq!(
             nowhere.run_all(&["merchants", "create", name, "--by", "ann", "--why", "asked"]).code,
             2,

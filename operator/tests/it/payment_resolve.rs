@@ -86,7 +86,8 @@ async fn a_captured_payment_is_closed_only_where_it_is_said_that_it_is_paid_out(
     let refused = resolve(&place, before.id, "").failure(1);
     assert!(refused.contains("1000 JPY is to be paid out") && refused.contains("--settle-as-booked"), "{refused}");
     assert_eq!(present(&place, before.id).await, before);
-    let said = resolve(&place, before.id, "--settle-as-booked").answer();
+    assert_eq!(resolve(&place, before.id, "--settle-as-booked").code, 2, "not without the version that was looked at");
+    let said = resolve(&place, before.id, &format!("--version {} --settle-as-booked", before.version)).answer();
     assert!(said.contains("the next settlement pays out 1000 JPY"), "{said}");
     assert_eq!(present(&place, before.id).await.review, None);
 }
@@ -133,15 +134,16 @@ async fn what_is_not_a_persons_to_close_is_refused_with_what_to_do_instead(place
     let quiet = settled(&samples);
     commit(&place, &quiet).await;
     let nobody = PaymentId::from_random([7; 16]);
-    for (id, says) in [
-        (unresolved.id, "the outcome of its authorize is not known, and only the provider's word says it"),
-        (capturing.id, "the outcome of its capture is not known"),
-        (failed.id, "given back by itself"),
-        (not_ours.id, "Call the second"),
-        (quiet.payment.id, "it waits for nobody"),
-        (nobody, "there is no payment"),
+    let of = |payment: &Payment| (payment.id, payment.version);
+    for ((id, version), says) in [
+        (of(&unresolved), "the outcome of its authorize is not known, and only the provider's word says it"),
+        (of(&capturing), "the outcome of its capture is not known"),
+        (of(&failed), "given back by itself"),
+        (of(&not_ours), "Call the second"),
+        (of(&quiet.payment), "it waits for nobody"),
+        ((nobody, 1), "there is no payment"),
     ] {
-        let refused = resolve(&place, id, "--settle-as-booked").failure(1);
+        let refused = resolve(&place, id, &format!("--version {version} --settle-as-booked")).failure(1);
         assert!(refused.contains(says), "{says}: {refused}");
     }
     for before in [unresolved, capturing, failed, not_ours, quiet.payment] {

@@ -59,6 +59,12 @@ async fn weights_are_set_for_a_merchant_or_a_currency_and_taken_away_again(place
     assert_eq!(run("provider changes --json").json()["data"].as_array().unwrap().len(), 3, "of everything");
     let of_currency = run(&format!("provider changes --merchant {merchant} --currency GBP --json")).json();
     assert_eq!(of_currency["data"].as_array().unwrap().len(), 1);
+    // What stands closer goes on counting: whoever shares out everybody's in an outage has to know.
+    let everybodys = run("provider weights stripe=80 paypal=30 --by ann --why trial");
+    let closer = format!("weights for {merchant} in GBP is closer, and stays: bank=1");
+    assert!(everybodys.code == 0 && everybodys.stderr.contains(&closer), "{everybodys:?}");
+    let closest = run(&format!("provider weights bank=2 --merchant {merchant} --currency GBP --by ann --why trial"));
+    assert_eq!(closest.stderr, "", "nothing is closer than that");
 }
 
 async fn what_is_typed_wrong_changes_nothing(place: Place) {

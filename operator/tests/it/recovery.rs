@@ -94,6 +94,8 @@ async fn an_invariant_that_the_source_violates_is_violated_in_the_copy_too(place
     assert_eq!(drilled["proven"], true, "{drilled}");
     let violated = line(&drilled, "invariant", "changes_balance");
     assert!(violated["equal"] == true && violated["restored"] != "0", "{violated}");
+    let words = place.tollgate.run("recovery drill").answer();
+    assert!(words.contains("THE SOURCE ITSELF VIOLATES"), "{words}");
 }
 
 #[tokio::test]

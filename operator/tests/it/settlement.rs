@@ -1,7 +1,7 @@
 //! `settlement`: made and gone on with by hand, held against the ledger, and shown, with who did it and why.
 
 use serde_json::json;
-use tollgate_domain::{PaymentStatus, Settlement, SettlementDay, SettlementId};
+use tollgate_domain::{PaymentStatus, Settlement, SettlementDay, SettlementId, SettlementStatus};
 use tollgate_gateway::{
     contract::{Samples, Story, yen},
     ports::settlements::Lane,
@@ -116,6 +116,15 @@ async fn a_settlement_that_the_ledger_does_not_confirm_is_said_not_to_agree(plac
     let sums = place.stores().settlement_chunks.chunk_sums(latest.id, 1).await.unwrap().unwrap();
     assert_eq!((sums.lines[0].net, yen(967).minor()), (967, 967));
     assert!(place.stores().settlement_chunks.last_chunk(latest.id, Lane::MAIN).await.unwrap().is_some());
+    // One that was cut off: what there is agrees, and nobody may take it for all.
+    let revision = spoilt.revision + 1;
+    let cut_off =
+        Settlement { status: SettlementStatus::Running, revision, ended_at: None, totals: Vec::new(), ..latest };
+    assert!(place.stores().settlements.put_settlement(&cut_off).await.unwrap());
+    for (words, code) in [("settlement verify", 3), ("settlement report", 1)] {
+        let ran = place.tollgate.run(words);
+        assert!(ran.code == code && ran.stdout.contains("NOT ENDED, these are only a part"), "{words}: {ran:?}");
+    }
 }
 
 async fn what_is_not_there_or_typed_wrong_is_refused(place: Place) {

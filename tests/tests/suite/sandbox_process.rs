@@ -50,6 +50,25 @@ async fn a_payer_whose_page_was_open_over_a_restart_goes_on_with_it() {
     again.kill().await.unwrap();
 }
 
+/// Whoever exported STORE_URL for the operator's command, and starts a sandbox in the same shell.
+#[tokio::test]
+async fn a_sandbox_takes_no_store_of_somebody_elses() {
+    let (theirs, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = Process::start(serve("0", theirs.path())).await.unwrap();
+    let payment = client_of(theirs.path()).unwrap().create("k", 1000, "pm_card_visa").await.unwrap();
+    first.kill().await.unwrap();
+    let store = format!("sqlite:{}", theirs.path().join("tollgate.sqlite").display());
+    let refused = serve("0", folder.path()).env("STORE_URL", &store).output().await.unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("STORE_URL: this store has merchants that are not"), "{said}");
+    let mut own = serve("0", theirs.path());
+    own.env("STORE_URL", &store);
+    let again = Process::start(own).await.unwrap();
+    let found = client_of(theirs.path()).unwrap().payment(payment.text("id")).await.unwrap();
+    assert_eq!(found["status"], "AUTHORIZED", "its own, however it is named");
+    again.kill().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_second_sandbox_in_the_same_folder_is_refused_with_one_clear_line() {
     let folder = tempfile::tempdir().unwrap();

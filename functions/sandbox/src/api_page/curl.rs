@@ -45,6 +45,7 @@ pub(super) fn of(call: &Call, api: &Value, reader: &Reader) -> String {
         command += " \\\n  -H \"Idempotency-Key: try-$(date +%s)\"";
     }
     if let Some((media_type, body)) = body(call, api) {
+        let body = &here(body.clone(), reader);
         _ = write!(
             command,
             " \\\n  -H 'Content-Type: {media_type}' \\\n  -d '{}'",
@@ -52,6 +53,14 @@ pub(super) fn of(call: &Call, api: &Value, reader: &Reader) -> String {
         );
     }
     command
+}
+
+/// The examples' endpoint is nobody's: pasted as it stands, it would take the sandbox's webhooks away from its inbox.
+fn here(mut body: Value, reader: &Reader) -> Value {
+    if body["url"].is_string() {
+        body["url"] = format!("{}{}", reader.url, crate::inbox::PATH).into();
+    }
+    body
 }
 
 fn variable(path: &str) -> &'static str {

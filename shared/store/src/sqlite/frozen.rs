@@ -3,6 +3,7 @@
 //! Must not know: what is in a table, beyond its name.
 
 use std::{
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -46,7 +47,8 @@ impl FrozenFile {
     /// Copies all of it, page by page, into a new file: rowids too, in whose order events are fed to merchants. (`VACUUM INTO`
     /// may number them anew.)
     pub fn copy_to(&self, path: &Path) -> Result<(), OpenError> {
-        std::fs::File::create_new(path)?;
+        // What merchants do is in it, as in the store: for its owner only.
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut copy = Connection::open_with_flags(path, flags)?;
         let source = self.connection.lock().unwrap_or_else(PoisonError::into_inner);

@@ -29,7 +29,7 @@ pub(super) async fn folder(story: &Story) -> anyhow::Result<PathBuf> {
     let folder = own.parent().context("the program is in a folder")?.to_owned();
     let program = folder.join(NAME).with_extension(std::env::consts::EXE_EXTENSION);
     if !program.exists() {
-        story.tell("drill", "builds the operator's command first")?;
+        story.tell("drill", "builds the operator's command first, once: that takes some minutes")?;
         build(&folder).await?;
         story.begins_now();
     }
