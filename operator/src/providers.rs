@@ -183,7 +183,7 @@ async fn set(operator: &Operator, name: FlagName, value: FlagValue, word: Word, 
 
 /// Whether weights of `other` count before those of `scope`, for some of its payments.
 fn is_closer(other: Scope, scope: Scope) -> bool {
-    fn meet<T: PartialEq>(one: Option<T>, another: Option<T>) -> bool {
+    fn meet<T: PartialEq + Copy>(one: Option<T>, another: Option<T>) -> bool {
         one.is_none() || another.is_none() || one == another
     }
     let closeness = |scope: Scope| (scope.merchant.is_some(), scope.currency.is_some());

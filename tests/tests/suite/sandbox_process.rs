@@ -50,7 +50,7 @@ async fn a_payer_whose_page_was_open_over_a_restart_goes_on_with_it() {
     again.kill().await.unwrap();
 }
 
-/// Whoever exported STORE_URL for the operator's command, and starts a sandbox in the same shell.
+/// Whoever exported `STORE_URL` for the operator's command, and starts a sandbox in the same shell.
 #[tokio::test]
 async fn a_sandbox_takes_no_store_of_somebody_elses() {
     let (theirs, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
