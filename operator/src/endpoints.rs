@@ -18,6 +18,9 @@ use crate::{
     table::facts,
 };
 
+/// So many merchants are looked at for a secret that opens.
+const LOOKED_AT: u32 = 50;
+
 /// Does what was typed.
 pub(crate) async fn run(
     operator: &Operator,
@@ -26,8 +29,12 @@ pub(crate) async fn run(
     json: bool,
 ) -> anyhow::Result<()> {
     match (command, secrets_key) {
-        (Endpoints::Set { merchant, url, word }, Some(key)) => {
-            let (who, done) = (Who::of(word)?, set(operator, &key, merchant, &url, json));
+        (Endpoints::Set { merchant, url, secrets_key_was_changed, word }, Some(key)) => {
+            let who = Who::of(word)?;
+            if !secrets_key_was_changed {
+                is_the_functions(operator, &key, merchant).await?;
+            }
+            let done = set(operator, &key, merchant, &url, json);
             audited_as(operator, &who, "endpoints set", merchant, done, |url| Some(url.clone())).await.map(drop)
         }
         (Endpoints::RotateSecret { merchant, secrets_key_was_changed, word }, Some(key)) => {
@@ -91,6 +98,31 @@ async fn opens_with(operator: &Operator, secrets_key: &[u8; 32], merchant: Merch
         ));
     }
     Ok(())
+}
+
+/// The first secret of a merchant is held against others': sealed with a key that is not the functions', it would sign nothing, and
+/// nobody would know.
+async fn is_the_functions(operator: &Operator, secrets_key: &[u8; 32], merchant: MerchantId) -> anyhow::Result<()> {
+    let (endpoints, key) = (&operator.stores.endpoints, SecretsKey::new(secrets_key));
+    if operator.ask(endpoints.endpoint(merchant)).await?.is_some() {
+        return Ok(());
+    }
+    let mut others = 0;
+    for other in operator.ask(operator.stores.merchants.merchants(None, LOOKED_AT)).await? {
+        if let Some(endpoint) = operator.ask(endpoints.endpoint(other.id)).await? {
+            if key.open(other.id, &endpoint.sealed_secret).is_ok() {
+                return Ok(());
+            }
+            others += 1;
+        }
+    }
+    if others == 0 {
+        return Ok(());
+    }
+    Err(mistaken(format!(
+        "SECRETS_KEY opens no other merchant's secret ({others} tried): is it the functions'? If they have this one by now, say \
+         --secrets-key-was-changed"
+    )))
 }
 
 fn show_changed(changed: EndpointChanged, json: bool) -> anyhow::Result<()> {

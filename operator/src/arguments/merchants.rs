@@ -113,6 +113,9 @@ pub(crate) enum Endpoints {
     },
     /// Set where they go. A secret that is made is shown this once.
     Set {
+        /// Although no other merchant's secret opens with this `SECRETS_KEY`: it was changed.
+        #[arg(long)]
+        secrets_key_was_changed: bool,
         /// `mer_…`
         merchant: MerchantId,
         /// https, on a public address.

@@ -70,6 +70,17 @@ async fn a_secret_is_not_sealed_with_another_key_than_the_present_one_by_mistake
         .answer();
     let kept = place.stores().endpoints.endpoint(merchant).await.unwrap().unwrap();
     assert!(SecretsKey::new(&[0; 32]).open(merchant, &kept.sealed_secret).is_ok());
+    // The first secret of a merchant has none before it to be held against: others' have.
+    let second = place.merchant("Hats");
+    let set = |more: &str| format!("endpoints set {second} https://hats.example/hooks --by ann --why asked {more}");
+    let line = place.tollgate.run(&set("")).failure(2);
+    assert!(line.starts_with("SECRETS_KEY opens no other merchant's secret (1 tried)"), "{line}");
+    assert_eq!(place.stores().endpoints.endpoint(second).await.unwrap(), None);
+    with_another().run(&set("")).answer();
+    let third = place.merchant("Gloves");
+    let forced =
+        format!("endpoints set {third} https://gloves.example/ --secrets-key-was-changed --by ann --why asked");
+    place.tollgate.run(&forced).answer();
 }
 
 async fn urls_that_the_api_would_refuse_are_refused(place: Place) {
