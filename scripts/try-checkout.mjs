@@ -23,7 +23,8 @@ for (const [language, name] of [['html', 'checkout.html'], ['python', 'checkout.
 const port = await new Promise((found) => {
   const listener = createServer().listen(0, '127.0.0.1', () => { const { port } = listener.address(); listener.close(() => found(port)); });
 });
-const shop = spawn('python3', ['checkout.py', String(port), identityFile], { cwd: folder, stdio: ['ignore', 'ignore', 'ignore'] });
+const open = () => spawn('python3', ['checkout.py', String(port), identityFile], { cwd: folder, stdio: ['ignore', 'ignore', 'ignore'] });
+let shop = open();
 const here = `http://127.0.0.1:${port}`;
 
 // Stripe's calls that the page makes.
@@ -47,9 +48,12 @@ try {
   const page = await (await browser.newContext({ viewport: { width: 390, height: 844 } })).newPage();
   page.setDefaultTimeout(20_000);
   await page.route('https://js.stripe.com/**', (route) => route.fulfill({ contentType: 'text/javascript', body: STRIPE }));
-  for (let tries = 0; ; tries += 1) {
-    try { await page.goto(here); break; } catch (error) { if (tries > 50) throw error; await new Promise((done) => setTimeout(done, 100)); }
-  }
+  const visit = async () => {
+    for (let tries = 0; ; tries += 1) {
+      try { return await page.goto(here); } catch (error) { if (tries > 50) throw error; await new Promise((done) => setTimeout(done, 100)); }
+    }
+  };
+  await visit();
   const press = async (token) => {
     await page.getByLabel('Card').fill(token);
     await page.getByRole('button', { name: 'Pay' }).click();
@@ -74,7 +78,19 @@ try {
   await press('pm_card_mastercard');
   await page.getByText('Thank you, it is paid.').waitFor();
   assert.deepEqual((await payments()).map((payment) => payment.status).sort(), ['AUTHORIZED', 'FAILED']);
-  console.log("✓ the guide's checkout: declined, an answer lost, 3-D Secure, paid once");
+  // A shop that has lost its book does not know what it sent with its keys: it charges nothing.
+  const closed = new Promise((done) => shop.on('exit', done));
+  shop.kill();
+  await closed;
+  rmSync(join(folder, 'shop.sqlite'));
+  shop = open();
+  await visit();
+  await press('pm_card_amex');
+  await says('We cannot say just now.');
+  await press('pm_card_jcb');
+  await says('We cannot say just now.');
+  assert.equal((await payments()).length, 2);
+  console.log("✓ the guide's checkout: declined, an answer lost, 3-D Secure, paid once, and not again by a shop that lost its book");
 } finally {
   await browser.close();
   shop.kill();

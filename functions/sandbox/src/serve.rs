@@ -179,6 +179,7 @@ impl Sandbox {
             // Keeping nothing includes a store that others keep.
             vars.unset("STORE_URL");
         }
+        let store_is_named = vars.is_set("STORE_URL");
         let simulated = Simulated::of(&vars);
         simulated::refuse_live_keys(&mut vars);
         simulated::defaults(&mut vars, &folder.path, &url, &link.url, &system)?;
@@ -202,6 +203,9 @@ impl Sandbox {
         let mut identity = Identity::load_or_make(&folder.path, system.system.entropy.as_ref())?;
         identity.url.clone_from(&url);
         identity.console = format!("{url}/console");
+        if store_is_named {
+            identity.owns(&parts).await?;
+        }
         identity.seed(&parts, &system.system, &format!("{url}{}", inbox::PATH)).await?;
         identity.write(&folder.path)?;
 
