@@ -168,6 +168,7 @@ impl Sandbox {
         // Before anybody has read the time: it never goes back, not even to an instant of the past that is asked for.
         let clock_file = folder.path.join("clock");
         start_clock(&system, options.clock, &clock_file)?;
+        let plays_providers = options.providers_url.is_none();
         let providers_url = match options.providers_url {
             Some(url) => url,
             None => start_providers(&system, &folder.path).await?,
@@ -203,7 +204,8 @@ impl Sandbox {
         let mut identity = Identity::load_or_make(&folder.path, system.system.entropy.as_ref())?;
         identity.url.clone_from(&url);
         identity.console = format!("{url}/console");
-        if store_is_named {
+        // Providers that were named may be the very ones whose payments are in that store; its own cannot be.
+        if store_is_named && plays_providers {
             identity.owns(&parts).await?;
         }
         identity.seed(&parts, &system.system, &format!("{url}{}", inbox::PATH)).await?;
