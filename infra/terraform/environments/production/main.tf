@@ -54,6 +54,7 @@ module "observability" {
   host                     = var.host
   services                 = module.gateway.services
   pager_emails             = var.pager_emails
+  pager_channels           = var.pager_channels
   ticket_emails            = var.ticket_emails
   escalation_emails        = var.escalation_emails
   runbooks_url             = var.runbooks_url

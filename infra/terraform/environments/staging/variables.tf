@@ -20,11 +20,18 @@ variable "image_tag" {
 }
 
 variable "pager_emails" {
-  description = "Who is woken."
+  description = "Who is woken by e-mail."
   type        = list(string)
+  default     = []
+}
+
+variable "pager_channels" {
+  description = "Who is woken otherwise (PagerDuty, Slack, SMS): notification channels by name, made in this project's Cloud Monitoring."
+  type        = list(string)
+  default     = []
   validation {
-    condition     = length(var.pager_emails) > 0
-    error_message = "Somebody has to be woken."
+    condition     = length(var.pager_emails) + length(var.pager_channels) > 0
+    error_message = "Somebody has to be woken: pager_emails or pager_channels."
   }
 }
 

@@ -28,7 +28,7 @@ locals {
 
   runbooks = var.runbooks_url == "" ? "" : "${var.runbooks_url}/"
 
-  pager  = [for channel in google_monitoring_notification_channel.pager : channel.id]
+  pager  = concat([for channel in google_monitoring_notification_channel.pager : channel.id], var.pager_channels)
   ticket = [for channel in google_monitoring_notification_channel.ticket : channel.id]
   # Who is told, and how loud.
   channels = {

@@ -40,11 +40,26 @@ variable "services" {
 }
 
 variable "pager_emails" {
-  description = "Who is woken. A pager's own address, usually."
+  description = "Who is woken by e-mail. A pager's own address, usually."
   type        = list(string)
+  default     = []
   validation {
-    condition     = length(var.pager_emails) > 0 && alltrue([for email in var.pager_emails : can(regex("^[^@ ]+@[^@ ]+$", email))])
-    error_message = "pager_emails must hold e-mail addresses, one at least: an alert that nobody hears is none."
+    condition     = alltrue([for email in var.pager_emails : can(regex("^[^@ ]+@[^@ ]+$", email))])
+    error_message = "pager_emails must hold e-mail addresses."
+  }
+}
+
+variable "pager_channels" {
+  description = "Who is woken otherwise: notification channels that are there already, by name. PagerDuty's and Slack's are made by hand, for their keys have no place in Terraform's state."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for channel in var.pager_channels : can(regex("^projects/[^/ ]+/notificationChannels/[^/ ]+$", channel))])
+    error_message = "pager_channels must hold names such as projects/PROJECT/notificationChannels/123."
+  }
+  validation {
+    condition     = length(var.pager_emails) + length(var.pager_channels) > 0
+    error_message = "pager_emails or pager_channels must name somebody: an alert that nobody hears is none."
   }
 }
 

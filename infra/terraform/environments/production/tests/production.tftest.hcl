@@ -101,7 +101,7 @@ run "somebody_is_woken" {
   variables {
     pager_emails = []
   }
-  expect_failures = [var.pager_emails]
+  expect_failures = [var.pager_channels]
 }
 
 
@@ -126,5 +126,16 @@ run "a_tenth_of_the_budget_in_an_hour_is_told_to_others_too" {
   assert {
     condition     = length(module.observability.notification_channels.escalate) == 2 && length(module.observability.notification_channels.page) == 1
     error_message = "it escalates to nobody"
+  }
+}
+
+run "a_pager_is_woken_beside_the_mail" {
+  command = apply
+  variables {
+    pager_channels = ["projects/tollgate-production/notificationChannels/123"]
+  }
+  assert {
+    condition     = contains(module.observability.notification_channels.page, "projects/tollgate-production/notificationChannels/123") && length(module.observability.notification_channels.page) == 2
+    error_message = "the pager does not hear of a page"
   }
 }

@@ -69,6 +69,6 @@ run "somebody_is_woken" {
   variables {
     pager_emails = []
   }
-  expect_failures = [var.pager_emails]
+  expect_failures = [var.pager_channels]
 }
 

@@ -136,7 +136,27 @@ run "nobody_to_page_is_refused" {
   variables {
     pager_emails = []
   }
-  expect_failures = [var.pager_emails]
+  expect_failures = [var.pager_channels]
+}
+
+run "a_pager_needs_no_e_mail" {
+  command = apply
+  variables {
+    pager_emails   = []
+    pager_channels = ["projects/tollgate-test/notificationChannels/123"]
+  }
+  assert {
+    condition     = google_monitoring_alert_policy.alert["job-late"].notification_channels == tolist(["projects/tollgate-test/notificationChannels/123"])
+    error_message = "the pager does not hear of a page"
+  }
+}
+
+run "a_channels_title_is_no_name" {
+  command = plan
+  variables {
+    pager_channels = ["PagerDuty"]
+  }
+  expect_failures = [var.pager_channels]
 }
 
 run "an_address_is_no_host" {
