@@ -403,10 +403,18 @@ async fn what_goes_wrong_is_a_page_for_people_and_a_problem_for_programs() {
         assert!(page.text().contains("There is no such page.") && page.text().contains("All payments"), "{nowhere}");
         guarded(&page, nowhere);
     }
+    let only_forms = "/console/payments/foo/bar";
+    let page = world.send_page(look(only_forms)).await;
+    assert!(
+        page.status == 405 && page.text().contains("is no page") && page.text().contains("All payments"),
+        "{}",
+        page.text()
+    );
+    guarded(&page, only_forms);
     world.send(Request::new("GET", missing)).await.expect_problem(404, "not_found", "a program");
     world.send(Request::new("DELETE", "/console")).await.expect_problem(
-        405,
-        "method_not_allowed",
-        "a method that is none",
+        403,
+        "forbidden",
+        "a program has no orders to give here, whatever the method",
     );
 }

@@ -21,8 +21,23 @@ pub(super) fn command(text: &str) -> Markup {
     }
 }
 
-/// The call with curl: its required parameters, and the first example of its body.
+/// The call with curl: the id that it wants, its required parameters, and the first example of its body.
 pub(super) fn of(call: &Call, api: &Value, reader: &Reader) -> String {
+    let before = match variable(call.path) {
+        REFUND => newest(reader, "REFUND", "payments/$PAYMENT/refunds", ".data[-1].id"),
+        SETTLEMENT => newest(reader, "SETTLEMENT", "settlements?date=$(TZ=Asia/Tokyo date +%F)", ".data[0].id"),
+        _ => String::new(),
+    };
+    before + &alone(call, api, reader)
+}
+
+/// A line that takes an id out of a list.
+pub(super) fn newest(reader: &Reader, variable: &str, list: &str, which: &str) -> String {
+    let Reader { url, api_key } = reader;
+    format!("{variable}=$(curl -sS \"{url}/v1/{list}\" -H 'X-API-Key: {api_key}' | jq -r '{which}')\n")
+}
+
+fn alone(call: &Call, api: &Value, reader: &Reader) -> String {
     let mut url = format!("{}{}", reader.url, call.path);
     for (placeholder, variable) in [("{id}", variable(call.path)), ("{opaque}", "$OPAQUE")] {
         url = url.replace(placeholder, variable);
@@ -63,10 +78,13 @@ fn here(mut body: Value, reader: &Reader) -> Value {
     body
 }
 
+const REFUND: &str = "$REFUND";
+const SETTLEMENT: &str = "$SETTLEMENT";
+
 fn variable(path: &str) -> &'static str {
     match path {
-        _ if path.contains("/refunds/") => "$REFUND",
-        _ if path.contains("/settlements/") => "$SETTLEMENT",
+        _ if path.contains("/refunds/") => REFUND,
+        _ if path.contains("/settlements/") => SETTLEMENT,
         _ => "$PAYMENT",
     }
 }

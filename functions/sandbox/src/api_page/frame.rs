@@ -85,13 +85,10 @@ fn start(reader: &Reader) -> Markup {
     html! {
         section aria-labelledby="start" {
             h2 id="start" { "Start" }
-            p { "This sandbox is at " code { (reader.url) } ", and its first merchant's key is in every command below. Commands name what they are about \
-                by a variable: " code { "PAYMENT" } ", " code { "REFUND" } ", " code { "SETTLEMENT" } ", each an id that a call answered. " a href="#create" { "Make a payment" } " first; then this is it. \
-                (A refund needs a settlement: that comes at night, or when the console's " a href="/console/switches#clock" { "clock" } " is moved, in a sandbox whose clock is simulated.)" }
-            (curl::command(&format!(
-                "PAYMENT=$(curl -sS \"{}/v1/payments?limit=1\" -H 'X-API-Key: {}' | jq -r '.data[0].id')",
-                reader.url, reader.api_key
-            )))
+            p { "This sandbox is at " code { (reader.url) } ", and its first merchant's key is in every command below. Commands name the payment that they are about \
+                by a variable: " a href="#create" { "make one" } " first; then this is it. (A payment that was captured cannot be voided: void another. \
+                A refund needs a settlement: that comes at night, or when the console's " a href="/console/switches#clock" { "clock" } " is moved, in a sandbox whose clock is simulated.)" }
+            (curl::command(curl::newest(reader, "PAYMENT", "payments?limit=1", ".data[0].id").trim_end()))
         }
     }
 }

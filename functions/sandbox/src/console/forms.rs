@@ -48,7 +48,7 @@ impl Fields {
 
     /// The note that a form led back with.
     pub(super) fn note(&self, console: &Console) -> Option<Note> {
-        console.notes.get(self.text("note")?.parse().ok()?)
+        console.notes.take(self.text("note")?.parse().ok()?)
     }
 
     /// The same fields but for some, as a query.

@@ -155,6 +155,7 @@ pub(crate) fn router(console: Console) -> Router {
         .route("/console/console.css", get(async || file("text/css; charset=utf-8", STYLE)))
         .route("/console/icon.svg", get(async || file("image/svg+xml", ICON)))
         .route("/console/{*rest}", get(async || Err::<(), _>(nowhere())))
+        .method_not_allowed_fallback(async || no_page())
         .layer(guard)
         .route("/", get(async || Redirect::to("/console")))
         .with_state(console)
@@ -162,6 +163,11 @@ pub(crate) fn router(console: Console) -> Router {
 
 fn nowhere() -> Problem {
     Problem::new(ProblemCode::NotFound, "There is no such page.")
+}
+
+/// Where only forms lead, typed into a browser.
+fn no_page() -> Problem {
+    Problem::new(ProblemCode::MethodNotAllowed, "This address is no page: it takes what a form on a page sends.")
 }
 
 fn file(media_type: &'static str, text: &'static str) -> ([(HeaderName, &'static str); 1], &'static str) {

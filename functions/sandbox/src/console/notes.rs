@@ -36,10 +36,11 @@ impl Notes {
         number
     }
 
-    /// The one of this number, if it is still known.
-    pub(super) fn get(&self, number: u64) -> Option<Note> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.1.iter().find(|(known, _)| *known == number).map(|(_, note)| note.clone())
+    /// The one of this number, once: who loads the page again has read it.
+    pub(super) fn take(&self, number: u64) -> Option<Note> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.1.iter().position(|(known, _)| *known == number)?;
+        kept.1.remove(at).map(|(_, note)| note)
     }
 }
 
@@ -51,8 +52,16 @@ mod tests {
     fn the_last_notes_are_known_and_no_more_than_the_bound() {
         let notes = Notes::default();
         let numbers: Vec<_> = (0..100).map(|which| notes.keep(Tone::Done, which.to_string())).collect();
-        assert_eq!(notes.get(numbers[0]), None);
-        assert_eq!(notes.get(numbers[99]).map(|note| note.text), Some("99".to_owned()));
-        assert_eq!(numbers.iter().filter(|number| notes.get(**number).is_some()).count(), KEPT);
+        assert_eq!(notes.take(numbers[0]), None);
+        assert_eq!(numbers.iter().filter(|number| notes.take(**number).is_some()).count(), KEPT);
+    }
+
+    #[test]
+    fn a_note_is_shown_once() {
+        let notes = Notes::default();
+        let numbers: Vec<_> = (0..3).map(|which| notes.keep(Tone::Done, which.to_string())).collect();
+        assert_eq!(notes.take(numbers[1]).map(|note| note.text), Some("1".to_owned()));
+        assert_eq!(notes.take(numbers[1]), None);
+        assert!(notes.take(numbers[0]).is_some() && notes.take(numbers[2]).is_some(), "the others are still there");
     }
 }

@@ -30,6 +30,8 @@ impl Gateway {
         self.run(async move {
             let round = gateway.round(Agendum::Truth, run, &context).await?;
             gateway.show_reviews().await?;
+            // Above what a provider's quota lets it ask (docs/capacity.md) the job still succeeds, and only this says that it lags.
+            metrics::gauge!("provider_truth_lag_seconds").set(round.lag(gateway.now()).as_secs_f64());
             gateway.job_succeeded(PROVIDER_TRUTH, None).await?;
             Ok(round.report)
         })

@@ -22,6 +22,8 @@ pub(super) struct Round {
     pub(super) report: JobReport,
     /// Looked at and still stuck, by status.
     pub(super) stuck: HashMap<PaymentStatus, u64>,
+    /// Since when the first that nobody got to has been due.
+    left: Option<Timestamp>,
 }
 
 /// What looking at one payment came to.
@@ -52,11 +54,11 @@ impl Gateway {
             let Some(last) = page.last() else { break };
             after = Some(*last);
             // What was put off within this round turns up again where everything is looked at.
-            let new: Vec<_> = page.into_iter().map(|(_, payment)| payment).filter(|id| seen.insert(*id)).collect();
-            let looks = new.into_iter().map(|id| self.look(what, id, hours, context));
+            let new: Vec<_> = page.into_iter().filter(|(_, id)| seen.insert(*id)).collect();
+            let looks = new.into_iter().map(async |(due, id)| (due, self.look(what, id, hours, context).await));
             let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
-            while let Some(looked) = looks.next().await {
-                round.take(looked);
+            while let Some((due, looked)) = looks.next().await {
+                round.take(due, looked);
             }
         }
         Ok(round)
@@ -103,9 +105,15 @@ impl Gateway {
 }
 
 impl Round {
-    fn take(&mut self, looked: Option<Looked>) {
+    /// By how much the work lags behind what is due, at `now`.
+    pub(super) fn lag(&self, now: Timestamp) -> Duration {
+        self.left.and_then(|due| Duration::try_from(now.duration_since(due)).ok()).unwrap_or_default()
+    }
+
+    fn take(&mut self, due: Timestamp, looked: Option<Looked>) {
         let Some(looked) = looked else {
             self.report.more = true;
+            self.left = Some(self.left.map_or(due, |first| first.min(due)));
             return;
         };
         self.report.saw += 1;
@@ -126,4 +134,22 @@ fn failed(id: PaymentId, error: &Error) -> Looked {
         _ => "defect",
     });
     looked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_lags_by_what_was_due_first_and_was_not_looked_at() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut round = Round::default();
+        round.take(at(100), Some(Looked::default()));
+        assert_eq!((round.report.saw, round.lag(at(10_000))), (1, Duration::ZERO), "all was looked at");
+        for due in [300, 200, 400] {
+            round.take(at(due), None);
+        }
+        assert_eq!((round.report.more, round.lag(at(10_000))), (true, Duration::from_secs(9_800)));
+        assert_eq!(round.lag(at(150)), Duration::ZERO, "what is looked at before it is due does not lag");
+    }
 }
