@@ -42,7 +42,8 @@ const SECRET_PREFIXES: [&str; 2] = ["tgk_", "whsec_"];
 ///
 /// Reads the functions' own environment: `STORE_URL` (sqlite:PATH or spanner:projects/P/instances/I/databases/D),
 /// `SPANNER_EMULATOR_HOST`, and `SECRETS_KEY` where a webhook secret is made. Exit code 2: the command or the environment is
-/// wrong. 1: it could not be done.
+/// wrong. 1: it could not be done; of what compares (`reconcile`, `settlement verify`, `invariants`, `recovery drill`), that
+/// something does not agree, and 3 that it could not be done.
 #[derive(Parser)]
 #[command(name = "tollgate", version)]
 pub(crate) struct Arguments {

@@ -3,7 +3,10 @@
 //!
 //! Must not know: what is done.
 
-use std::fmt::Display;
+use std::{
+    fmt::Display,
+    io::{IsTerminal, stderr},
+};
 
 use serde::Serialize;
 use tollgate_domain::ChangeId;
@@ -62,6 +65,10 @@ pub(crate) async fn begin(
         subject: subject.to_string(),
         outcome: None,
     };
+    // Whoever exported STORE_URL this morning sees what he changes now.
+    if stderr().is_terminal() {
+        note(&format!("in {}", operator.name));
+    }
     operator.ask(operator.stores.operator_acts.begin_act(&act)).await?;
     Ok(Act(id))
 }

@@ -32,6 +32,8 @@ const SPANNER_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Operator {
     /// What is kept.
     pub(crate) stores: Stores,
+    /// Which store it is, for people.
+    pub(crate) name: String,
     system: System,
     /// How this store wants ids to be made, and how much of a settlement it takes at once.
     habits: (Keys, Option<u32>),
@@ -49,7 +51,7 @@ impl Operator {
     /// Opens the store. It must be there, with this program's schema.
     pub(crate) async fn open(configuration: &StoreConfiguration) -> anyhow::Result<Self> {
         let system = System::real();
-        let (stores, habits) = match configuration {
+        let (stores, habits, name) = match configuration {
             StoreConfiguration::Sqlite(path) => {
                 // A path with a mistake in it would else become an empty store, in which nothing is found.
                 if !path.is_file() {
@@ -59,14 +61,16 @@ impl Operator {
                     )));
                 }
                 has_this_schema(path)?;
-                (Stores::of(&Arc::new(open_sqlite(path, &system)?)), (Keys::ByTime, None))
+                let stores = Stores::of(&Arc::new(open_sqlite(path, &system)?));
+                (stores, (Keys::ByTime, None), format!("sqlite:{}", path.display()))
             }
             StoreConfiguration::Spanner { database, emulator } => {
                 let store = Arc::new(spanner(database.parse()?, emulator.clone(), &system));
-                (Stores::of(&store), (Keys::Random, Some(SETTLEMENT_CHUNK)))
+                let name = format!("spanner:{database}{}", if emulator.is_some() { " (an emulator)" } else { "" });
+                (Stores::of(&store), (Keys::Random, Some(SETTLEMENT_CHUNK)), name)
             }
         };
-        let operator = Self { stores, system, habits };
+        let operator = Self { stores, name, system, habits };
         operator.ask(operator.stores.payments.ping()).await?;
         Ok(operator)
     }

@@ -291,7 +291,10 @@ fn three_capitals(text: &str) -> Result<String, &'static str> {
 /// A currency that there is not has a code of its own.
 fn money(minor: i64, currency: &str) -> Result<Money, Problem> {
     let currency: Currency = currency.parse().map_err(|_| {
-        let error = FieldError { pointer: "/currency".to_owned(), detail: "is not in ISO 4217".to_owned() };
+        let error = FieldError {
+            pointer: "/currency".to_owned(),
+            detail: "is no currency of ISO 4217 that payments are made in".to_owned(),
+        };
         Problem::new(ProblemCode::CurrencyNotSupported, "This currency is not supported.").with_errors(vec![error])
     })?;
     Money::new(minor, currency).map_err(|_| Problem::from(Refused))

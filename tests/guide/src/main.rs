@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let webhook = Webhook::new(&env::var("WEBHOOK_SECRET")?)?;
     let shop = Arc::new(Shop { webhook, done: Mutex::default() });
     let routes = Router::new().route("/hooks", post(hooks)).with_state(shop);
-    let port = env::var("PORT")?.parse()?;
+    let port = env::var("HOOKS_PORT")?.parse()?;
     axum::serve(TcpListener::bind(("127.0.0.1", port)).await?, routes).await?;
     Ok(())
 }
