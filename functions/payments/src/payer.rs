@@ -12,19 +12,19 @@ use tollgate_domain::Payment;
 use crate::{Payments, caller::Anonymous};
 
 /// What a payer sees where the merchant gave no `return_url`.
-const DONE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Back to the shop</title>\
-    <body style=\"font:1rem system-ui;margin:4rem auto;max-width:32rem\">\
+const DONE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Back to the shop</title>\
+    <body style=\"font:1rem system-ui;margin:4rem auto;max-width:32rem;padding:0 1rem\">\
     <h1>That was all here</h1><p>You can close this page and go back to the shop: it knows how the payment went.</p></body></html>";
 
 /// What a payer's browser shows while what he brings cannot be noted. It comes again by itself, with what he brings: at the bank
 /// nobody else has it, and it is good for a minute only.
-const LATER: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"3\">\
-    <title>One moment</title><body style=\"font:1rem system-ui;margin:4rem auto;max-width:32rem\">\
+const LATER: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"3\">\
+    <title>One moment</title><body style=\"font:1rem system-ui;margin:4rem auto;max-width:32rem;padding:0 1rem\">\
     <h1>One moment</h1><p>You are back from your bank or wallet, and we cannot note it just now. This page tries again by itself: please leave it open.</p></body></html>";
 
 /// What a browser shows of a link that is none of ours, or not whole.
-const NOWHERE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Nothing here</title>\
-    <body style=\"font:1rem system-ui;margin:4rem auto;max-width:32rem\">\
+const NOWHERE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Nothing here</title>\
+    <body style=\"font:1rem system-ui;margin:4rem auto;max-width:32rem;padding:0 1rem\">\
     <h1>Nothing here</h1><p>This link leads to no payment. Please go back to the shop and look at your order there.</p></body></html>";
 
 /// The payer comes back from the provider's page. Redirects to the merchant's `return_url`, with `payment_id` added.

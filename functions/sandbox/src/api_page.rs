@@ -1,7 +1,7 @@
 //! `/docs`: the merchants' API as a page, made here from the document that `schemas/openapi.json` is, with the sandbox's own address
 //! and key in every command. The document itself at `/docs/openapi.json`. Only the sandbox has it.
 //!
-//! Must not know: any call by name. What the page says, the document says.
+//! Must not know: any call by name but the one that a reader begins with. What the page says, the document says.
 
 mod call;
 mod curl;
@@ -14,7 +14,7 @@ use axum::{
     Router,
     extract::State,
     http::{HeaderName, HeaderValue, header},
-    middleware::map_response,
+    middleware::{self, map_response},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -22,7 +22,7 @@ use maud::PreEscaped;
 use tollgate_payments::openapi;
 use tollgate_runtime::{Edge, layered_routes};
 
-use crate::{identity::Identity, system::SandboxSystem};
+use crate::{console, identity::Identity, system::SandboxSystem};
 
 const STYLE: &str = concat!(include_str!("looks.css"), include_str!("api_page/docs.css"));
 const ICON: &str = include_str!("api_page/icon.svg");
@@ -66,6 +66,7 @@ pub(crate) fn router(system: &SandboxSystem, identity: &Identity) -> Router {
             response.headers_mut().extend(ALWAYS);
             response
         }))
+        .layer(middleware::from_fn(console::only_here))
         .with_state(ApiPage { reader, page: Arc::default() });
     layered_routes(pages, Edge::new("sandbox", &system.system))
 }

@@ -1,5 +1,5 @@
-//! What the sandbox puts between the gateway and the outside: crashes at fail points, and providers that cannot be
-//! reached. Production has neither.
+//! What the sandbox puts between the gateway and the outside: crashes at fail points, providers that cannot be reached, and the
+//! machine's time on webhooks. Production has none of it.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Value, json};
-use tollgate_gateway::ports::{FailPoint, FailPoints, HttpClient, HttpError};
+use tollgate_gateway::ports::{
+    FailPoint, FailPoints, HttpClient, HttpError, Time, WebhookSender,
+    webhook_sender::{EndpointRefused, Sent, Webhook},
+};
 
 /// Providers' own records of what moved.
 const RECORDS: [&str; 2] = ["/v1/balance_transactions", "/v1/reporting/transactions"];
@@ -91,6 +94,24 @@ impl HttpClient for PlayedHttp {
             return Err(HttpError::NotReached("connection refused (played by the sandbox)".to_owned()));
         }
         self.inner.send(request, timeout).await
+    }
+}
+
+/// Signs webhooks at the machine's time, wherever the sandbox's clock stands: the libraries that verify them take nothing that is more
+/// than five minutes old, and a shop that is tried out has no other clock.
+pub(crate) struct PlayedWebhooks<S> {
+    pub(crate) inner: S,
+    pub(crate) machine: Arc<dyn Time>,
+}
+
+#[async_trait]
+impl<S: WebhookSender> WebhookSender for PlayedWebhooks<S> {
+    fn check(&self, url: &str) -> Result<(), EndpointRefused> {
+        self.inner.check(url)
+    }
+
+    async fn send(&self, webhook: Webhook<'_>) -> Sent {
+        self.inner.send(Webhook { at: self.machine.now(), ..webhook }).await
     }
 }
 

@@ -41,7 +41,7 @@ use crate::{
     inbox::{self, Inbox},
     jobs::Job,
     lock::FolderLock,
-    outside::{Crashes, Outages, PlayedHttp},
+    outside::{Crashes, Outages, PlayedHttp, PlayedWebhooks},
     providers_link::ProvidersLink,
     simulated::{self, Simulated},
     switches,
@@ -189,7 +189,8 @@ impl Sandbox {
         let configuration = configuration?;
         let (crashes, outages) = (Arc::new(Crashes::default()), Arc::new(Outages::default()));
         let http = PlayedHttp { inner: system.http.clone(), outages: outages.clone(), providers_url: link.url.clone() };
-        let webhooks = HttpWebhookSender::new(AddressPolicy::sandbox(), system.system.time.clone());
+        let sender = HttpWebhookSender::new(AddressPolicy::sandbox(), system.system.time.clone());
+        let webhooks = PlayedWebhooks { inner: sender, machine: System::real().time };
         let outside = Outside {
             http: Arc::new(http),
             webhooks: Arc::new(webhooks),

@@ -66,7 +66,8 @@ impl Gateway {
             self.ports.fail_points.pass(FailPoint::AfterOutcome);
             payment = settled.payment;
             if settled.operation.number == asked.number {
-                result = Some((settled.operation, not_reached));
+                // Where somebody else has taken it up meanwhile, that we reached nobody says nothing of theirs.
+                result = Some((settled.operation, not_reached.filter(|_| settled.ours)));
             }
             // What somebody else's commit opened, in this process or another, is theirs to send.
             if !settled.ours {
@@ -147,8 +148,8 @@ impl Gateway {
     }
 
     /// Commits what `answer` means for the operation that it was `asked` for, with the audit row of the call. Where somebody else changed
-    /// the payment meanwhile, it is loaded and decided again; where the operation is closed by then (an event was
-    /// faster), only the audit row is written. Returns payment and operation as they then are.
+    /// the payment meanwhile, it is loaded and decided again; where nothing follows any more, only the audit row is written. Returns
+    /// payment and operation as they then are.
     pub(crate) async fn settle(
         &self,
         mut payment: Payment,
@@ -187,19 +188,31 @@ impl Gateway {
         Err(Error::Internal)
     }
 
-    /// What `answer` means for the operation that it was `asked` for. Where that is closed already, because an event was
-    /// faster, the answer still shows the transaction as it stands: it may know more than the event did. Where the
-    /// operation was sent afresh meanwhile, this is the answer to a request that no longer counts, and no word about the
-    /// one that does.
+    /// What `answer` means for the operation that it was `asked` for. Where somebody has taken the operation over since (a lease ended,
+    /// by their clock or because we stood still), that our call came to nothing says nothing of theirs: only what the provider itself
+    /// says counts. Where the operation is closed already, because an event was faster, the answer still shows the transaction as it
+    /// stands: it may know more than the event did. Where the operation was sent afresh meanwhile, this is the answer to a request that
+    /// no longer counts, and no word about the one that does. And where the payment was moved to another provider, it is no word about
+    /// that one's transaction either.
     fn meaning(&self, payment: &Payment, asked: &Operation, answer: &Answer) -> Option<Change> {
         let (next, now) = (self.attempt(), self.now());
         let is_open = |open: &Operation| open.number == asked.number && open.request_id == asked.request_id;
-        if payment.open.as_ref().is_some_and(is_open) {
+        if let Some(open) = payment.open.as_ref().filter(|open| is_open(open)) {
+            // Every lease that replaces one that ran out ends later.
+            let taken_over = open.last_call_until != asked.last_call_until;
+            if taken_over && matches!(answer, Answer::Unknown { .. } | Answer::NotReached { .. }) {
+                return None;
+            }
             return payment.answered(asked.number, answer, next, now);
         }
         let Answer::Shows(view) = answer else { return None };
         // As a hint only: what happened since, an event has told.
-        match payment.observed(view, false, next, now) {
+        let seen = if asked.provider == payment.provider {
+            payment.observed(view, false, next, now)
+        } else {
+            payment.observed_elsewhere(asked.provider, view, false, next, now)
+        };
+        match seen {
             Observation::Change(change) => Some(*change),
             _ => None,
         }

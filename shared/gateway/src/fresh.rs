@@ -1,8 +1,25 @@
 //! Fresh ids and attempts, from the entropy and time that the gateway is given.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tollgate_domain::{Attempt, ChangeId, EventId, Lease, PaymentId, ProviderRequestId, RefundId, SettlementId};
 
 use crate::{Gateway, Keys};
+
+/// What the last id that was made by time begins with: those of one millisecond count on, so that lists keep the order in which things
+/// were made, also where a clock stands.
+#[derive(Default)]
+pub(crate) struct LastKey(AtomicU64);
+
+impl LastKey {
+    /// 48 bits of milliseconds, which last until the year 10889, and 16 that count.
+    fn after(&self, millis: u64) -> [u8; 8] {
+        let first = millis << 16;
+        let next = |last: u64| first.max(last.saturating_add(1));
+        let last = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        next(last.unwrap_or_default()).to_be_bytes()
+    }
+}
 
 impl Gateway {
     fn random(&self) -> [u8; 16] {
@@ -15,9 +32,9 @@ impl Gateway {
     fn key(&self) -> [u8; 16] {
         let mut bytes = self.random();
         if self.settings.keys == Keys::ByTime {
-            // 48 bits of milliseconds last until the year 10889; before 1970 there are no payments.
+            // Before 1970 there are no payments.
             let millis = u64::try_from(self.now().as_millisecond()).unwrap_or_default();
-            bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+            bytes[..8].copy_from_slice(&self.last_key.after(millis));
         }
         bytes
     }
@@ -57,5 +74,20 @@ impl Gateway {
     /// The right to send, from now for as long as one call may take.
     pub(crate) fn lease(&self) -> Lease {
         Lease { owner: self.settings.boot, call_until: self.now() + self.settings.lease }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_one_moment_are_in_the_order_in_which_they_were_made() {
+        let last = LastKey::default();
+        let mut made: Vec<_> = [5, 5, 5, 6, 6, 9].map(|millis| last.after(millis)).into();
+        assert_eq!(made[3], (6_u64 << 16).to_be_bytes(), "each moment counts from the beginning");
+        made.extend((0..70_000).map(|_| last.after(9)));
+        made.push(last.after(11));
+        assert!(made.is_sorted_by(|before, after| before < after), "more than a moment holds, too");
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     Error,
     endpoint_health::EndpointHealth,
     flags::KnownFlags,
+    fresh::LastKey,
     kept_errors::KeptErrors,
     kept_statuses::KeepingNow,
     ports::{
@@ -166,7 +167,7 @@ pub struct Settings {
 pub enum Keys {
     /// 128 random bits: rows spread over all servers of a distributed store, and no server is hot.
     Random,
-    /// 48 bits of time and 80 random ones: what is made together lies together in a file, and a commit touches few pages.
+    /// 48 bits of time, 16 that count within it, and 64 random ones: what is made together lies together in a file, and a commit touches few pages.
     ByTime,
 }
 
@@ -203,6 +204,7 @@ pub struct Inner {
     pub(crate) returns: RecentReturns,
     pub(crate) kept_errors: KeptErrors,
     pub(crate) keeping: KeepingNow,
+    pub(crate) last_key: LastKey,
 }
 
 impl Deref for Gateway {
@@ -238,6 +240,7 @@ impl Gateway {
             returns: RecentReturns::default(),
             kept_errors: KeptErrors::default(),
             keeping: KeepingNow::default(),
+            last_key: LastKey::default(),
         }))
     }
 

@@ -155,6 +155,11 @@ impl Weather {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
+    /// Whether nothing goes wrong any more.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn store_is_away(&self, now: Duration) -> bool {
         !self.is_over.load(Ordering::Relaxed) && self.store.iter().any(|outage| outage.covers(now))
     }

@@ -56,7 +56,9 @@ impl Instance {
         let mut boot = [0; 16];
         dice.fill(&mut boot);
         let boot = BootId::from_random(boot);
-        let off_by = if dice.chance(300) { dice.ms(0, 4000) } else { Duration::ZERO };
+        // Past 5 s, what is left of a lease after the longest call, another instance takes over what is still being called.
+        let most = if dice.chance(250) { 45_000 } else { 4000 };
+        let off_by = if dice.chance(300) && !stage.weather.is_clear() { dice.ms(0, most) } else { Duration::ZERO };
         let off_by = SignedDuration::try_from(off_by)?;
         let time = SimTime::new(&stage.executor, if dice.chance(500) { off_by } else { -off_by });
         let entropy = Arc::new(SimEntropy(dice.clone()));

@@ -1,9 +1,14 @@
 //! Failing over as rule 9 allows, and what turns up at the provider that a payment was moved away from (rule 8): each as the
 //! interleaving that would charge twice or lose a payment.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
+use futures::{channel::oneshot, future::join};
 use tollgate_domain::{
     Answer, CaptureMethod, Details, Money, OperationKind, OperationState, Payment, PaymentStatus, ProviderName,
     TransactionState, TransactionView,
@@ -21,12 +26,14 @@ use tollgate_gateway::{
 use tollgate_simulators::SandboxTime;
 use tollgate_store::{Options, SqliteStore};
 
-use crate::world::{START, Script, World, boot, context, held, merchant, shows, taken, target, yen};
+use crate::world::{Meanwhile, START, Script, World, boot, context, held, merchant, shows, taken, target, yen};
 
 /// PayPal, by another script; busy when it is told to be.
 struct Paypal {
     script: Arc<Script>,
     busy: bool,
+    /// What happens before it lets the first call in.
+    before: Mutex<Option<Meanwhile>>,
 }
 
 #[async_trait]
@@ -44,6 +51,10 @@ impl Provider for Paypal {
     }
 
     async fn admit(&self, _: CallKind) -> Result<Pass, Busy> {
+        let before = self.before.lock().unwrap().take();
+        if let Some(before) = before {
+            before().await;
+        }
         let busy = Busy { reason: "the circuit breaker is open", retry_after: Duration::from_secs(30) };
         if self.busy { Err(busy) } else { Ok(Pass::free()) }
     }
@@ -66,6 +77,7 @@ impl Provider for Paypal {
 struct Both {
     world: World,
     paypal: Arc<Script>,
+    door: Arc<Paypal>,
 }
 
 impl Both {
@@ -88,8 +100,9 @@ impl Both {
         fail_points: Arc<dyn FailPoints>,
         busy: bool,
     ) -> Self {
-        let other = Arc::new(Paypal { script: paypal.clone(), busy });
-        Self { world: World::beside(store, stripe, vec![other], time, boot(number), fail_points), paypal }
+        let door = Arc::new(Paypal { script: paypal.clone(), busy, before: Mutex::default() });
+        let world = World::beside(store, stripe, vec![door.clone()], time, boot(number), fail_points);
+        Self { world, paypal, door }
     }
 
     /// The same data and providers, seen by a process that started after this one.
@@ -211,6 +224,106 @@ async fn unknown_never_fails_over() {
     let retried = both.create("key").await;
     assert!(matches!(retried, Err(Error::ProviderUnavailable { .. })), "{retried:?}");
     assert_eq!(both.paypal.sent(), []);
+}
+
+/// Two instances' clocks differ by more than what is left of a lease after the longest call; or the first one's machine was suspended.
+#[tokio::test]
+async fn unknown_never_fails_over_also_where_it_was_another_instances_call() {
+    let both = Both::new();
+    let other = both.restarted(2);
+    let (stripe, time) = (both.world.script.clone(), both.world.time.clone());
+    stripe.look_ups([LookUp::Failed { reason: "away".to_owned() }]);
+    *both.world.script.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            // The lease is over, and another instance takes the attempt over: Stripe charges, and the answer is lost.
+            time.set(Some(time.now() + Duration::from_secs(21)));
+            stripe.answers([unknown()]);
+            assert!(!other.create("key").await.unwrap().known);
+            stripe.answers([not_reached()]);
+        })
+    }));
+    let done = both.create("key").await.unwrap();
+    assert_eq!((both.world.script.sent().len(), both.paypal.sent()), (2, vec![]), "Stripe may have charged");
+    assert_eq!((done.known, done.payment.provider), (false, ProviderName::Stripe));
+    let open = both.made_with("key").await.open.unwrap();
+    assert_eq!((open.provider, open.lease), (ProviderName::Stripe, None), "and a retry asks there");
+}
+
+/// The other instance's call is still under way when the first one's ends.
+#[tokio::test]
+async fn a_call_that_came_to_nothing_leaves_the_attempt_to_whoever_took_it_over() {
+    let both = Both::new();
+    let other = both.restarted(2);
+    let (stripe, time) = (both.world.script.clone(), both.world.time.clone());
+    let ((taken_over, is_taken_over), (go, gone)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+    let ((ended, end), second) = (oneshot::channel::<()>(), both.world.script.clone());
+    *both.world.script.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            time.set(Some(time.now() + Duration::from_secs(21)));
+            *second.meanwhile.lock().unwrap() = Some(Box::new(move || {
+                Box::pin(async move {
+                    taken_over.send(()).unwrap();
+                    end.await.unwrap();
+                })
+            }));
+            go.send(()).unwrap();
+            is_taken_over.await.unwrap();
+            stripe.answers([unknown()]);
+        })
+    }));
+    let first = async {
+        let done = both.create("key").await.unwrap();
+        let open = both.made_with("key").await.open.unwrap();
+        assert!(!done.known && open.lease.is_some_and(|lease| lease.owner == boot(2)), "{open:?}");
+        both.world.script.answers([Answer::Shows(at_stripe(held()))]);
+        ended.send(()).unwrap();
+    };
+    let second = async {
+        gone.await.unwrap();
+        other.create("key").await.unwrap()
+    };
+    let ((), second) = join(first, second).await;
+    assert_eq!((second.known, second.payment.status), (true, PaymentStatus::Authorized));
+}
+
+/// A look-up at Stripe is answered when the payment has moved on.
+#[tokio::test]
+async fn what_the_provider_shows_that_was_left_is_not_taken_for_the_next_ones_transaction() {
+    let both = Both::new();
+    let other = both.restarted(2);
+    let ((asked, is_asked), (moved, has_moved)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+    let ((go, gone), (ended, end)) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+    both.world.script.answers([not_reached()]);
+    both.world.script.look_ups([LookUp::Found(Answer::Shows(at_stripe(held())))]);
+    *both.world.script.while_asked.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            asked.send(()).unwrap();
+            has_moved.await.unwrap();
+        })
+    }));
+    *both.door.before.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            go.send(()).unwrap();
+            is_asked.await.unwrap();
+        })
+    }));
+    *both.paypal.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            moved.send(()).unwrap();
+            end.await.unwrap();
+        })
+    }));
+    both.paypal.answers([Answer::Shows(order(held()))]);
+    let job = async {
+        gone.await.unwrap();
+        let id = both.made_with("key").await.id;
+        other.world.gateway.resolve_operation(id, "a job", context()).await.unwrap();
+        ended.send(()).unwrap();
+    };
+    let (done, ()) = join(both.create("key"), job).await;
+    let payment = done.unwrap().payment;
+    assert_eq!((payment.provider, payment.status), (ProviderName::Paypal, PaymentStatus::Authorized));
+    assert_eq!(payment.provider_transaction_id.as_deref(), Some("ORDER1"), "PayPal's own");
 }
 
 #[tokio::test]

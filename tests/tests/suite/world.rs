@@ -59,6 +59,8 @@ pub(crate) struct Script {
     pub(crate) asked: Mutex<Vec<PaymentId>>,
     /// It keeps an error under an operation's id, and answers it again and again.
     pub(crate) keeps_errors: AtomicBool,
+    /// What happens while a look-up is under way.
+    pub(crate) while_asked: Mutex<Option<Meanwhile>>,
     /// How long it takes to answer a look-up, real time.
     pub(crate) ponders: Mutex<Duration>,
 }
@@ -118,6 +120,10 @@ impl Provider for Script {
 
     async fn look_up(&self, call: Call<'_>) -> Reply<LookUp> {
         self.asked.lock().unwrap().push(call.payment.id);
+        let meanwhile = self.while_asked.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile().await;
+        }
         let ponders = *self.ponders.lock().unwrap();
         if !ponders.is_zero() {
             SandboxTime::real().sleep(ponders).await;

@@ -31,8 +31,13 @@ pub(super) fn of(call: &Call, api: &Value, reader: &Reader) -> String {
     before + &alone(call, api, reader)
 }
 
+/// The call, with the id of what it made kept in a variable.
+pub(super) fn kept(call: &Call, api: &Value, reader: &Reader, variable: &str) -> String {
+    format!("{variable}=$({} | jq -r .id); echo \"${variable}\"", alone(call, api, reader))
+}
+
 /// A line that takes an id out of a list.
-pub(super) fn newest(reader: &Reader, variable: &str, list: &str, which: &str) -> String {
+fn newest(reader: &Reader, variable: &str, list: &str, which: &str) -> String {
     let Reader { url, api_key } = reader;
     format!("{variable}=$(curl -sS \"{url}/v1/{list}\" -H 'X-API-Key: {api_key}' | jq -r '{which}')\n")
 }

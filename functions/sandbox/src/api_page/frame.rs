@@ -42,7 +42,7 @@ pub(super) fn page(api: &Value, reader: &Reader) -> Markup {
                     main id="main" tabindex="-1" {
                         h1 { "The API" span.small { " version " (text(&api["info"]["version"])) } }
                         (prose(text(&api["info"]["description"])))
-                        (start(reader))
+                        (start(api, &calls, reader))
                         @for tag in list(&api["tags"]) { (section(api, tag, &calls, reader)) }
                         (webhooks(api))
                         (errors(api))
@@ -81,14 +81,14 @@ fn shortened(path: &str) -> &str {
     path.strip_prefix("/v1").unwrap_or(path)
 }
 
-fn start(reader: &Reader) -> Markup {
+fn start(api: &Value, calls: &[Call], reader: &Reader) -> Markup {
     html! {
         section aria-labelledby="start" {
             h2 id="start" { "Start" }
             p { "This sandbox is at " code { (reader.url) } ", and its first merchant's key is in every command below. Commands name the payment that they are about \
-                by a variable: " a href="#create" { "make one" } " first; then this is it. (A payment that was captured cannot be voided: void another. \
+                by " code { "PAYMENT" } ": this makes one. (One that was captured cannot be voided: make another before. \
                 A refund needs a settlement: that comes at night, or when the console's " a href="/console/switches#clock" { "clock" } " is moved, in a sandbox whose clock is simulated.)" }
-            (curl::command(curl::newest(reader, "PAYMENT", "payments?limit=1", ".data[0].id").trim_end()))
+            @if let Some(create) = calls.iter().find(|call| call.id() == "create") { (curl::command(&curl::kept(create, api, reader, "PAYMENT"))) }
         }
     }
 }

@@ -74,7 +74,7 @@ fn of_payments(shop: &Shop, found: &[(Payment, Vec<Told>)]) -> Markup {
             tr {
                 td data-label=(PAYMENT) { span {
                     a.id href=(format!("/console/payments/{}", payment.id)) { (payment.id) }
-                    br; (payment.details.merchant_reference.as_deref().unwrap_or("–"))
+                    br; span.reference { (payment.details.merchant_reference.as_deref().unwrap_or("–")) }
                 } }
                 (cells(one))
             }

@@ -32,7 +32,9 @@ const ALWAYS: [(HeaderName, HeaderValue); 6] = [
 pub(super) async fn around(State(console): State<Console>, request: Request, next: Next) -> Response {
     let for_people = wants_pages(request.headers());
     let only_looks = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = if only_looks || is_own(request.headers()) {
+    let mut response = if !is_here(request.headers()) {
+        elsewhere().into_response()
+    } else if only_looks || is_own(request.headers()) {
         next.run(request).await
     } else {
         let detail = "Only the console's own pages, on this machine, may do this. Programs have /v1 and /sandbox.";
@@ -54,12 +56,41 @@ pub(super) async fn around(State(console): State<Console>, request: Request, nex
 
 /// Around the sandbox's own calls: programs say no page that they come from, and a page that is not ours may change nothing.
 pub(crate) async fn no_strangers(request: Request, next: Next) -> Response {
+    if !is_here(request.headers()) {
+        return elsewhere().into_response();
+    }
     let only_looks = matches!(*request.method(), Method::GET | Method::HEAD);
     if only_looks || !request.headers().contains_key(header::ORIGIN) || is_own(request.headers()) {
         return next.run(request).await;
     }
     let detail = "A page from elsewhere may not do this. Programs send no Origin header.";
     Problem::new(ProblemCode::Forbidden, detail).into_response()
+}
+
+/// Around pages that show keys, and change nothing.
+pub(crate) async fn only_here(request: Request, next: Next) -> Response {
+    if is_here(request.headers()) { next.run(request).await } else { elsewhere().into_response() }
+}
+
+fn elsewhere() -> Problem {
+    let detail =
+        "The sandbox's own pages and calls are for this machine: at 127.0.0.1 or localhost, and by no other name.";
+    Problem::new(ProblemCode::Forbidden, detail)
+}
+
+/// Whether it was asked for by a name of this machine. By a name of somebody else's that leads here (DNS rebinding), a page of
+/// theirs would read what is shown.
+fn is_here(headers: &HeaderMap) -> bool {
+    headers.get_all(header::HOST).iter().all(|host| host.to_str().is_ok_and(|host| is_this_machine(name_of(host))))
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
+    host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name })
+}
+
+fn is_this_machine(name: &str) -> bool {
+    matches!(name, "127.0.0.1" | "localhost" | "[::1]")
 }
 
 /// Whether a form or a script of our own pages sent it: the browser says from where it came, and that is where it goes to, on
@@ -71,8 +102,7 @@ fn is_own(headers: &HeaderMap) -> bool {
         only.filter(|_| values.next().is_none())
     };
     let (Some(origin), Some(host)) = (text(&header::ORIGIN), text(&header::HOST)) else { return false };
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
-    matches!(name, "127.0.0.1" | "localhost" | "[::1]") && origin.strip_prefix("http://") == Some(host)
+    is_this_machine(name_of(host)) && origin.strip_prefix("http://") == Some(host)
 }
 
 fn wants_pages(headers: &HeaderMap) -> bool {

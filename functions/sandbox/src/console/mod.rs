@@ -36,7 +36,7 @@ use tollgate_runtime::{System, system::within};
 use crate::{client::Client, control::Control, identity::Identity, inbox::Inbox};
 
 use forms::Shop;
-pub(crate) use guard::no_strangers;
+pub(crate) use guard::{no_strangers, only_here};
 use notes::Notes;
 
 /// An action waits no longer for what it led to.

@@ -104,7 +104,7 @@ fn search_form(console: &Console, fields: &Fields) -> Markup {
     let is = |name: &str, value: &str| fields.text(name) == Some(value);
     html! {
         form.row role="search" action="/console" method="get" {
-            label { "Payment's id, or the merchant's reference"
+            label { "Payment's id, or the merchant's whole reference"
                 input type="search" name="q" value=[fields.text("q")] maxlength="255" autocomplete="off" spellcheck="false"; }
             label { "Status"
                 select name="status" {

@@ -29,6 +29,9 @@ use super::{
 const SHOWN: usize = 14;
 const LINES_AT_A_TIME: u32 = 1000;
 
+/// What a settlement comes to, in this order.
+const SUMS: [&str; 6] = ["Gross", "Fees", "Refunds", "Returned", "Carried over", "Net"];
+
 /// A settlement, and what it comes to for whom.
 type Shown<'a> = (Settlement, Vec<(&'a Shop, Vec<Totals>)>);
 
@@ -79,7 +82,7 @@ fn part(settlement: &Settlement, parts: &[(&Shop, Vec<Totals>)]) -> Markup {
             h2 id=(id) { (settlement.day.date().to_string()) " " (badge(settlement.status.as_str(), tone)) }
             p.small {
                 code { (id) } ", captured before " (at(&seconds(settlement.day.cutoff())))
-                ", " (settlement.counts.payments) " payments, " (settlement.counts.refunds) " refunds"
+                ", " (counted(settlement.counts.payments, "payment")) ", " (counted(settlement.counts.refunds, "refund"))
                 @if settlement.counts.set_aside > 0 { ", " (settlement.counts.set_aside) " set aside" }
             }
             @if let Some(failure) = &settlement.failure { p.note.failed { (failure) } }
@@ -89,25 +92,30 @@ fn part(settlement: &Settlement, parts: &[(&Shop, Vec<Totals>)]) -> Markup {
     }
 }
 
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn totals(id: SettlementId, parts: &[(&Shop, Vec<Totals>)]) -> Markup {
     html! {
-        table {
+        table.cards {
             caption.hidden { "Totals per merchant and currency" }
             thead { tr {
                 th scope="col" { "Merchant" } th scope="col" { "Currency" }
-                @for name in ["Payments", "Gross", "Fees", "Refunds", "Returned", "Carried over", "Net"] { th.n scope="col" { (name) } }
+                @for name in ["Payments"].iter().chain(&SUMS) { th.n scope="col" { (name) } }
                 th scope="col" { "Lines" }
             } }
             tbody {
                 @for (shop, totals) in parts { @for of in totals {
                     tr {
-                        td { (shop.name) }
-                        td { (of.currency.code()) }
-                        td.n { (of.payments) }
-                        @for minor in [of.gross, of.fees, of.refunds, of.refunds_returned, of.carried_over, of.net] {
-                            td.n { (signed(minor, of.currency.exponent())) }
+                        td data-label="Merchant" { (shop.name) }
+                        td data-label="Currency" { (of.currency.code()) }
+                        td.n data-label="Payments" { (of.payments) }
+                        @let sums = [of.gross, of.fees, of.refunds, of.refunds_returned, of.carried_over, of.net];
+                        @for (name, minor) in SUMS.iter().zip(sums) {
+                            td.n data-label=(name) { (signed(minor, of.currency.exponent())) }
                         }
-                        td { a href=(format!("/console/settlements/{id}/{}.csv", shop.id)) download {
+                        td data-label="Lines" { a href=(format!("/console/settlements/{id}/{}.csv", shop.id)) download {
                             "CSV" span.hidden { " of " (shop.name) }
                         } }
                     }
