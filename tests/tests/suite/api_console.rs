@@ -159,6 +159,13 @@ async fn nobody_elses_page_can_do_anything_with_the_console() {
             answer.expect_problem(403, "forbidden", &format!("{path} {what}"));
         }
     }
+    for shown in ["/docs", "/docs/openapi.json", "/console", "/sandbox/inbox"] {
+        let rebound = world.get(shown).with("host", format!("rebound.example:{port}"));
+        world.send(rebound).await.expect_problem(403, "forbidden", "a name that leads here reads nothing");
+        for name in ["127.0.0.1", "localhost", "shop.localhost", "tollgate"] {
+            world.send(world.get(shown).with("host", format!("{name}:{port}"))).await.expect(200);
+        }
+    }
     assert_eq!(world.look_at(id).await["status"], "AUTHORIZED");
     assert_eq!(world.count().await, 1);
     let armed = world.send(world.get("/sandbox/providers/stripe/faults")).await.expect(200).json();

@@ -3,6 +3,8 @@
 //!
 //! Must not know: what the routes do.
 
+use std::net::Ipv4Addr;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
@@ -73,15 +75,15 @@ pub(crate) async fn only_here(request: Request, next: Next) -> Response {
 }
 
 fn elsewhere() -> Problem {
-    let detail =
-        "The sandbox's own pages and calls are for this machine: at 127.0.0.1 or localhost, and by no other name.";
+    let detail = "The sandbox is for this machine, and not by a name of the internet: use 127.0.0.1 or localhost.";
     Problem::new(ProblemCode::Forbidden, detail)
 }
 
-/// Whether it was asked for by a name of this machine. By a name of somebody else's that leads here (DNS rebinding), a page of
-/// theirs would read what is shown.
+/// Whether it was asked for by an address, or by a name that only this machine or its network knows. By a name of somebody else's
+/// that leads here (DNS rebinding), a page of theirs would read what is shown.
 fn is_here(headers: &HeaderMap) -> bool {
-    headers.get_all(header::HOST).iter().all(|host| host.to_str().is_ok_and(|host| is_this_machine(name_of(host))))
+    let is_known = |name: &str| !name.contains('.') || name.ends_with(".localhost") || name.parse::<Ipv4Addr>().is_ok();
+    headers.get_all(header::HOST).iter().all(|host| host.to_str().is_ok_and(|host| is_known(name_of(host))))
 }
 
 /// A host without its port.
