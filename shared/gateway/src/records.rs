@@ -181,7 +181,7 @@ pub struct ProviderCall {
     pub provider: ProviderName,
     /// `authorize`, `capture`, …, `cancel` or `look_up`.
     pub call: String,
-    /// `succeeded`, `pending`, `refused`, `unknown`, `not_reached`, `not_found`.
+    /// `succeeded`, `pending`, `declined`, `refused`, `unknown`, `not_reached`, `not_found`, `not_ours`.
     pub outcome: String,
     /// The HTTP status, if an answer came.
     pub http_status: Option<u16>,
@@ -265,7 +265,7 @@ pub struct Page {
 /// One thing that happened to a payment; [`TimelineRow::position`] is its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimelineRow {
-    /// A change, and the operation that it was about as it now is.
+    /// A change.
     Change(History),
     /// A call to the provider.
     Call(ProviderCall),

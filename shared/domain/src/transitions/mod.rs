@@ -40,7 +40,7 @@ pub struct Attempt {
 
 impl Payment {
     /// What follows from the provider's `answer` to the open operation `number`. `None`: that operation is closed
-    /// already (an event was faster), so there is nothing left to decide.
+    /// already (an event was faster), or it says nothing new of a refund, so there is nothing left to decide.
     ///
     /// `next` is used if the answer leads to another call: the capture of an automatic payment, a remembered void.
     pub fn answered(&self, number: u32, answer: &Answer, next: Attempt, now: Timestamp) -> Option<Change> {
