@@ -198,8 +198,7 @@ impl Gateway {
         let (next, now) = (self.attempt(), self.now());
         let is_open = |open: &Operation| open.number == asked.number && open.request_id == asked.request_id;
         if let Some(open) = payment.open.as_ref().filter(|open| is_open(open)) {
-            // Every lease that replaces one that ran out ends later.
-            let taken_over = open.last_call_until != asked.last_call_until;
+            let taken_over = open.lease != asked.lease;
             if taken_over && matches!(answer, Answer::Unknown { .. } | Answer::NotReached { .. }) {
                 return None;
             }

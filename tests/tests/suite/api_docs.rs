@@ -38,6 +38,13 @@ async fn the_page_shows_every_call_event_and_code_with_commands_for_this_sandbox
     for schema in api["components"]["schemas"].as_object().unwrap().keys() {
         assert!(page.contains(&format!("id=\"object-{schema}\"")), "{schema}");
     }
+    // What takes an id out of an answer, by the answers' own shapes.
+    let ids =
+        [("REFUND", "/refunds", ".data[-1].id"), ("SETTLEMENT", "/settlements?date=$(TZ=Asia/Tokyo date +%F)", ".id")];
+    for (variable, list, which) in ids {
+        let line = page.lines().find(|line| line.contains(&format!("{variable}=$(curl"))).unwrap();
+        assert!(line.contains(list) && line.ends_with(&format!("| jq -r '{which}')")), "{line}");
+    }
     let place = |id: &str| page.find(&format!("<h3 id=\"{id}\">")).unwrap();
     assert!(place("create") < place("list"), "a reader makes a payment before he looks for one");
     links_lead_somewhere(&page);

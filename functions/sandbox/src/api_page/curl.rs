@@ -25,7 +25,7 @@ pub(super) fn command(text: &str) -> Markup {
 pub(super) fn of(call: &Call, api: &Value, reader: &Reader) -> String {
     let before = match variable(call.path) {
         REFUND => newest(reader, "REFUND", "payments/$PAYMENT/refunds", ".data[-1].id"),
-        SETTLEMENT => newest(reader, "SETTLEMENT", "settlements?date=$(TZ=Asia/Tokyo date +%F)", ".data[0].id"),
+        SETTLEMENT => newest(reader, "SETTLEMENT", "settlements?date=$(TZ=Asia/Tokyo date +%F)", ".id"),
         _ => String::new(),
     };
     before + &alone(call, api, reader)
