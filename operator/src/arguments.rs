@@ -19,6 +19,7 @@ use std::{path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand, value_parser};
 use clap_complete::Shell;
+use tollgate_api::card_data;
 
 use crate::output;
 
@@ -35,8 +36,8 @@ pub(crate) use word::{By, Word, user};
 
 /// The longest that old keys are kept: who needs more does not rotate.
 const KEEP_AT_MOST: Duration = Duration::from_hours(90 * 24);
-/// How what must not be shown begins.
-const SECRET_PREFIXES: [&str; 2] = ["tgk_", "whsec_"];
+/// How what must not be shown begins: our keys and secrets, and Stripe's.
+const SECRET_PREFIXES: [&str; 6] = ["tgk_", "whsec_", "sk_live_", "sk_test_", "rk_live_", "rk_test_"];
 
 /// Tollgate's operator: the schema, merchants, keys, endpoints, providers, payments, deliveries, settlements, the books, backups.
 ///
@@ -206,7 +207,8 @@ fn redacted(text: &str) -> String {
         let is_secret = |letter: char| letter.is_alphanumeric() || "_-+/=".contains(letter);
         rest = rest[start..].trim_start_matches(is_secret);
     }
-    shown + rest
+    shown.push_str(rest);
+    if card_data::is_in(&shown) { shown.replace(|letter: char| letter.is_numeric(), "*") } else { shown }
 }
 
 #[cfg(test)]

@@ -198,8 +198,12 @@ pub fn assert_true_to_the_books(payment: &Value, charges: &[Value]) {
     let fits = match charge["status"].as_str().unwrap() {
         "requires_capture" => status == "AUTHORIZED",
         "succeeded" => status == "CAPTURED",
-        "canceled" => status == "VOIDED",
-        "requires_action" => status == "PENDING" && payment["next_action"]["type"] == "redirect",
+        // A payer whose turn was ended never held anything.
+        "canceled" => status == "VOIDED" || (status == "FAILED" && payment["failure"]["code"] == "voided"),
+        "requires_action" => {
+            let (sent_there, given_up) = (&payment["next_action"]["type"], &payment["pending_operation"]["type"]);
+            status == "PENDING" && (sent_there == "redirect" || given_up == "void")
+        }
         "requires_payment_method" => status == "FAILED",
         _ => false,
     };

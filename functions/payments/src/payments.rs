@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{AGE, CONTENT_TYPE},
@@ -21,7 +21,11 @@ use tollgate_api::{
 };
 use tollgate_gateway::{CreatePayment, Done, Shown};
 
-use crate::{Payments, answer, caller::Caller, measure};
+use crate::{
+    Payments, answer,
+    caller::{Caller, Inquirer},
+    measure,
+};
 
 /// Says that a payment is shown as it was.
 const SERVED_FROM: HeaderName = HeaderName::from_static("x-served-from");
@@ -80,12 +84,8 @@ pub(crate) async fn create(
     ),
     responses((status = 200, body = PaymentList), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody))
 )]
-pub(crate) async fn list(
-    State(payments): State<Payments>,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-) -> Result<Json<PaymentList>, Problem> {
-    let query = requests::read_list(query.as_deref().unwrap_or_default(), caller.merchant.id)?;
+pub(crate) async fn list(State(payments): State<Payments>, inquirer: Inquirer) -> Result<Json<PaymentList>, Problem> {
+    let query = requests::read_list(&inquirer.query, inquirer.merchant.id)?;
     let page = payments.gateway.list_payments(&query).await?;
     Ok(Json(PaymentList {
         data: page.payments.iter().map(PaymentBody::from).collect(),
@@ -105,7 +105,8 @@ pub(crate) async fn list(
             ("Age" = u32, description = "Only with `X-Served-From`: for how many whole seconds this may not have been the truth"),
             ("X-Served-From" = String, description = "`cache` where the payment is shown as it was; else it is not there"),
         )),
-        (status = 401, body = ProblemBody), (status = 404, body = ProblemBody), (status = 503, body = ProblemBody),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 503, body = ProblemBody),
     )
 )]
 pub(crate) async fn show(
@@ -187,7 +188,8 @@ pub(crate) async fn void(
 #[utoipa::path(
     get, path = "/v1/payments/{id}/timeline", tag = "payments", security(("api_key" = [])),
     params(("id" = String, Path, description = "`pay_…`")),
-    responses((status = 200, body = TimelineBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+    responses((status = 200, body = TimelineBody), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 404, body = ProblemBody))
 )]
 pub(crate) async fn timeline(
     State(payments): State<Payments>,

@@ -56,7 +56,8 @@ pub(crate) async fn create(
 #[utoipa::path(
     get, path = "/v1/refunds/{id}", tag = "refunds", security(("api_key" = [])),
     params(("id" = String, Path, description = "`ref_…`")),
-    responses((status = 200, body = RefundBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+    responses((status = 200, body = RefundBody), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 404, body = ProblemBody))
 )]
 pub(crate) async fn show(
     State(payments): State<Payments>,
@@ -72,7 +73,8 @@ pub(crate) async fn show(
 #[utoipa::path(
     get, path = "/v1/payments/{id}/refunds", tag = "refunds", security(("api_key" = [])),
     params(("id" = String, Path, description = "`pay_…`")),
-    responses((status = 200, body = RefundList), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+    responses((status = 200, body = RefundList), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 404, body = ProblemBody))
 )]
 pub(crate) async fn list(
     State(payments): State<Payments>,

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Body,
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -16,7 +16,10 @@ use tollgate_api::{
 use tollgate_domain::{MerchantId, SettlementId};
 use tollgate_gateway::{Error, Gateway, MerchantSettlement};
 
-use crate::{Payments, caller::Caller};
+use crate::{
+    Payments,
+    caller::{Caller, Inquirer},
+};
 
 const CSV: &str = "text/csv";
 /// Lines that are read and sent at a time: a million of them never stand in memory.
@@ -37,13 +40,13 @@ const LINES_AT_A_TIME: u32 = 1000;
 )]
 pub(crate) async fn on_date(
     State(payments): State<Payments>,
-    caller: Caller,
+    inquirer: Inquirer,
     headers: HeaderMap,
-    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let date = read_date(query.as_deref().unwrap_or_default())?;
-    let found = payments.gateway.settlement_on(caller.merchant.id, date).await;
-    answer(payments.gateway, caller.merchant.id, &headers, &found.map_err(problem)?)
+    let date = read_date(&inquirer.query)?;
+    let merchant = inquirer.merchant.id;
+    let found = payments.gateway.settlement_on(merchant, date).await;
+    answer(payments.gateway, merchant, &headers, &found.map_err(problem)?)
 }
 
 /// Show a settlement.
@@ -54,7 +57,8 @@ pub(crate) async fn on_date(
     params(("id" = String, Path, description = "`stl_…`")),
     responses(
         (status = 200, description = "Totals per currency, or the lines", content((SettlementBody = "application/json"), (String = "text/csv"))),
-        (status = 401, body = ProblemBody), (status = 404, body = ProblemBody), (status = 503, body = ProblemBody),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 503, body = ProblemBody),
     )
 )]
 pub(crate) async fn show(

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode},
 };
 use tollgate_api::{
@@ -15,12 +15,16 @@ use tollgate_api::{
 };
 use tollgate_gateway::Error;
 
-use crate::{Payments, answer, caller::Caller};
+use crate::{
+    Payments, answer,
+    caller::{Caller, Inquirer},
+};
 
 /// Show where webhooks go.
 #[utoipa::path(
     get, path = "/v1/webhook-endpoint", tag = "webhooks", security(("api_key" = [])),
-    responses((status = 200, body = WebhookEndpointBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+    responses((status = 200, body = WebhookEndpointBody), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 404, body = ProblemBody))
 )]
 pub(crate) async fn show_endpoint(
     State(payments): State<Payments>,
@@ -55,8 +59,8 @@ pub(crate) async fn set_endpoint(
 /// Make a new secret; the old one signs along for 24 hours.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoint/rotate-secret", tag = "webhooks", security(("api_key" = [])),
-    responses((status = 200, body = WebhookEndpointBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 429, body = ProblemBody))
+    responses((status = 200, body = WebhookEndpointBody), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 404, body = ProblemBody), (status = 429, body = ProblemBody))
 )]
 pub(crate) async fn rotate_secret(
     State(payments): State<Payments>,
@@ -72,7 +76,8 @@ pub(crate) async fn rotate_secret(
 #[utoipa::path(
     get, path = "/v1/webhooks/{id}/status", tag = "webhooks", security(("api_key" = [])),
     params(("id" = String, Path, description = "`pay_…`")),
-    responses((status = 200, body = DeliveriesBody), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody))
+    responses((status = 200, body = DeliveriesBody), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 404, body = ProblemBody))
 )]
 pub(crate) async fn status(
     State(payments): State<Payments>,
@@ -124,16 +129,13 @@ pub(crate) async fn redeliver(
     ),
     responses((status = 200, body = EventsBody), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody))
 )]
-pub(crate) async fn events(
-    State(payments): State<Payments>,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-) -> Result<Json<EventsBody>, Problem> {
-    let (after, limit) = requests::read_events(query.as_deref().unwrap_or_default())?;
-    let events = payments.gateway.events(caller.merchant.id, after, limit + 1).await.map_err(|error| match error {
-        Error::NotFound => Problem::new(ProblemCode::InvalidRequest, "?after is none of your events."),
-        other => other.into(),
-    })?;
+pub(crate) async fn events(State(payments): State<Payments>, inquirer: Inquirer) -> Result<Json<EventsBody>, Problem> {
+    let (after, limit) = requests::read_events(&inquirer.query)?;
+    let events =
+        payments.gateway.events(inquirer.merchant.id, after, limit + 1).await.map_err(|error| match error {
+            Error::NotFound => requests::wrong_parameter("after", "is none of your events"),
+            other => other.into(),
+        })?;
     EventsBody::of(events, limit).map(Json)
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn run(
         let body = AgainBody::of(&search, &counted, again.dry_run, Done::default());
         return answer(json, &body, || format!("{}; nothing was changed", found(&counted)));
     }
-    if !again.yes && !asked(&counted, json)? {
+    if !again.yes && !asked(&counted, operator, json)? {
         anyhow::bail!("nothing was changed");
     }
     let act = audit::begin(operator, &who, command, format!("{} {search}", counted.all)).await?;
@@ -106,11 +106,12 @@ fn found(counted: &Counted) -> String {
 }
 
 /// Asks whoever sits there. Where nobody does, it has to be said.
-fn asked(counted: &Counted, json: bool) -> anyhow::Result<bool> {
+fn asked(counted: &Counted, operator: &Operator, json: bool) -> anyhow::Result<bool> {
+    let (found, store) = (found(counted), &operator.name);
     if json || !stdin().is_terminal() {
-        return Err(mistaken(format!("{} to be sent again: say --yes, or --dry-run", found(counted))));
+        return Err(mistaken(format!("in {store}: {found} to be sent again: say --yes, or --dry-run")));
     }
-    note(&format!("{} to be sent again. Type yes to go on:", found(counted)));
+    note(&format!("in {store}: {found} to be sent again. Type yes to go on:"));
     let mut line = String::new();
     stdin().read_line(&mut line).context("the answer could not be read")?;
     Ok(line.trim() == "yes")

@@ -140,7 +140,11 @@ impl From<&Failure> for FailureBody {
     }
 }
 
+/// A payer is sent nowhere once the merchant has asked for a void.
 fn next_action(payment: &Payment) -> Option<NextAction> {
+    if payment.remembered_void.is_some() {
+        return None;
+    }
     let turn = payment.open.as_ref()?.payer.as_ref()?;
     Some(NextAction { r#type: "redirect", url: turn.url.clone() })
 }

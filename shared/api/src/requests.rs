@@ -200,6 +200,11 @@ pub fn read_events(query: &str) -> Result<(Option<EventId>, u32), Problem> {
     Ok((after, limit))
 }
 
+/// Reads the query of a call that takes no parameters: one that is misplaced is refused, not passed over.
+pub fn read_no_parameters(query: &str) -> Result<(), Problem> {
+    read_query(query, |_, _| Err("is not a parameter of this call"))
+}
+
 fn event_id(text: &str) -> Result<EventId, &'static str> {
     text.parse().map_err(|_| "must be the id of an event: evt_…")
 }
@@ -238,6 +243,10 @@ pub(crate) fn query_pairs(query: &str) -> Result<Vec<(String, String)>, Problem>
 
 fn read_list_parameter(list: &mut ListQuery, name: &str, value: String) -> Result<(), &'static str> {
     match name {
+        // One that no payment can have would find nothing, as if none had been made.
+        "merchant_reference" if !(1..=REFERENCE_CHARS).contains(&value.chars().count()) || value.contains('\0') => {
+            return Err("must have 1 to 255 characters");
+        }
         "merchant_reference" => list.merchant_reference = Some(value),
         "status" => {
             let status = PaymentStatus::ALL.into_iter().find(|status| status.as_str() == value);
@@ -253,6 +262,11 @@ fn read_list_parameter(list: &mut ListQuery, name: &str, value: String) -> Resul
 fn page_limit(value: &str) -> Result<u32, &'static str> {
     let limit = value.parse().ok().filter(|limit| (1..=PAGE_AT_MOST).contains(limit));
     limit.ok_or("must be an integer from 1 to 100")
+}
+
+/// What is wrong with a parameter, where only the gateway can tell. `detail` reads on from its name.
+pub fn wrong_parameter(name: &str, detail: &str) -> Problem {
+    query_problem(vec![FieldError { pointer: format!("?{name}"), detail: detail.to_owned() }])
 }
 
 fn query_problem(errors: Vec<FieldError>) -> Problem {
@@ -302,9 +316,16 @@ fn money(minor: i64, currency: &str) -> Result<Money, Problem> {
 
 fn web_address(text: &str) -> Result<String, &'static str> {
     let good = text.parse::<Uri>().is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some_and(|host| !host.is_empty())
+        matches!(uri.scheme_str(), Some("https" | "http"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+            // A password would be kept, shown, and given to the payer.
+            && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'))
     });
-    if good { Ok(text.to_owned()) } else { Err("must be an absolute http or https URL") }
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an absolute http or https URL, without a user's name or password")
+    }
 }
 
 /// Where a list goes on after a page that ended with this payment.

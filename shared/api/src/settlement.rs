@@ -6,7 +6,10 @@ use tollgate_domain::settlement::Totals;
 use tollgate_gateway::{MerchantSettlement, ports::settlements::PlacedLine};
 use utoipa::ToSchema;
 
-use crate::{Problem, ProblemCode, problem::FieldError, requests};
+use crate::{
+    Problem,
+    requests::{self, wrong_parameter},
+};
 
 /// The columns of the lines.
 const COLUMNS: [&str; 9] =
@@ -92,22 +95,17 @@ pub fn read_date(query: &str) -> Result<Date, Problem> {
     let mut date = None;
     for (name, value) in requests::query_pairs(query)? {
         if name != "date" {
-            return Err(wrong(&requests::shown(&name), "is not a parameter of this call"));
+            return Err(wrong_parameter(&requests::shown(&name), "is not a parameter of this call"));
         }
         if date.is_some() {
-            return Err(wrong("date", "came twice"));
+            return Err(wrong_parameter("date", "came twice"));
         }
         date = Some(value);
     }
-    let date = date.ok_or_else(|| wrong("date", "is required: a date in Tokyo, YYYY-MM-DD"))?;
+    let date = date.ok_or_else(|| wrong_parameter("date", "is required: a date in Tokyo, YYYY-MM-DD"))?;
     // Nothing but ten characters: the parser of dates would also take times and weeks.
     let read = Some(&date).filter(|date| date.len() == 10).and_then(|date| date.parse::<Date>().ok());
-    read.filter(|read| read.to_string() == date).ok_or_else(|| wrong("date", "must be a date, YYYY-MM-DD"))
-}
-
-fn wrong(name: &str, detail: &str) -> Problem {
-    let error = FieldError { pointer: format!("?{name}"), detail: detail.to_owned() };
-    Problem::new(ProblemCode::InvalidRequest, format!("?{name} {detail}.")).with_errors(vec![error])
+    read.filter(|read| read.to_string() == date).ok_or_else(|| wrong_parameter("date", "must be a date, YYYY-MM-DD"))
 }
 
 /// The header row.
@@ -156,6 +154,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::ProblemCode;
 
     fn line(merchant_reference: Option<&str>) -> PlacedLine {
         PlacedLine {

@@ -79,15 +79,24 @@ pub fn read_object_if_any(body: &[u8]) -> Result<ObjectReader, Problem> {
 
 /// Refuses a body that does not say it is JSON, with `unsupported_media_type`.
 pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    Err(Problem::new(
-        ProblemCode::UnsupportedMediaType,
-        "The body must be JSON, sent as Content-Type: application/json.",
-    ))
+    let mut named = headers.get_all(header::CONTENT_TYPE).iter().map(|value| value.to_str().unwrap_or_default());
+    // Named twice, or in another alphabet, two readers could understand it differently.
+    let good = matches!((named.next(), named.next()), (Some(named), None) if is_json(named));
+    let detail = "The body must be JSON in UTF-8, sent as Content-Type: application/json.";
+    if good { Ok(()) } else { Err(Problem::new(ProblemCode::UnsupportedMediaType, detail)) }
+}
+
+/// Whether a media type is JSON, and in no other character set than UTF-8 (RFC 8259, section 8.1).
+fn is_json(media_type: &str) -> bool {
+    let mut parts = media_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let utf8 = |parameter: &str| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    };
+    essence.eq_ignore_ascii_case("application/json") && parts.all(utf8)
 }
 
 #[cfg(test)]

@@ -230,10 +230,13 @@ pub fn api_key_digest(api_key: &str) -> KeyHash {
     KeyHash(Sha256::digest(api_key.as_bytes()).into())
 }
 
+/// What every API key begins with.
+pub const API_KEY_PREFIX: &str = "tgk_";
+
 /// A new API key: shown once, never stored. 128 random bits behind a prefix that scanners can recognise.
 pub fn new_api_key(entropy: &dyn Entropy) -> String {
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes);
     let first = MerchantId::from_random(bytes).to_string();
-    format!("tgk_{}", &first[MerchantId::PREFIX.len()..])
+    format!("{API_KEY_PREFIX}{}", &first[MerchantId::PREFIX.len()..])
 }

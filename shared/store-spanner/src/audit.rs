@@ -1,6 +1,6 @@
 //! The books of payments, read whole for the job that checks them, and the table `invariant_violations`: what it found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use google_cloud_spanner::{
     key::{KeyRange, KeySet},
@@ -29,6 +29,8 @@ static VIOLATIONS: Source = Source {
     index: Some("invariant_violations_by_invariant"),
     columns: &["invariant", "payment_id"],
 };
+
+static VIOLATORS: Source = Source { table: "invariant_violations", index: None, columns: &["payment_id"] };
 
 /// More than so many violations are not counted.
 const COUNTED_AT_MOST: u32 = 100_000;
@@ -121,4 +123,13 @@ pub(crate) async fn violations(reader: &dyn Reader) -> Result<Vec<(Invariant, u6
     let violated = rows.iter().map(|row| row.name("invariant")).collect::<Result<Vec<Invariant>>>()?;
     let count = |invariant: Invariant| violated.iter().filter(|one| **one == invariant).count() as u64;
     Ok(Invariant::ALL.into_iter().map(|one| (one, count(one))).filter(|(_, count)| *count > 0).collect())
+}
+
+/// Which of `among` violate any.
+pub(crate) async fn violators(reader: &dyn Reader, among: &[PaymentId]) -> Result<BTreeSet<PaymentId>> {
+    if among.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = reader.rows(VIOLATORS.read(ranges(among.iter().map(|id| prefix([text(*id)]))))).await?;
+    rows.iter().map(|row| row.text("payment_id")).collect()
 }

@@ -7,10 +7,11 @@
 
 use std::collections::BTreeSet;
 
+use google_cloud_gax::error::rpc::Code;
 use google_cloud_lro::Poller;
 use google_cloud_spanner::{
     client::{DatabaseAdmin, DatabaseClient, Spanner},
-    mutation::Mutation,
+    mutation::{Mutation, WriteBuilder},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -18,7 +19,7 @@ use crate::{
     DatabaseName,
     cells::{Row, commit_time, int, text},
     connection::builder,
-    error::unreachable,
+    error::{code, unreachable},
     rows::{Asked, Source, key},
 };
 
@@ -143,9 +144,11 @@ pub async fn migrate(database: &DatabaseName, emulator: Option<&str>) -> Result<
     let admin = admin_of(&spanner, emulator).await?;
     let run = Run { database, admin };
     run.ddl("making the record of migrations", vec![RECORD.to_owned()]).await?;
-    let client = spanner.database_client(database.as_str()).build();
-    let client = client.await.map_err(|error| refused("opening a session", &error))?;
-    run.go(&client).await
+    run.go(&session(&spanner, database).await?).await
+}
+
+async fn session(spanner: &Spanner, database: &DatabaseName) -> Result<DatabaseClient, MigrationError> {
+    spanner.database_client(database.as_str()).build().await.map_err(|error| refused("opening a session", &error))
 }
 
 /// Who makes, changes and drops databases.
@@ -193,12 +196,31 @@ impl Run<'_> {
     }
 
     async fn apply(&self, client: &DatabaseClient, migration: &Migration) -> Result<(), MigrationError> {
-        // First what is begun: a run that dies after this is taken up, and not taken for a change by hand.
-        self.record(client, migration, None).await?;
+        self.begin(client, migration).await?;
         let doing = format!("applying {}", migration.name);
         self.ddl(&doing, statements(migration.sql)).await?;
         let schema = self.schema().await?.join("\n;\n");
-        self.record(client, migration, Some(schema)).await
+        self.finish(client, migration, schema).await
+    }
+
+    /// First what is begun: a run that dies after this is taken up, and not taken for a change by hand. What another run has
+    /// begun, or finished meanwhile, stands as it is: were it written over and this run then died, finished work would be open.
+    async fn begin(&self, client: &DatabaseClient, migration: &Migration) -> Result<(), MigrationError> {
+        let row = Mutation::new_insert_builder("schema_migrations");
+        match write(client, of(row, migration, None)).await {
+            Err(error) if code(&error) != Some(Code::AlreadyExists) => Err(not_recorded(migration, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn finish(
+        &self,
+        client: &DatabaseClient,
+        migration: &Migration,
+        schema: String,
+    ) -> Result<(), MigrationError> {
+        let row = Mutation::new_insert_or_update_builder("schema_migrations");
+        write(client, of(row, migration, Some(schema))).await.map_err(|error| not_recorded(migration, &error))
     }
 
     async fn ddl(&self, doing: &str, statements: Vec<String>) -> Result<(), MigrationError> {
@@ -231,29 +253,29 @@ impl Run<'_> {
         }
         Ok(applied)
     }
+}
 
-    async fn record(
-        &self,
-        client: &DatabaseClient,
-        migration: &Migration,
-        schema: Option<String>,
-    ) -> Result<(), MigrationError> {
-        let row = Mutation::new_insert_or_update_builder("schema_migrations")
-            .set("version")
-            .to(int(migration.version))
-            .set("name")
-            .to(text(migration.name))
-            .set("checksum")
-            .to(text(checksum(migration.sql)))
-            .set("schema")
-            .to(schema)
-            .set("applied_at")
-            .to(commit_time())
-            .build();
-        let doing = format!("recording {}", migration.name);
-        client.write_only_transaction().build().write([row]).await.map_err(|error| refused(&doing, &error))?;
-        Ok(())
-    }
+/// A migration's record, begun (without a schema) or finished.
+fn of(row: WriteBuilder, migration: &Migration, schema: Option<String>) -> Mutation {
+    row.set("version")
+        .to(int(migration.version))
+        .set("name")
+        .to(text(migration.name))
+        .set("checksum")
+        .to(text(checksum(migration.sql)))
+        .set("schema")
+        .to(schema)
+        .set("applied_at")
+        .to(commit_time())
+        .build()
+}
+
+async fn write(client: &DatabaseClient, row: Mutation) -> Result<(), google_cloud_spanner::Error> {
+    client.write_only_transaction().build().write([row]).await.map(drop)
+}
+
+fn not_recorded(migration: &Migration, error: &google_cloud_spanner::Error) -> MigrationError {
+    refused(&format!("recording {}", migration.name), error)
 }
 
 fn read(row: &Row) -> crate::error::Result<Applied> {
@@ -346,5 +368,21 @@ mod tests {
         for present in [now(&[table]), now(&[table, index, "ALTER TABLE a ADD COLUMN d INT64"])] {
             check_drift("0001", &left, &present).unwrap_err();
         }
+    }
+
+    #[tokio::test]
+    async fn what_another_run_has_finished_stays_finished_for_one_that_thinks_it_begins() {
+        let Some(emulator) = tollgate_emulators::spanner() else { return };
+        let host = Some(emulator.host());
+        let made = emulator.create_database();
+        let database: DatabaseName = made.name().parse().unwrap();
+        migrate(&database, host).await.unwrap();
+        let spanner = builder(host).build().await.unwrap();
+        let run = Run { database: &database, admin: admin_of(&spanner, host).await.unwrap() };
+        // A run that read the record before the first had finished, and dies after this.
+        let client = session(&spanner, &database).await.unwrap();
+        run.begin(&client, MIGRATIONS.last().unwrap()).await.unwrap();
+        let next = migrate(&database, host).await.unwrap();
+        assert_eq!((next.before.len(), next.now), (MIGRATIONS.len(), Vec::new()));
     }
 }

@@ -1,6 +1,6 @@
 //! The gateway's ports, each method on its table.
 
-use std::{fmt::Display, future::Future};
+use std::{collections::BTreeSet, fmt::Display, future::Future};
 
 use async_trait::async_trait;
 use tollgate_domain::{
@@ -319,6 +319,11 @@ impl Audit for SpannerStore {
     async fn violations(&self) -> Answer<Vec<(Invariant, u64)>> {
         let work = async { audit::violations(&self.present("tollgate:violations").await?).await };
         self.measured("violations", "violations", work).await
+    }
+
+    async fn violators(&self, among: &[PaymentId]) -> Answer<BTreeSet<PaymentId>> {
+        let work = async { audit::violators(&self.present("tollgate:violators").await?, among).await };
+        self.measured("violators", "violations", work).await
     }
 
     async fn job(&self, name: &'static str) -> Answer<JobState> {

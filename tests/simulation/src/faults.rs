@@ -16,6 +16,8 @@ pub(crate) struct Rates {
     pub(crate) crash: u64,
     /// An instance stands still, at a step of one of its tasks, and wakes up later.
     pub(crate) stall: u64,
+    /// An instance stands still just when a call to the provider came to nothing, and has yet to write that down.
+    pub(crate) stall_with_it: u64,
     /// The store gives no answer, and did nothing.
     pub(crate) store_fails: u64,
     /// The store did it, and gives no answer.
@@ -53,6 +55,7 @@ pub(crate) struct Rates {
 const CALM: Rates = Rates {
     crash: 0,
     stall: 0,
+    stall_with_it: 0,
     store_fails: 0,
     store_answer_lost: 0,
     commit_late: 0,
@@ -78,10 +81,11 @@ impl Rates {
         Self {
             crash: often(400),
             stall: often(300),
+            stall_with_it: often(300_000),
             store_fails: often(8_000),
             store_answer_lost: often(15_000),
             commit_late: often(4_000),
-            not_reached: often(30_000),
+            not_reached: often(60_000),
             request_lost: often(20_000),
             request_late: often(15_000),
             request_too_late: if dice.chance(400) { 8_000 } else { 0 },
@@ -95,6 +99,11 @@ impl Rates {
             merchant: often(40_000),
             endpoint: often(150_000),
         }
+    }
+
+    /// A bad way to the providers. Not so bad that breakers keep everybody from it.
+    fn with_a_bad_way(self) -> Self {
+        Self { not_reached: 120_000, answer_lost: 120_000, stall_with_it: 500_000, ..self }
     }
 }
 
@@ -114,6 +123,7 @@ impl Outage {
 /// The weather of one simulation.
 pub(crate) struct Weather {
     storm: Rates,
+    is_muddled: bool,
     is_over: AtomicBool,
     store: Vec<Outage>,
     /// By provider.
@@ -136,8 +146,10 @@ impl Weather {
         let some = |most: u64, shortest: u64, longest: u64| {
             (0..dice.below(most + 1)).map(|_| outage(shortest, longest)).collect::<Vec<_>>()
         };
+        let (storm, is_muddled) = (Rates::storm(dice), dice.chance(125));
         Self {
-            storm: Rates::storm(dice),
+            storm: if is_muddled { storm.with_a_bad_way() } else { storm },
+            is_muddled,
             is_over: AtomicBool::new(false),
             store: some(3, 5, 10 * MINUTE),
             providers: [some(3, 10, HOUR), some(3, 10, HOUR)],
@@ -148,6 +160,12 @@ impl Weather {
     /// What goes wrong now.
     pub(crate) fn rates(&self) -> &Rates {
         if self.is_over.load(Ordering::Relaxed) { &CALM } else { &self.storm }
+    }
+
+    /// Whether several things that each are rare come together: clocks that are far ahead, merchants who ask again while they are
+    /// being answered, and a bad way to the providers. Then two instances often call about one payment.
+    pub(crate) fn is_muddled(&self) -> bool {
+        self.is_muddled
     }
 
     /// Nothing goes wrong any more. (A merchant's endpoint that is down stays so for its day.)

@@ -59,8 +59,13 @@ impl Instance {
         // Past 5 s, what is left of a lease after the longest call, another instance takes over what is still being called.
         let most = if dice.chance(250) { 45_000 } else { 4000 };
         let off_by = if dice.chance(300) && !stage.weather.is_clear() { dice.ms(0, most) } else { Duration::ZERO };
-        let off_by = SignedDuration::try_from(off_by)?;
-        let time = SimTime::new(&stage.executor, if dice.chance(500) { off_by } else { -off_by });
+        let is_far_ahead = stage.weather.is_muddled() && !stage.weather.is_clear() && dice.chance(333);
+        let off_by = match SignedDuration::try_from(off_by)? {
+            _ if is_far_ahead => SignedDuration::try_from(dice.ms(22_000, 45_000))?,
+            off_by if dice.chance(500) => off_by,
+            off_by => -off_by,
+        };
+        let time = SimTime::new(&stage.executor, off_by);
         let entropy = Arc::new(SimEntropy(dice.clone()));
         let http = Arc::new(SimHttp { stage: Arc::clone(&stage), owner, providers: Arc::clone(&world.providers) });
         let far = Arc::new(FarStore {

@@ -128,9 +128,13 @@ impl Intent {
             4 => "vault-refund-failed",
             _ => "vault-ok",
         };
+        let is_muddled = world.stage.weather.is_muddled();
         let tokens = match dice.below(20) {
-            0..=10 => vec![(ProviderName::Stripe, card())],
-            11..=14 => vec![(ProviderName::Paypal, wallet())],
+            _ if is_muddled && dice.chance(500) => {
+                vec![(ProviderName::Stripe, card()), (ProviderName::Paypal, wallet())]
+            }
+            0..=8 => vec![(ProviderName::Stripe, card())],
+            9..=11 => vec![(ProviderName::Paypal, wallet())],
             _ => vec![(ProviderName::Stripe, card()), (ProviderName::Paypal, wallet())],
         };
         Self {
@@ -236,8 +240,9 @@ impl Shop {
     }
 
     async fn sell(&self) {
-        let payment = if self.chance(120) {
-            let (one, other) = futures::join!(self.create(), self.create());
+        let asks_twice = if self.world.stage.weather.is_muddled() { 600 } else { 120 };
+        let payment = if self.chance(asks_twice) {
+            let (one, other) = futures::join!(self.create(), self.create_again());
             one.or(other)
         } else {
             self.create().await
@@ -276,6 +281,14 @@ impl Shop {
             self.pause(5, 120).await;
         }
         last
+    }
+
+    /// The payer presses again, at once or while he waits.
+    async fn create_again(&self) -> Option<Payment> {
+        if self.chance(500) {
+            self.pause(0, 8).await;
+        }
+        self.create().await
     }
 
     /// Another request with the same key: refused, always.

@@ -215,10 +215,10 @@ impl SimHttp {
         which: Which,
         request: Request<Bytes>,
         timeout: Duration,
+        fate: Fate,
     ) -> Result<Response<Bytes>, HttpError> {
         let stage = &self.stage;
         let no_answer = || HttpError::AnswerLost("no answer in time".to_owned());
-        let fate = self.fate(which);
         if fate != Fate::Answered {
             stage.story.tell(self.owner, payment_in(request.body()), "a request to the provider", || {
                 format!("{} {}: {fate:?}", request.method(), request.uri().path())
@@ -267,7 +267,15 @@ impl HttpClient for SimHttp {
     async fn send(&self, mut request: Request<Bytes>, timeout: Duration) -> Result<Response<Bytes>, HttpError> {
         let which = if request.uri().host() == Some("stripe.test") { Which::Stripe } else { Which::Paypal };
         self.plant(&mut request);
-        self.through(which, request, timeout).await
+        let (stage, fate) = (&self.stage, self.fate(which));
+        let answer = self.through(which, request, timeout, fate).await;
+        if fate != Fate::Answered && stage.dice.rarely(stage.weather.rates().stall_with_it) {
+            // Where it is long, another instance takes over by the clock; where it is short, one whose clock is ahead.
+            let pause = if stage.dice.chance(500) { stage.dice.secs(1, 9) } else { stage.dice.secs(10, 180) };
+            stage.stand_still(self.owner, pause);
+            stage.executor.give_way().await;
+        }
+        answer
     }
 }
 

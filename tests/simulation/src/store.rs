@@ -4,15 +4,15 @@
 //! Must not know: what is kept, and why; only what a planted bug makes of it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use tollgate_domain::{
-    BootId, Currency, Date, Delivery, EventId, KeyHash, MerchantId, Operation, Payment, PaymentId, Refund, RefundId,
-    Settlement, SettlementId, Timestamp,
+    BootId, Currency, Date, Delivery, EventId, KeyHash, Lease, MerchantId, Operation, Payment, PaymentId, Refund,
+    RefundId, Settlement, SettlementId, Timestamp,
     audit::{Books, Invariant},
     settlement::{Balance, Totals},
 };
@@ -60,6 +60,8 @@ pub(crate) struct FarStore {
 pub(crate) struct Memory {
     pub(crate) intents: HashMap<PaymentId, Vec<ChangeSet>>,
     pub(crate) fingerprints: HashMap<KeyHash, KeyHash>,
+    /// The leases that it took, by the payment's operation.
+    pub(crate) leases: HashMap<(PaymentId, u32), Lease>,
 }
 
 fn away(why: &str) -> StoreError {
@@ -151,7 +153,7 @@ impl Store for FarStore {
         self.there().await?;
         let mut found = self.shared.payment(id).await;
         if let (Some(bug), Ok(Some(payment))) = (self.stage.bug, &mut found) {
-            planted_store::read(bug, payment);
+            planted_store::read(self, bug, payment);
         }
         self.back(found).await
     }
@@ -334,6 +336,11 @@ impl Audit for FarStore {
     async fn violations(&self) -> Result<Vec<(Invariant, u64)>, StoreError> {
         self.there().await?;
         self.back(self.shared.violations().await).await
+    }
+
+    async fn violators(&self, among: &[PaymentId]) -> Result<BTreeSet<PaymentId>, StoreError> {
+        self.there().await?;
+        self.back(self.shared.violators(among).await).await
     }
 
     async fn job(&self, name: &'static str) -> Result<JobState, StoreError> {

@@ -4,7 +4,6 @@
 //! Must not know: what must hold in the end.
 
 use std::{
-    collections::BTreeMap,
     future::Future,
     sync::{
         Arc, Mutex,
@@ -79,7 +78,6 @@ pub(crate) struct World {
     pub(crate) settles_in_shards: bool,
     instances: Mutex<Vec<Option<Arc<Instance>>>>,
     starts: AtomicU32,
-    stalled: Mutex<BTreeMap<Owner, Duration>>,
 }
 
 impl World {
@@ -91,6 +89,7 @@ impl World {
             story: Story::new(&executor, plan.keeps_story),
             watch: Watch::default(),
             late: Mutex::default(),
+            stalled: Mutex::default(),
             bug: plan.bug,
             executor: executor.clone(),
             dice: dice.clone(),
@@ -107,7 +106,6 @@ impl World {
             settles_in_shards: dice.chance(250),
             instances: Mutex::new((0..INSTANCES).map(|_| None).collect()),
             starts: AtomicU32::new(0),
-            stalled: Mutex::default(),
             store: Arc::new(store),
             stage,
         }))
@@ -144,7 +142,7 @@ impl World {
                 return;
             };
             if owner != Owner::WORLD {
-                if let Some(until) = self.stands_still(owner) {
+                if let Some(until) = self.stage.stands_still(owner) {
                     executor.hold(ready, until);
                     continue;
                 }
@@ -154,26 +152,13 @@ impl World {
                     continue;
                 }
                 if dice.rarely(rates.stall) {
-                    let pause = dice.secs(1, 400);
-                    let until = executor.now() + pause;
-                    self.stage.story.tell(owner, None, "stands still", || format!("{pause:?}"));
-                    locked(&self.stalled).insert(owner, until);
+                    let until = self.stage.stand_still(owner, dice.secs(1, 400));
                     executor.hold(ready, until);
                     continue;
                 }
             }
             executor.step(ready);
         }
-    }
-
-    fn stands_still(&self, owner: Owner) -> Option<Duration> {
-        let mut stalled = locked(&self.stalled);
-        let until = *stalled.get(&owner)?;
-        if self.stage.executor.now() < until {
-            return Some(until);
-        }
-        stalled.remove(&owner);
-        None
     }
 
     fn boot(self: &Arc<Self>, slot: usize) {

@@ -115,6 +115,21 @@ async fn a_card_number_is_refused_wherever_it_turns_up_and_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn an_api_key_as_correlation_id_is_replaced() {
+    let world = World::start().await;
+    for written in [world.api_key.clone(), format!("key={}", world.api_key)] {
+        let answer = world.send(world.get("/v1/payments").with("x-correlation-id", &written)).await.expect(200);
+        assert!(!answer.text().contains(&world.api_key), "{}", answer.text());
+        assert_eq!(
+            answer.header("x-correlation-id").map(str::len),
+            Some(32),
+            "{:?}",
+            answer.header("x-correlation-id")
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_card_number_as_correlation_id_is_replaced() {
     let world = World::start().await;
     for written in [CARD, "order-4242424242424242", "4242-4242-4242-4242"] {

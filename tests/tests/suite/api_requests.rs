@@ -129,6 +129,7 @@ fn wrong_fields() -> Vec<(&'static str, Value, &'static str)> {
         ("return_url", json!("data:text/html,x"), "/return_url"),
         ("return_url", json!("ftp://shop.example/"), "/return_url"),
         ("return_url", json!("https://"), "/return_url"),
+        ("return_url", json!("https://shop:secret@shop.example/"), "/return_url"),
         ("return_url", json!("https://shop.example/\r\nset-cookie: a=b"), "/return_url"),
         ("return_url", json!(format!("https://shop.example/{}", "x".repeat(2048))), "/return_url"),
         ("status", json!("CAPTURED"), "/status"),

@@ -199,7 +199,7 @@ pub(crate) async fn exchange(address: &str, bytes: &[u8]) -> Option<Answer> {
 #[derive(Clone)]
 pub(crate) struct Request {
     method: String,
-    path: String,
+    pub(crate) path: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Option<Vec<u8>>,
 }

@@ -236,6 +236,34 @@ async fn what_is_captured_during_a_run_is_in_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_whose_books_do_not_add_up_is_not_paid_out_until_they_do() {
+    let till = Till::new().await;
+    let payments = till.capture_many(&till.samples, 3).await;
+    let spoil = |by: i64| {
+        till.tamper(&format!(
+            "UPDATE postings SET minor = minor + {by} WHERE payment_id = '{}' AND account LIKE 'pending%'",
+            payments[1].id
+        ));
+    };
+    let look = async || {
+        let all = JobRun { budget: Duration::from_secs(600), everything: true };
+        till.gateway().invariants(all, context()).await.unwrap()
+    };
+    spoil(-7);
+    assert!(!look().await.could_not.is_empty());
+    till.night();
+    let (report, settlement) = till.settle().await;
+    assert_eq!((settlement.status, settlement.counts.payments), (SettlementStatus::Completed, 2));
+    assert_eq!(report.could_not.into_iter().collect::<Vec<_>>(), [("invariant_violated", 1)]);
+    // Put right, and found to be.
+    spoil(7);
+    assert!(look().await.could_not.is_empty());
+    till.night();
+    assert_eq!(till.settle().await.1.counts.payments, 1);
+    till.each_settled_once(3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_settled_is_set_aside_with_its_reason_and_holds_nothing_up() {
     let till = Till::new().await;
     let payments = till.capture_many(&till.samples, 6).await;

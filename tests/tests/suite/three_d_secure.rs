@@ -27,6 +27,12 @@ fn location(answer: &Response<Bytes>) -> String {
 
 /// Opens the issuer's page, presses a button as a browser would, and answers where that leads.
 async fn press(http: &Http, payment: &Value, button: &str) -> String {
+    let action = opened(http, payment, button).await;
+    location(&http.send(Request::post(action).body(Bytes::new()).unwrap()).await)
+}
+
+/// Opens the issuer's page, and answers what a button there would ask for.
+async fn opened(http: &Http, payment: &Value, button: &str) -> String {
     let url = payment["next_action"]["url"].as_str().unwrap();
     let page = http.get(url).await;
     assert_eq!(page.status(), 200);
@@ -34,7 +40,7 @@ async fn press(http: &Http, payment: &Value, button: &str) -> String {
     let action = html.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next());
     let action = action.into_iter().find(|action| action.ends_with(button)).unwrap();
     let (folder, _) = url.rsplit_once('/').unwrap();
-    location(&http.send(Request::post(format!("{folder}/{action}")).body(Bytes::new()).unwrap()).await)
+    format!("{folder}/{action}")
 }
 
 /// The gateway's own address that Stripe was given for this payment.
@@ -183,25 +189,57 @@ async fn a_void_while_the_payer_is_away_is_dropped_when_he_fails() {
     assert_eq!((replay.status, replay.replayed, replay.text("status")), (200, true, "FAILED"), "{}", replay.body);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_void_while_the_payer_is_away_is_refused_when_the_approval_takes_the_money() {
-    let stage = Stage::start().await;
-    let client = stage.client();
+/// An automatic payment: the approval takes the money.
+async fn asked_automatically(client: &Client, key: &str) -> Value {
     let body = json!({
         "amount": 1000, "currency": "JPY", "return_url": SHOP, "capture_method": "automatic",
         "payment_method": {"stripe": "pm_card_threeDSecure2Required"},
     });
-    let payment = client.create_as("automatic", &body).await.unwrap().body;
+    client.create_as(key, &body).await.unwrap().body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_ends_the_turn_of_a_payer_whose_approval_would_take_the_money() {
+    let stage = Stage::start().await;
+    let client = stage.client();
+    let payment = asked_automatically(&client, "automatic").await;
     let id = payment["id"].as_str().unwrap();
-    assert_eq!(client.void(id, "void").await.unwrap().status, 202);
-    let way_back = press(stage.http(), &payment, "approve").await;
-    assert_eq!(location(&stage.http().get(&way_back).await), back_at_the_shop(&payment));
+    let approval = opened(stage.http(), &payment, "approve").await;
+    let voided = client.void(id, "void").await.unwrap();
+    assert_eq!((voided.status, voided.text("status")), (200, "FAILED"), "{}", voided.body);
+    assert_eq!((&voided.body["failure"]["code"], &voided.body["next_action"]), (&json!("voided"), &json!(null)));
+    // His page is still open, and he presses.
+    stage.http().send(Request::post(approval).body(Bytes::new()).unwrap()).await;
     stage.quiet().await;
     let shown = stage.agreed(id).await;
-    assert_eq!((&shown["status"], &shown["amount_captured"]), (&json!("CAPTURED"), &json!(1000)));
-    for _ in 0..2 {
-        let refused = client.void(id, "void").await.unwrap();
-        assert_eq!((refused.status, refused.text("code")), (422, "provider_refused"), "{}", refused.body);
+    assert_eq!((&shown["status"], &shown["amount_captured"]), (&json!("FAILED"), &json!(0)));
+    let replay = client.void(id, "void").await.unwrap();
+    assert_eq!((replay.status, replay.replayed, replay.text("status")), (200, true, "FAILED"), "{}", replay.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_void_and_an_approval_that_takes_the_money_one_comes_first_and_both_sides_say_which() {
+    let stage = Stage::start().await;
+    let client = stage.client();
+    for round in 0..8 {
+        let key = format!("race-{round}");
+        let payment = asked_automatically(&client, &key).await;
+        let id = payment["id"].as_str().unwrap();
+        let approval = Request::post(opened(stage.http(), &payment, "approve").await).body(Bytes::new()).unwrap();
+        let (_, voided) = futures::future::join(stage.http().send(approval), client.void(id, &key)).await;
+        let voided = voided.unwrap();
+        stage.quiet().await;
+        eventually("decided", async || client.payment(id).await.unwrap()["status"] != "PENDING").await;
+        stage.quiet().await;
+        let shown = stage.agreed(id).await;
+        let replay = client.void(id, &key).await.unwrap();
+        match shown["status"].as_str().unwrap() {
+            "FAILED" => assert_eq!((replay.status, &shown["amount_captured"]), (200, &json!(0)), "{voided:?}"),
+            "CAPTURED" => {
+                assert_eq!((replay.status, replay.text("code")), (422, "provider_refused"), "{voided:?} {replay:?}");
+            }
+            other => panic!("{other}: {voided:?}"),
+        }
     }
 }
 

@@ -131,7 +131,9 @@ fn parameters(id: &str, call: &mut Map<String, Value>) {
             (_, "status") => (fields::statuses(), json!("CAPTURED")),
             (_, "date") => (json!({"format": "date"}), json!("2027-01-16")),
             (_, "cursor") => (json!({}), cursor()),
-            (_, "merchant_reference") => (json!({}), json!("order-17")),
+            (_, "merchant_reference") => {
+                (json!({"minLength": 1, "maxLength": 255, "pattern": "^[^\\u0000]+$"}), json!("order-17"))
+            }
             (_, "opaque") => (json!({"minLength": 1}), json!("r_5Qm2Zx")),
             _ => continue,
         };

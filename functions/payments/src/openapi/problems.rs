@@ -23,7 +23,7 @@ use super::{answers::header, operations};
 const DOOR: &[ProblemCode] = &[Unauthenticated, RateLimited, InternalError, Overloaded, StoreUnavailable];
 /// What a body can be wrong in.
 const BODY: &[ProblemCode] = &[InvalidRequest, CardDataNotAccepted, BodyTooLarge, UnsupportedMediaType];
-/// What a query can be wrong in.
+/// What a query can be wrong in, also where there should be none.
 const QUERY: &[ProblemCode] = &[InvalidRequest, CardDataNotAccepted];
 /// What comes of the idempotency key, and of calls that reach a provider.
 const MOVES_MONEY: &[ProblemCode] =
@@ -35,8 +35,8 @@ const CHANGES: &[ProblemCode] = &[NotFound, OperationInProgress, PaymentStateCon
 const CALLS: [(&str, &[&[ProblemCode]]); 18] = [
     ("create", &[DOOR, BODY, MOVES_MONEY, &[CurrencyNotSupported, AmountNotSupported]]),
     ("list", &[DOOR, QUERY]),
-    ("show", &[DOOR, &[NotFound]]),
-    ("timeline", &[DOOR, &[NotFound]]),
+    ("show", &[DOOR, QUERY, &[NotFound]]),
+    ("timeline", &[DOOR, QUERY, &[NotFound]]),
     (
         "capture",
         &[DOOR, BODY, MOVES_MONEY, CHANGES, &[AmountExceedsAuthorized, AmountNotSupported, PartialCaptureNotSupported]],
@@ -46,16 +46,16 @@ const CALLS: [(&str, &[&[ProblemCode]]); 18] = [
         "create_refund",
         &[DOOR, BODY, MOVES_MONEY, CHANGES, &[PaymentNotSettled, RefundExceedsCaptured, AmountNotSupported]],
     ),
-    ("show_refund", &[DOOR, &[NotFound]]),
-    ("list_refunds", &[DOOR, &[NotFound]]),
-    ("show_endpoint", &[DOOR, &[NotFound]]),
+    ("show_refund", &[DOOR, QUERY, &[NotFound]]),
+    ("list_refunds", &[DOOR, QUERY, &[NotFound]]),
+    ("show_endpoint", &[DOOR, QUERY, &[NotFound]]),
     ("set_endpoint", &[DOOR, BODY]),
     ("rotate_secret", &[DOOR, BODY, &[NotFound]]),
-    ("status", &[DOOR, &[NotFound]]),
+    ("status", &[DOOR, QUERY, &[NotFound]]),
     ("redeliver", &[DOOR, BODY, &[NotFound]]),
     ("events", &[DOOR, QUERY]),
     ("on_date", &[DOOR, QUERY, &[NotFound]]),
-    ("show_settlement", &[DOOR, &[NotFound]]),
+    ("show_settlement", &[DOOR, QUERY, &[NotFound]]),
     ("returned", &[&[NotFound, InternalError, Overloaded, StoreUnavailable, ProviderUnavailable]]),
 ];
 

@@ -108,3 +108,9 @@ fn a_list_reads_its_query_and_refuses_what_it_does_not_know() {
         assert_eq!(read_list(query, merchant).expect_err(query).code, ProblemCode::InvalidRequest, "{query}");
     }
 }
+
+#[test]
+fn a_call_without_parameters_names_each_that_came() {
+    assert!(read_no_parameters("").is_ok());
+    assert_eq!(pointers(&read_no_parameters("limit=1&expand=refunds").unwrap_err()), ["?limit", "?expand"]);
+}

@@ -173,8 +173,15 @@ fn a_card_number_is_refused_before_the_fields_are_looked_at() {
 fn a_body_must_say_that_it_is_json() {
     let with = |value| HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
     assert!(require_json(&with("application/json")).is_ok());
-    assert!(require_json(&with("Application/JSON; charset=utf-8")).is_ok());
-    for headers in [HeaderMap::new(), with("text/plain"), with("application/jsonp")] {
+    for media_type in
+        ["Application/JSON; charset=utf-8", "application/json;charset=\"UTF-8\"", "application/json; v=1;"]
+    {
+        assert!(require_json(&with(media_type)).is_ok(), "{media_type}");
+    }
+    let mut twice = with("application/json");
+    twice.append(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    let utf16 = with("application/json; Charset=utf-16");
+    for headers in [HeaderMap::new(), with("text/plain"), with("application/jsonp"), twice, utf16] {
         assert_eq!(require_json(&headers).unwrap_err().code, ProblemCode::UnsupportedMediaType);
     }
 }

@@ -68,8 +68,10 @@ impl Payment {
         draft.payment().provider_transaction_id = Some(transaction_id.to_owned());
         if let Some(mut open) = draft.payment().open.take() {
             open.transaction_id = Some(transaction_id.to_owned());
-            // A later answer may bring a new page, never more time.
-            let until = open.payer.map_or(until.unwrap_or(now + APPROVAL_LASTS), |turn| turn.until);
+            // A later answer may bring a new page, never more time; and none where a void is asked for that could only come too late.
+            let given_up = self.remembered_void.is_some() && self.capture_method == CaptureMethod::Automatic;
+            let until = if given_up { now } else { until.unwrap_or(now + APPROVAL_LASTS) };
+            let until = open.payer.map_or(until, |turn| turn.until);
             open.payer = Some(PayerTurn { url: url.to_owned(), until });
             open.lease = None;
             draft.open(open);

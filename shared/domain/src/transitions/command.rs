@@ -2,8 +2,9 @@
 
 use super::Attempt;
 use crate::{
-    Account, Change, Event, KeyHash, Lease, Money, NewPayment, Operation, OperationKind, OperationState, Payment,
-    PaymentStatus, PostingSet, Refund, RefundId, RefundStatus, Refusal, Timestamp, Transition, What, change::Draft,
+    Account, CaptureMethod, Change, Event, KeyHash, Lease, Money, NewPayment, Operation, OperationKind, OperationState,
+    Payment, PaymentStatus, PostingSet, Refund, RefundId, RefundStatus, Refusal, Timestamp, Transition, What,
+    change::Draft,
 };
 
 impl Payment {
@@ -81,7 +82,8 @@ impl Payment {
         Ok(self.intent(What::CaptureRequested, operation, now))
     }
 
-    /// A void. On a payment whose authorization is unknown it is remembered and carried out when that is known.
+    /// A void. On a payment whose authorization is unknown it is remembered and carried out when that is known. Where a payer is
+    /// waited for whose approval would take the money at once, his turn ends now: behind that a void would come too late.
     pub fn request_void(&self, attempt: Attempt, key: KeyHash, now: Timestamp) -> Result<Change, Refusal> {
         let mut operation = self.next_operation(OperationKind::Void, self.amount, attempt, now);
         operation.key = Some(key);
@@ -92,6 +94,13 @@ impl Payment {
             let mut draft = Draft::of(self, What::VoidRemembered, operation.number, now);
             draft.payment().operations = operation.number;
             draft.payment().remembered_void = Some(operation.clone());
+            if self.capture_method == CaptureMethod::Automatic
+                && let Some(mut open) = self.open.clone()
+                && let Some(turn) = &mut open.payer
+            {
+                turn.until = turn.until.min(now);
+                draft.open(open);
+            }
             draft.write(operation);
             return Ok(draft.done());
         }

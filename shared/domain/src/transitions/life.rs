@@ -314,8 +314,17 @@ fn names_that_are_kept_and_shown_do_not_change() {
         NotSettled::Fee,
         NotSettled::Unreadable,
         NotSettled::UnknownMerchant,
+        NotSettled::Violates,
     ];
-    let names = ["not_captured", "operation_open", "needs_review", "fee", "unreadable", "unknown_merchant"];
+    let names = [
+        "not_captured",
+        "operation_open",
+        "needs_review",
+        "fee",
+        "unreadable",
+        "unknown_merchant",
+        "invariant_violated",
+    ];
     assert_eq!(why.map(NotSettled::as_str), names);
     let refunds = [RefundStatus::Pending, RefundStatus::Completed, RefundStatus::Failed].map(RefundStatus::as_str);
     assert_eq!(refunds, ["PENDING", "COMPLETED", "FAILED"]);

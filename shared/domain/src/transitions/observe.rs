@@ -152,7 +152,11 @@ impl Payment {
             // A no can be old: the payer may have succeeded since.
             TransactionState::Declined(_) | TransactionState::Voided if !fresh => Observation::AskProvider,
             TransactionState::Declined(_) | TransactionState::Voided if open.payers_turn_is_over(now) => {
-                let failure = Failure::new("approval_expired", "The payer did not approve the payment in time");
+                let failure = if self.remembered_void.is_some() {
+                    Failure::new("voided", "The payment was voided before the payer had approved it")
+                } else {
+                    Failure::new("approval_expired", "The payer did not approve the payment in time")
+                };
                 change(self.authorization_failed(Some(&view.transaction_id), &failure, now))
             }
             TransactionState::Declined(failure) => {

@@ -94,6 +94,26 @@ fn a_void_of_an_unknown_authorization_is_remembered_and_carried_out_after_it() {
 }
 
 #[test]
+fn a_void_ends_the_payers_turn_where_his_approval_would_take_the_money() {
+    let waits = || TransactionState::AwaitingPayer { url: "https://stripe.test/3ds/pi_1".to_owned(), until: None };
+    let turn_is_over = |payment: &Payment| payment.open.as_ref().unwrap().payers_turn_is_over(NOW);
+    for (method, ends) in [(CaptureMethod::Automatic, true), (CaptureMethod::Manual, false)] {
+        let void = |payment: &Payment| payment.request_void(attempt(2, NOW), key(2), NOW).unwrap().payment;
+        let asked = void(&shows(&opened(method), waits()).payment);
+        assert_eq!(turn_is_over(&asked), ends, "{method:?}");
+        assert_eq!(asked.due_at().unwrap() <= NOW, ends, "a job looks at once, should this process die here");
+        let asked_before = shows(&void(&opened(method)), waits()).payment;
+        assert_eq!(turn_is_over(&asked_before), ends, "also where he is asked for only then: {method:?}");
+    }
+    let asked = shows(&opened(CaptureMethod::Automatic), waits()).payment;
+    let asked = asked.request_void(attempt(2, NOW), key(2), NOW).unwrap().payment;
+    let cancelled = shows(&asked, TransactionState::Voided);
+    let failure = cancelled.payment.failure.as_ref().map(|failure| failure.code.as_str());
+    assert_eq!((cancelled.payment.status, failure), (PaymentStatus::Failed, Some("voided")));
+    assert_eq!(shows(&asked, taken(1000)).payment.status, PaymentStatus::Captured, "he was faster");
+}
+
+#[test]
 fn a_remembered_void_is_dropped_with_a_declined_payment() {
     let asked = opened(CaptureMethod::Manual).request_void(attempt(2, NOW), key(2), NOW).unwrap();
     let declined = answered(&asked.payment, &refused(false));

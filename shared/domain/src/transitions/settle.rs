@@ -22,6 +22,9 @@ pub enum NotSettled {
     /// Nobody knows its merchant, so nobody knows the fee.
     #[error("the merchant is not known")]
     UnknownMerchant,
+    /// Its books do not add up, by the job `invariants`: nobody may be paid out by them.
+    #[error("its books do not add up")]
+    Violates,
     /// Its record does not read as what was written.
     #[error("unreadable")]
     Unreadable,
@@ -29,8 +32,15 @@ pub enum NotSettled {
 
 impl NotSettled {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::NotCaptured, Self::OperationOpen, Self::NeedsReview, Self::Fee, Self::UnknownMerchant, Self::Unreadable];
+    pub const ALL: [Self; 7] = [
+        Self::NotCaptured,
+        Self::OperationOpen,
+        Self::NeedsReview,
+        Self::Fee,
+        Self::UnknownMerchant,
+        Self::Violates,
+        Self::Unreadable,
+    ];
 
     /// The name in metrics and records.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +50,7 @@ impl NotSettled {
             Self::NeedsReview => "needs_review",
             Self::Fee => "fee",
             Self::UnknownMerchant => "unknown_merchant",
+            Self::Violates => "invariant_violated",
             Self::Unreadable => "unreadable",
         }
     }

@@ -90,10 +90,14 @@ pub async fn what_was_found_is_kept_until_it_is_looked_for_again<S: Subject>(sub
     store.keep_violations(None, ids[1], &[memo(ids[0]), memo(ids[1]), (ids[1], Invariant::Events)]).await.unwrap();
     store.keep_violations(Some(ids[1]), ids[2], &[memo(ids[2])]).await.unwrap();
     assert_eq!(store.violations().await.unwrap(), [(Invariant::Memo, 3), (Invariant::Events, 1)]);
+    let among = [ids[0], ids[2], samples.payment_id()];
+    assert_eq!(store.violators(&among).await.unwrap(), [ids[0], ids[2]].into());
+    assert_eq!(store.violators(&[]).await.unwrap(), [].into());
     store.keep_violations(None, ids[0], &[memo(ids[0])]).await.unwrap();
     assert_eq!(store.violations().await.unwrap(), [(Invariant::Memo, 3), (Invariant::Events, 1)], "again is once");
     store.keep_violations(Some(ids[0]), ids[1], &[]).await.unwrap();
     assert_eq!(store.violations().await.unwrap(), [(Invariant::Memo, 2)]);
+    assert_eq!(store.violators(&[ids[1]]).await.unwrap(), [].into(), "what was mended does not violate any more");
 }
 
 /// By its name.

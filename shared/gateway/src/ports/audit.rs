@@ -1,5 +1,7 @@
 //! The books as the store keeps them, for the job that checks them, and how far jobs came.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use tollgate_domain::{
     PaymentId, Timestamp,
@@ -34,6 +36,9 @@ pub trait Audit: Send + Sync + 'static {
 
     /// How many payments violate each invariant, as far as they were found; those that all keep are left out.
     async fn violations(&self) -> Result<Vec<(Invariant, u64)>, StoreError>;
+
+    /// Which of `among` violate an invariant, as far as it was found.
+    async fn violators(&self, among: &[PaymentId]) -> Result<BTreeSet<PaymentId>, StoreError>;
 
     /// How far the job of this name came.
     async fn job(&self, name: &'static str) -> Result<JobState, StoreError>;

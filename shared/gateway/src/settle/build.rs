@@ -1,6 +1,6 @@
 //! What goes into a chunk: a page of what waits, decided one by one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tollgate_domain::{
     Currency, MerchantId, Money, NotSettled, Payment, PaymentId, Refund, RefundId, Settlement,
@@ -115,8 +115,12 @@ impl Run {
                 draft.lines.extend(owed.into_iter().map(line));
             }
             Page::Payments(payments) => {
+                let violators = self.violators(&payments).await?;
                 for Waiting { id, merchant, read, .. } in payments {
                     match read {
+                        Some(_) if violators.contains(&id) => {
+                            draft.set_aside(settlement, id, merchant, NotSettled::Violates);
+                        }
                         Some(payment) => self.settle_payment(settlement, &payment, &mut draft).await?,
                         None => draft.set_aside(settlement, id, merchant, NotSettled::Unreadable),
                     }
@@ -125,6 +129,19 @@ impl Run {
             Page::Refunds(refunds) => self.settle_refunds(settlement, refunds, &mut draft),
         }
         Ok(draft)
+    }
+
+    /// Those whose books do not add up. Where there were none when the run began, it asks no more: one read a run.
+    async fn violators<T>(&mut self, waiting: &[Waiting<PaymentId, T>]) -> Result<BTreeSet<PaymentId>, Error> {
+        let audit = &self.gateway.ports.stores.audit;
+        let there_are = match self.there_are_violators {
+            Some(known) => known,
+            None => !self.bounded(|| audit.violations()).await?.is_empty(),
+        };
+        let among: Vec<_> = waiting.iter().filter(|_| there_are).map(|one| one.id).collect();
+        let found = if among.is_empty() { BTreeSet::new() } else { self.bounded(|| audit.violators(&among)).await? };
+        self.there_are_violators = Some(there_are);
+        Ok(found)
     }
 
     async fn settle_payment(

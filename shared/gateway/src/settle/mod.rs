@@ -95,6 +95,8 @@ struct Run {
     context: Context,
     report: JobReport,
     fees: Fees,
+    /// Whether the job `invariants` had found any payment whose books do not add up.
+    there_are_violators: Option<bool>,
     started: Duration,
     budget: Duration,
 }
@@ -102,7 +104,15 @@ struct Run {
 impl Run {
     fn start(gateway: Gateway, run: JobRun, context: Context) -> Self {
         let started = gateway.ports.time.monotonic();
-        Self { gateway, context, report: JobReport::default(), fees: Fees::default(), started, budget: run.budget }
+        Self {
+            gateway,
+            context,
+            report: JobReport::default(),
+            fees: Fees::default(),
+            there_are_violators: None,
+            started,
+            budget: run.budget,
+        }
     }
 
     /// Ends what is unfinished, whatever its date, and then makes the one that is due.

@@ -6,7 +6,7 @@
 //! event was given up has no such row: it is then not said, and only the delivery's status tells it. Must not know: what
 //! the tables mean.
 
-use std::{path::Path, time::Duration};
+use std::{fs::File, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, Result, TransactionBehavior};
 
@@ -45,7 +45,11 @@ const CHECKPOINT_PAGES: u32 = 4096;
 pub(super) fn connect(path: Option<&Path>) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = match path {
-        Some(path) => Connection::open_with_flags(path, flags)?,
+        Some(path) => {
+            // For its owner only; where that fails, SQLite says why.
+            _ = File::options().write(true).create_new(true).mode(0o600).open(path);
+            Connection::open_with_flags(path, flags)?
+        }
         None => Connection::open_in_memory_with_flags(flags)?,
     };
     connection.busy_timeout(BUSY_TIMEOUT)?;

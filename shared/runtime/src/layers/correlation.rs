@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use tollgate_api::{Problem, card_data};
-use tollgate_gateway::ports::Entropy;
+use tollgate_gateway::{authenticate::API_KEY_PREFIX, ports::Entropy};
 
 /// The header that it comes and goes in.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -26,13 +26,15 @@ impl CorrelationId {
         &self.0
     }
 
-    /// The one that came, if it is well formed; else a new one. It is logged, so a card number is not taken.
+    /// The one that came, if it is well formed; else a new one. It is logged, so what is, or holds, a card number or
+    /// an API key is not taken.
     pub(super) fn of(headers: &HeaderMap, entropy: &dyn Entropy) -> Self {
         let given = headers.get(HEADER).and_then(|value| value.to_str().ok());
         let usable = given.filter(|id| {
             (1..=MAX_LENGTH).contains(&id.len())
                 && id.bytes().all(|byte| byte.is_ascii_graphic())
                 && !card_data::is_in(id)
+                && !id.contains(API_KEY_PREFIX)
         });
         usable.map_or_else(|| Self::new(entropy), |id| Self(id.into()))
     }

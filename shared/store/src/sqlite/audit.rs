@@ -1,5 +1,7 @@
 //! The books of payments, read whole for the job that checks them, and the table `invariant_violations`: what it found.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, Result, Row, params};
 use tollgate_domain::{
     PaymentId,
@@ -106,4 +108,16 @@ pub(super) fn violations(connection: &Connection) -> Result<Vec<(Invariant, u64)
         }
     }
     Ok(all)
+}
+
+/// Which of `among` violate any.
+pub(super) fn violators(connection: &Connection, among: &[PaymentId]) -> Result<BTreeSet<PaymentId>> {
+    let mut find = connection.prepare_cached("SELECT 1 FROM invariant_violations WHERE payment_id = ?1 LIMIT 1")?;
+    let mut violators = BTreeSet::new();
+    for id in among {
+        if find.exists([Text(*id)])? {
+            violators.insert(*id);
+        }
+    }
+    Ok(violators)
 }

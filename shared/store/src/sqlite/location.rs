@@ -1,6 +1,8 @@
 //! Where the database is, and the connections to it.
 
 use std::{
+    fs::File,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -45,6 +47,7 @@ impl Location {
     /// A connection that writes. `durable`: a commit is on disk when it returns. What another program keeps is left as it is.
     pub(super) fn writer(&self, durable: bool) -> Result<Connection, OpenError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | self.uri();
+        self.make_private();
         let mut connection = Connection::open_with_flags(self.name(), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare(&connection)?;
         if matches!(self, Self::File(_)) {
@@ -62,6 +65,14 @@ impl Location {
         // copy of that page until it begins anew.)
         connection.pragma_update(None, "secure_delete", "FAST")?;
         Ok(connection)
+    }
+
+    /// A file that is not there yet is made for its owner only; what SQLite puts beside it gets the same rights. Where that fails,
+    /// SQLite says why.
+    fn make_private(&self) {
+        if let Self::File(path) = self {
+            _ = File::options().write(true).create_new(true).mode(0o600).open(path);
+        }
     }
 
     /// A connection that only reads.

@@ -1,6 +1,9 @@
 //! The gateway's ports, each method on its table.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -267,6 +270,11 @@ impl Audit for SqliteStore {
 
     async fn violations(&self) -> Result<Vec<(Invariant, u64)>, StoreError> {
         self.read("violations", "violations", audit::violations).await
+    }
+
+    async fn violators(&self, among: &[PaymentId]) -> Result<BTreeSet<PaymentId>, StoreError> {
+        let among = among.to_vec();
+        self.read("violators", "violations", move |connection| audit::violators(connection, &among)).await
     }
 
     async fn job(&self, name: &'static str) -> Result<JobState, StoreError> {
