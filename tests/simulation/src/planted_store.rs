@@ -42,13 +42,6 @@ pub(crate) async fn commit(store: &FarStore, bug: Bug, set: &ChangeSet) -> Resul
     let mut set = set.clone();
     distort(store, bug, &mut set);
     let committed = store.commit_now(&set).await?;
-    if let (Bug::NotReachedForOthers, Committed::Done) = (bug, committed)
-        && let Some(change) = &set.payment
-        && let Some(open) = &change.payment.open
-        && let Some(lease) = open.lease
-    {
-        locked(&store.memory).leases.insert((change.payment.id, open.number), lease);
-    }
     match (bug, committed) {
         (Bug::NoVersionGuard, Committed::Conflict(Guard::Version)) => Ok(Committed::Done),
         (Bug::NoKeyGuard, Committed::Conflict(Guard::IdempotencyKey)) => {
@@ -128,16 +121,8 @@ async fn intent_after_call(store: &FarStore, set: &ChangeSet) -> Result<Committe
 }
 
 /// What somebody with this bug reads of a payment.
-pub(crate) fn read(store: &FarStore, bug: Bug, payment: &mut Payment) {
+pub(crate) fn read(bug: Bug, payment: &mut Payment) {
     match bug {
-        // It finds the lease that it took, whoever has it now.
-        Bug::NotReachedForOthers => {
-            if let Some(open) = &mut payment.open
-                && let Some(lease) = locked(&store.memory).leases.get(&(payment.id, open.number))
-            {
-                open.lease = Some(*lease);
-            }
-        }
         Bug::RememberedVoidForgotten => payment.remembered_void = None,
         Bug::RefundSumUnchecked => {
             payment.refunded = Money::zero(payment.amount.currency());

@@ -11,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use tollgate_domain::{
-    BootId, Currency, Date, Delivery, EventId, KeyHash, Lease, MerchantId, Operation, Payment, PaymentId, Refund,
-    RefundId, Settlement, SettlementId, Timestamp,
+    BootId, Currency, Date, Delivery, EventId, KeyHash, MerchantId, Operation, Payment, PaymentId, Refund, RefundId,
+    Settlement, SettlementId, Timestamp,
     audit::{Books, Invariant},
     settlement::{Balance, Totals},
 };
@@ -60,8 +60,6 @@ pub(crate) struct FarStore {
 pub(crate) struct Memory {
     pub(crate) intents: HashMap<PaymentId, Vec<ChangeSet>>,
     pub(crate) fingerprints: HashMap<KeyHash, KeyHash>,
-    /// The leases that it took, by the payment's operation.
-    pub(crate) leases: HashMap<(PaymentId, u32), Lease>,
 }
 
 fn away(why: &str) -> StoreError {
@@ -153,7 +151,7 @@ impl Store for FarStore {
         self.there().await?;
         let mut found = self.shared.payment(id).await;
         if let (Some(bug), Ok(Some(payment))) = (self.stage.bug, &mut found) {
-            planted_store::read(self, bug, payment);
+            planted_store::read(bug, payment);
         }
         self.back(found).await
     }
