@@ -27,7 +27,7 @@ pub(crate) use changes::Changes;
 pub(crate) use deliveries::{Again, DeadLetters, DeliveriesCommand, When, Which};
 pub(crate) use exceptions::{ExceptionsCommand, Reconciliation};
 pub(crate) use merchants::{Endpoints, Keys, MerchantChanges, Merchants, NewMerchant};
-pub(crate) use payment::{PaymentCommand, Resolve};
+pub(crate) use payment::{ListPayments, PaymentCommand, Resolve};
 pub(crate) use provider::{ProviderCommand, Share};
 pub(crate) use recovery::{Drill, Recovery};
 pub(crate) use settlement::{SettlementCommand, WhichSettlement};
@@ -235,5 +235,7 @@ mod tests {
         let said = redacted("error: 'tgk_0a1b' and 'whsec_aGk+/=' unexpected; usage: keys");
         assert_eq!(said, "error: '[redacted]' and '[redacted]' unexpected; usage: keys");
         assert_eq!(redacted("nothing here"), "nothing here");
+        assert!(!redacted("error: 'card 4242 4242 4242 4242 of ann' is wrong").contains("4242"));
+        assert!(!redacted("error: 'sk_live_51H8xYz' is wrong").contains("51H8"));
     }
 }

@@ -1,8 +1,9 @@
-//! `tollgate payment`: all that is known of a payment, whoever's it is, and closing one that waits for a person.
+//! `tollgate payment`: which there are, all that is known of one, whoever's it is, and closing one that waits for a person.
 //!
 //! Must not know: what a payment may do.
 
 mod body;
+mod list;
 mod resolve;
 mod words;
 
@@ -15,6 +16,7 @@ use crate::{arguments::PaymentCommand, open::Operator, output::answer};
 /// Does what was typed.
 pub(crate) async fn run(operator: &Operator, command: PaymentCommand, json: bool) -> anyhow::Result<()> {
     match command {
+        PaymentCommand::List(what) => list::run(operator, what, json).await,
         PaymentCommand::Show { payment } => show(operator, payment, json).await,
         PaymentCommand::Timeline { payment } => timeline(operator, payment, json).await,
         PaymentCommand::Resolve(what) => resolve::run(operator, what, json).await,

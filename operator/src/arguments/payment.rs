@@ -2,13 +2,17 @@
 //!
 //! Must not know: what a payment may do.
 
-use clap::{Args, Subcommand};
-use tollgate_domain::PaymentId;
+use std::str::FromStr;
 
-use super::word::Word;
+use clap::{Args, Subcommand};
+use tollgate_domain::{MerchantId, PaymentId, PaymentStatus, ProviderName};
+
+use super::{deliveries::Limit, word::Word};
 
 #[derive(Subcommand)]
 pub(crate) enum PaymentCommand {
+    /// List payments: a merchant's, newest first, or the one of a provider's transaction. Reads only.
+    List(ListPayments),
     /// Show a payment with its operations, refunds, deliveries and timeline. Reads only.
     Show {
         /// `pay_…`
@@ -26,6 +30,57 @@ pub(crate) enum PaymentCommand {
     /// It moves no money and books nothing. For as long as the provider and we say the same as now nobody is asked again; what says
     /// something else comes back. What waits because an outcome is not known is not closed by this: only the provider's word does that.
     Resolve(Resolve),
+}
+
+/// Which payments.
+#[derive(Args)]
+#[command(group(clap::ArgGroup::new("whose").args(["merchant", "transaction"]).required(true)))]
+pub(crate) struct ListPayments {
+    /// This merchant's.
+    #[arg(long, value_name = "ID")]
+    pub(crate) merchant: Option<MerchantId>,
+    /// Only those that the merchant calls so.
+    #[arg(long, value_name = "TEXT", requires = "merchant")]
+    pub(crate) reference: Option<String>,
+    /// Only those that stand so: PENDING, AUTHORIZED, CAPTURED, SETTLED, REFUNDED, VOIDED or FAILED.
+    #[arg(long, value_name = "STATUS", requires = "merchant")]
+    pub(crate) status: Option<Standing>,
+    /// The one that has this transaction at its provider: `stripe:pi_…`, `paypal:…`, `bank:…`.
+    #[arg(long, value_name = "PROVIDER:ID")]
+    pub(crate) transaction: Option<Transaction>,
+    #[command(flatten)]
+    pub(crate) limit: Limit,
+}
+
+/// A payment's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing(pub(crate) PaymentStatus);
+
+impl FromStr for Standing {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let found = PaymentStatus::ALL.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(text));
+        found.map(Self).ok_or("must be PENDING, AUTHORIZED, CAPTURED, SETTLED, REFUNDED, VOIDED or FAILED")
+    }
+}
+
+/// What a provider calls a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Transaction {
+    pub(crate) provider: ProviderName,
+    pub(crate) id: String,
+}
+
+impl FromStr for Transaction {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let wrong = "must be a provider and its id of the transaction: stripe:pi_…";
+        let (name, id) = text.split_once(':').filter(|(_, id)| !id.is_empty()).ok_or(wrong)?;
+        let provider = ProviderName::ALL.into_iter().find(|provider| provider.as_str() == name).ok_or(wrong)?;
+        Ok(Self { provider, id: id.to_owned() })
+    }
 }
 
 #[derive(Args)]

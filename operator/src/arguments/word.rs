@@ -62,3 +62,24 @@ pub(super) fn kept(text: &str) -> Result<&str, String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_holds_nothing_that_must_not_be_kept() {
+        assert_eq!(why(" the bank's ticket 4711 ").as_deref(), Ok("the bank's ticket 4711"));
+        for secret in [
+            "card 4242424242424242 of ann",
+            "tgk_0a1b was leaked",
+            "whsec_aGk",
+            "sk_live_51H8xYz is revoked",
+            "rk_test_51H8xYz",
+            "Authorization: Bearer ya29.x",
+            "-----BEGIN PRIVATE KEY-----",
+        ] {
+            assert!(why(secret).is_err(), "{secret}");
+        }
+    }
+}

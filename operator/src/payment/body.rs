@@ -79,7 +79,7 @@ impl<'a> Resolved<'a> {
 }
 
 #[derive(Serialize)]
-struct ReviewBody {
+pub(super) struct ReviewBody {
     reason: &'static str,
     since: String,
 }

@@ -63,7 +63,13 @@ fn refused(id: tollgate_domain::PaymentId, why: &StillWaits) -> anyhow::Error {
 
 fn instead(why: NotResolved, payment: &Payment) -> String {
     match why {
-        NotResolved::NothingWaits => "it waits for nobody".to_owned(),
+        NotResolved::NothingWaits => match &payment.open {
+            Some(open) => format!(
+                "its {} waits for the provider or the payer, not for a person; the job stuck-payments sees to it",
+                open.kind.as_str()
+            ),
+            None => "it waits for nobody".to_owned(),
+        },
         NotResolved::OutcomeUnknown => {
             let what = payment.open.as_ref().map_or("operation", |open| open.kind.as_str());
             let mark = if payment.review.is_some_and(|review| review.reason == ReviewReason::ProviderDiffers) {

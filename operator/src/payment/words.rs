@@ -152,7 +152,7 @@ fn received(event: &ReceivedEvent) -> [String; 4] {
 }
 
 /// In minor units, as everywhere: no reader has to know how many digits a currency has.
-fn money(amount: Money) -> String {
+pub(super) fn money(amount: Money) -> String {
     format!("{} {}", amount.minor(), amount.currency().code())
 }
 

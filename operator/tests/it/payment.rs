@@ -13,6 +13,43 @@ on_each_store! {
     a_payment_is_shown_with_all_that_belongs_to_it,
     a_payment_in_any_state_is_shown_and_never_the_payers_token,
     a_payment_that_is_not_there_is_one_clear_line,
+    payments_are_found_by_what_merchants_and_providers_call_them,
+}
+
+async fn payments_are_found_by_what_merchants_and_providers_call_them(place: Place) {
+    let samples = Samples::new(903);
+    let taken = samples.opened().authorized().capture_requested(1000).captured(1000);
+    let mut stories = [samples.opened().authorized(), taken];
+    for story in &mut stories {
+        let reference = samples.reference(story);
+        story.last_mut().reference = Some(reference);
+        commit(&place, story).await;
+    }
+    let transaction = stories[1].sets.last().and_then(|set| set.reference.clone()).unwrap().reference;
+    let [held, taken] = stories.map(|story| story.payment);
+    let listed = |words: &str| {
+        let body = place.tollgate.run(&format!("payment list {words} --json")).json();
+        let ids = body["data"].as_array().unwrap().iter().map(|one| one["payment"]["id"].as_str().unwrap().to_owned());
+        (body["more"].as_bool().unwrap(), ids.collect::<Vec<_>>())
+    };
+    let (merchant, both) = (samples.merchant, listed(&format!("--merchant {}", samples.merchant)).1);
+    assert!(both.len() == 2 && both.contains(&held.id.to_string()) && both.contains(&taken.id.to_string()), "{both:?}");
+    assert_eq!(listed(&format!("--merchant {merchant} --status captured")), (false, vec![taken.id.to_string()]));
+    assert!(listed(&format!("--merchant {merchant} --limit 1")).0, "there are more");
+    let reference = held.details.merchant_reference.clone().unwrap();
+    let arguments = ["payment", "list", "--merchant", &merchant.to_string(), "--reference", &reference];
+    assert!(place.tollgate.run_all(&arguments).answer().contains(&held.id.to_string()));
+    assert_eq!(listed(&format!("--merchant {merchant} --reference none-has-this")).1, Vec::<String>::new());
+    let words = format!("--transaction {}:{transaction}", taken.provider.as_str());
+    assert_eq!(listed(&words), (false, vec![taken.id.to_string()]));
+    assert_eq!(
+        place.tollgate.run("payment list --transaction stripe:pi_none").answer().trim(),
+        "there are no such payments"
+    );
+    for wrong in ["payment list", "payment list --transaction visa:1", "payment list --reference a"] {
+        let ran = place.tollgate.run(wrong);
+        assert!(ran.code == 2 && ran.stdout.is_empty(), "{wrong}: {ran:?}");
+    }
 }
 
 async fn a_payment_is_shown_with_all_that_belongs_to_it(place: Place) {
