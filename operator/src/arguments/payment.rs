@@ -40,10 +40,10 @@ pub(crate) struct ListPayments {
     #[arg(long, value_name = "ID")]
     pub(crate) merchant: Option<MerchantId>,
     /// Only those that the merchant calls so.
-    #[arg(long, value_name = "TEXT", requires = "merchant")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "transaction")]
     pub(crate) reference: Option<String>,
     /// Only those that stand so: PENDING, AUTHORIZED, CAPTURED, SETTLED, REFUNDED, VOIDED or FAILED.
-    #[arg(long, value_name = "STATUS", requires = "merchant")]
+    #[arg(long, value_name = "STATUS", conflicts_with = "transaction")]
     pub(crate) status: Option<Standing>,
     /// The one that has this transaction at its provider: `stripe:pi_…`, `paypal:…`, `bank:…`.
     #[arg(long, value_name = "PROVIDER:ID")]

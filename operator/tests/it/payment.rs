@@ -46,7 +46,12 @@ async fn payments_are_found_by_what_merchants_and_providers_call_them(place: Pla
         place.tollgate.run("payment list --transaction stripe:pi_none").answer().trim(),
         "there are no such payments"
     );
-    for wrong in ["payment list", "payment list --transaction visa:1", "payment list --reference a"] {
+    for wrong in [
+        "payment list",
+        "payment list --transaction stripe:pi_1 --status FAILED",
+        "payment list --transaction visa:1",
+        "payment list --reference a",
+    ] {
         let ran = place.tollgate.run(wrong);
         assert!(ran.code == 2 && ran.stdout.is_empty(), "{wrong}: {ran:?}");
     }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use tollgate_domain::{
-    Answer, Failure, NotResolved, OperationKind, PaymentId, PaymentStatus, ProviderName, RefundId, RefundState,
-    RefundStatus, RefundView, ReviewReason, TransactionState, TransactionView, audit::Invariant,
+    Answer, CaptureMethod, Failure, NotResolved, OperationKind, PaymentId, PaymentStatus, ProviderName, RefundId,
+    RefundState, RefundStatus, RefundView, ReviewReason, TransactionState, TransactionView, audit::Invariant,
 };
 use tollgate_gateway::{
     Ingested, JobReport, JobRun,
@@ -180,6 +180,51 @@ async fn a_payer_who_was_faster_than_the_end_of_his_turn_is_authorized() {
     world.script.cancels([shows(held())]);
     assert_eq!(told(&world.stuck().await), (vec![("authorized", 1)], vec![]));
     assert_eq!(world.now_is(&payment).await.status, PaymentStatus::Authorized);
+}
+
+/// PayPal and the bank have no call that cancels: their adapters say that it is, for nobody is going to send the next step.
+#[tokio::test]
+async fn a_cancel_says_nothing_of_an_attempt_that_went_on_meanwhile() {
+    let world = Arc::new(World::new());
+    world.script.answers([page()]);
+    let payment = world.create("k").await.unwrap().payment;
+    world.later(30 * 60);
+    let (during, id) = (world.clone(), payment.clone());
+    *world.script.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        Box::pin(async move {
+            // He approves, an event tells, and the next step is sent; its answer is lost.
+            during.later(1);
+            during.script.answers([unknown()]);
+            let view = view(TransactionState::Approved { progress: "approved:1".to_owned() });
+            let news = News::Transaction { payment: Some(id.id), view };
+            let event = ProviderEvent { event_id: "evt_1".to_owned(), event_type: "approved".to_owned(), news };
+            during.gateway.take_event(ProviderName::Stripe, event, context()).await.unwrap();
+            while during.now_is(&id).await.open.is_none_or(|open| open.lease.is_some() || open.payer.is_some()) {
+                tokio::task::yield_now().await;
+            }
+        })
+    }));
+    world.script.look_ups([found(page())]);
+    world.script.cancels([voided()]);
+    assert_eq!(told(&world.stuck().await), (vec![], vec![("raced", 1)]));
+    assert_eq!(world.script.kinds(), [OperationKind::Authorize, OperationKind::Authorize], "the next step was sent");
+    assert_eq!(world.now_is(&payment).await.status, PaymentStatus::Pending, "and the money may be held by it");
+    world.later(600);
+    world.script.look_ups([found(shows(held()))]);
+    assert_eq!(told(&world.stuck().await), (vec![("authorized", 1)], vec![]));
+}
+
+#[tokio::test]
+async fn a_void_comes_before_an_approval_of_which_nothing_came_yet() {
+    let world = World::new();
+    world.script.answers([page()]);
+    let payment = world.create_with("k", CaptureMethod::Automatic).await.unwrap().payment;
+    world.script.look_ups([found(shows(TransactionState::Approved { progress: "approved:1".to_owned() }))]);
+    world.script.cancels([voided()]);
+    let done = world.void(&payment, "v").await.unwrap();
+    let failure = done.payment.failure.as_ref().map(|failure| failure.code.as_str());
+    assert_eq!((done.known, done.payment.status, failure), (true, PaymentStatus::Failed, Some("voided")));
+    assert_eq!(world.script.kinds(), [OperationKind::Authorize], "nothing more was sent");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use tollgate_domain::{Answer, Operation, Payment, PaymentStatus, TransactionStat
 
 use crate::{
     Context, Error, Gateway, Resolution,
+    carry_out::Settled,
     ports::{
         FailPoint,
         provider::{LookUp, Pass},
@@ -34,8 +35,10 @@ impl Gateway {
         let open = taken.open.clone().ok_or(Error::Internal)?;
         // A payer who approved in time may only not have come back. Cancelling would undo that.
         let (found, row) = self.look_up(&taken, &open, context).await?;
+        // (Unless the merchant has voided it: then an approval of which nothing came yet comes to nothing.)
+        let given_up = taken.remembered_void.is_some();
         match found {
-            LookUp::Found(answer) if is_decided(&answer) => {
+            LookUp::Found(answer) if is_decided(&answer) && !(given_up && is_approved(&answer)) => {
                 let settled = self.settle(taken, &open, answer, row, cause.clone(), context).await?;
                 return Ok(self.after_settling(settled, Resolution::StillUnknown, cause, context).await);
             }
@@ -76,7 +79,21 @@ impl Gateway {
             Answer::NotReached { .. } => (answer, Resolution::Unreachable),
             _ => (answer, Resolution::StillUnknown),
         };
-        let settled = self.settle(payment, open, answer, row, cause.clone(), context).await?;
+        // It counts for the attempt as it was taken, and for no other: some providers have no call that cancels, and what their adapters
+        // say is right only as long as nobody can send the next step. Where the payer's approval was taken up meanwhile, somebody does.
+        let Some(change) = payment.answered(open.number, &answer, self.attempt(), self.now()) else {
+            self.commit_row(row).await?;
+            return Ok(still);
+        };
+        let next = change.payment.clone();
+        let mut set = self.change_set(Some(&payment), change, cause.clone(), context);
+        set.calls.push(row.clone());
+        if self.commit(&set).await? != Committed::Done {
+            self.commit_row(row).await?;
+            return Ok(Resolution::Raced);
+        }
+        let operation = self.operation_of(&next, open.number).await?;
+        let settled = Settled { payment: next, operation, ours: true };
         Ok(self.after_settling(settled, still, cause, context).await)
     }
 
@@ -106,6 +123,11 @@ impl Gateway {
         }
         self.adopt_transaction(carried.payment, cause, context).await
     }
+}
+
+/// Whether the payer has approved, and nothing came of it yet.
+fn is_approved(answer: &Answer) -> bool {
+    matches!(answer, Answer::Shows(view) if matches!(view.state, TransactionState::Approved { .. }))
 }
 
 /// Whether the payer's turn needs no cancelling any more: the money is held or taken, or the attempt is cancelled.

@@ -238,7 +238,7 @@ async fn reverse(api: &Api, call: Call<'_>, deadline: Deadline) -> Answered {
 }
 
 /// PayPal has no call that ends an order. None is needed: only our own next call takes a payer's approval up, and the
-/// operation that could make it is closed with this answer.
+/// operation that could make it is closed with this answer, or the answer counts for nothing.
 pub(super) async fn cancel(api: &Api, call: Call<'_>) -> Answered {
     let deadline = api.deadline(call.timeout);
     match look_up::look_up_within(api, call, deadline).await {
