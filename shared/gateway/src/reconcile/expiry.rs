@@ -52,7 +52,7 @@ impl Gateway {
                 return Ok(Resolution::Unreachable);
             }
         }
-        self.cancel_attempt(taken, &open, cause, context).await
+        Box::pin(self.cancel_attempt(taken, &open, cause, context)).await
     }
 
     async fn cancel_attempt(
