@@ -43,7 +43,7 @@ async fn new_payments_are_refused_at_once_while_captures_refunds_and_health_get_
         assert_eq!((captured.status, captured.text("status")), (200, "CAPTURED"), "{captured:?}");
     }
     let (refused, made): (Vec<_>, Vec<_>) = creates.into_iter().partition(|(_, answer, _)| answer.status == 503);
-    assert!(refused.len() > 60 && made.len() >= 4, "{} refused, {} made", refused.len(), made.len());
+    assert!(refused.len() > 60 && !made.is_empty(), "{} refused, {} made", refused.len(), made.len());
     for (_, answer, _) in &refused {
         assert_eq!((answer.text("code"), answer.retry_after), ("overloaded", Some(60)), "{answer:?}");
     }
