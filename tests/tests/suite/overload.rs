@@ -29,7 +29,13 @@ async fn new_payments_are_refused_at_once_while_captures_refunds_and_health_get_
             (number, answer, clock.monotonic())
         }
     }));
-    let asked = join_all(held.iter().map(|id| client.capture(id, id, None)));
+    // In the midst of it: all places are taken, and the first ones refused.
+    let asked = async {
+        while client.metric("load_shed_total{operation=\"create\"}").await.unwrap() < 1.0 {
+            client.pause().await;
+        }
+        join_all(held.iter().map(|id| client.capture(id, id, None))).await
+    };
     let health = async {
         client.pause().await;
         for path in ["/health/live", "/health/ready", "/health/deep", "/metrics"] {
@@ -43,7 +49,7 @@ async fn new_payments_are_refused_at_once_while_captures_refunds_and_health_get_
         assert_eq!((captured.status, captured.text("status")), (200, "CAPTURED"), "{captured:?}");
     }
     let (refused, made): (Vec<_>, Vec<_>) = creates.into_iter().partition(|(_, answer, _)| answer.status == 503);
-    assert!(refused.len() > 60 && !made.is_empty(), "{} refused, {} made", refused.len(), made.len());
+    assert!(refused.len() > 60 && made.len() >= 4, "{} refused, {} made", refused.len(), made.len());
     for (_, answer, _) in &refused {
         assert_eq!((answer.text("code"), answer.retry_after), ("overloaded", Some(60)), "{answer:?}");
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     process::Command,
     sync::{Arc, Mutex},
     time::Duration,
@@ -21,6 +22,14 @@ use crate::{
     handlers::{Do, Scripted, eventually},
     subject::{consume, message, messages, on_file, publish, quiet},
 };
+
+#[tokio::test]
+async fn the_queues_file_is_its_owners_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("queue.db");
+    publish(&on_file(&path), &[message(1, 1)]).await;
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
 
 #[tokio::test]
 async fn what_one_publishes_another_consumes() {

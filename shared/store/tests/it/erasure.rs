@@ -1,4 +1,6 @@
-//! What is erased is gone from the file, not only from its rows.
+//! What is erased is gone from the file, not only from its rows; and the file is its owner's alone.
+
+use std::os::unix::fs::PermissionsExt;
 
 use tollgate_gateway::{
     contract::{Samples, Story},
@@ -28,6 +30,18 @@ async fn an_erased_token_does_not_linger_in_the_file() {
     }
     fold(&subject);
     assert!(!holds(&subject, TOKEN));
+}
+
+#[tokio::test]
+async fn the_file_and_its_log_are_their_owners_alone() {
+    let subject = OnFile::with(options(1));
+    let samples = Samples::new(131);
+    subject.store.commit(samples.opened().last()).await.unwrap();
+    let name = subject.path().to_str().unwrap().to_owned();
+    for file in [name.clone(), format!("{name}-wal"), format!("{name}-shm")] {
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
 }
 
 fn holds(subject: &OnFile, token: &str) -> bool {
